@@ -1,0 +1,1 @@
+"""What one computing centre runs for all its municipalities."""

@@ -1,0 +1,1 @@
+"""The doors of the operator: command line, engines, supervisor, health, metrics."""

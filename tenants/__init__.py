@@ -1,0 +1,1 @@
+"""What belongs to one municipality, and the doors that its people use."""
