@@ -6,8 +6,8 @@ import inspect
 class AmtsbrueckeError(Exception):
     """Something that the product refuses, with a reason for machines and words for people.
 
-    A subclass's docstring is its default message, and its `reason` its default reason; one root per room
-    (`CaseError`, `LinkError`, ...) lets doors catch what is theirs and nothing else.
+    A subclass's docstring is its default message, and its `reason` its default reason; one root
+    per room (`CaseError`, `LinkError`, ...) lets doors catch what is theirs and nothing else.
     """
 
     reason: str = "AMTSBRUECKE_ERROR"

@@ -1,4 +1,4 @@
-"""Identifiers: UUID version 7 (RFC 9562), ordered by time, so that indexes and partitions stay warm."""
+"""Identifiers: UUID version 7 (RFC 9562), ordered by time, so that indexes stay warm."""
 
 import os
 import threading
