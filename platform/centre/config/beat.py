@@ -1,0 +1,49 @@
+"""What happens at regular times, and how only one beat of a centre does it.
+
+The schedule is static: entries name tasks without payload that ask the database what is due.
+"""
+
+import contextlib
+from typing import Any
+
+import structlog
+from celery.beat import Scheduler
+from django.db import DatabaseError, connection
+
+log = structlog.get_logger(__name__)
+
+#: `{"name": {"task": "dotted.name", "schedule": seconds}}`; each room adds its own lines.
+SCHEDULE: dict[str, dict[str, Any]] = {}
+
+_LOCK = "SELECT pg_try_advisory_lock(hashtext('amtsbruecke beat'))"
+_ALONE_CHECK_SECONDS = 5.0
+
+
+class LonelyScheduler(Scheduler):
+    """Acts only while it holds an advisory lock; a second beat waits for the first to die.
+
+    The lock belongs to the database session, so a beat that is killed frees it at once.
+    """
+
+    _alone = False
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        if not self._is_alone():
+            return _ALONE_CHECK_SECONDS
+        return float(super().tick(*args, **kwargs))
+
+    def _is_alone(self) -> bool:
+        """Tell whether this beat holds the lock; asked at each tick, as a session can be lost."""
+        try:
+            with connection.cursor() as cursor:
+                if self._alone:
+                    cursor.execute("SELECT 1")
+                    return True
+                cursor.execute(_LOCK)
+                self._alone = cursor.fetchone() == (True,)
+        except DatabaseError as error:
+            log.warning("beat lost its database", error=type(error).__name__)
+            self._alone = False
+            with contextlib.suppress(DatabaseError):
+                connection.close()
+        return self._alone

@@ -1,0 +1,118 @@
+"""Django's settings of every process. They import with an empty environment."""
+
+import os
+from typing import Any
+
+from centre.config import beat
+from centre.config.databases import database
+from centre.config.environment import Environment
+
+AMTSBRUECKE = Environment.from_mapping(os.environ)
+
+SECRET_KEY = AMTSBRUECKE.secret_key
+DEBUG = AMTSBRUECKE.debug
+ALLOWED_HOSTS = [AMTSBRUECKE.web_domain, f".{AMTSBRUECKE.web_domain}"]
+
+# What lies in the schema `public`, and what in the schema of each municipality. Order = order of
+# migration; each app stands below what it builds on.
+SHARED_APPS = [
+    "django_tenants",
+    "django.contrib.contenttypes",
+    "django.contrib.staticfiles",
+    "centre.tenancy",
+    "centre.audit",
+    "centre.registry",
+]
+TENANT_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+]
+INSTALLED_APPS = list(dict.fromkeys(SHARED_APPS + TENANT_APPS))
+
+# -- tenancy ---------------------------------------------------------------------------------
+DATABASES = {"default": database(AMTSBRUECKE)}
+DATABASE_ROUTERS = ["centre.tenancy.routing.TenantRouter"]
+TENANT_SYNC_ROUTER = "centre.tenancy.routing.TenantRouter"
+TENANT_MODEL = "registry.Municipality"
+TENANT_DOMAIN_MODEL = "registry.Domain"
+PUBLIC_SCHEMA_URLCONF = "centre.config.urls_public"
+GET_EXECUTOR_FUNCTION = "centre.tenancy.executor.executor"
+# Each is called `(*, municipality, administrator)` in the scope of a municipality just created.
+TENANT_FOUNDERS: list[str] = []
+
+# -- federation: the only upward links, as names ---------------------------------------------
+FEDERATION_HANDLERS: dict[str, str] = {}
+FEDERATION_OUTCOME_HANDLER = ""
+
+# -- web -------------------------------------------------------------------------------------
+ROOT_URLCONF = "centre.config.urls_tenant"
+WSGI_APPLICATION = "centre.config.wsgi.application"
+ASGI_APPLICATION = "centre.config.asgi.application"
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "centre.registry.middleware.municipality_middleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+            ],
+        },
+    },
+]
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = AMTSBRUECKE.web_secure
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+STATIC_URL = "/static/"
+STATIC_ROOT = AMTSBRUECKE.home / "static"
+
+# -- language and time -----------------------------------------------------------------------
+LANGUAGE_CODE = "de"
+LANGUAGES = [("de", "Deutsch"), ("en", "English")]
+TIME_ZONE = "Europe/Berlin"
+USE_TZ = True
+USE_I18N = True
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# Nothing of a municipality is cached outside its schema; a key carries the schema all the same.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "KEY_FUNCTION": "django_tenants.cache.make_key",
+    },
+}
+
+# -- work that is not on the hot path (names of Celery's settings, without prefix) -------------
+CELERY: dict[str, Any] = {
+    "broker_url": AMTSBRUECKE.broker_url or "memory://",
+    "broker_connection_retry_on_startup": True,
+    "broker_transport_options": {"visibility_timeout": 300},
+    # Tasks carry no payload and read from the database what is due: none has a result.
+    "task_ignore_result": True,
+    "task_acks_late": True,
+    "task_reject_on_worker_lost": True,
+    "task_default_queue": "amtsbruecke",
+    "task_serializer": "json",
+    "accept_content": ["json"],
+    "worker_prefetch_multiplier": 1,
+    "worker_max_tasks_per_child": 500,
+    "worker_hijack_root_logger": False,
+    "timezone": "UTC",
+    "beat_schedule": beat.SCHEDULE,
+    "beat_scheduler": "centre.config.beat:LonelyScheduler",
+}

@@ -1,0 +1,9 @@
+"""The web process under gunicorn."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "centre.config.settings")
+
+application = get_wsgi_application()

@@ -1,0 +1,1 @@
+"""The database backend of this house (`ENGINE = "centre.tenancy.backend"`), see `base`."""
