@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -184,3 +185,21 @@ def descendants(pid: int) -> list[int]:
         found.append(todo.pop())
         todo.extend(children.get(found[-1], ()))
     return found
+
+
+def kill(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process that need not be our child; one that is gone is no error."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def await_end(pid: int, patience: float) -> bool:
+    """Wait until a process that need not be our child ends; say whether it did."""
+    deadline = time.monotonic() + patience
+    while exists(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)  # no event tells of the end of somebody else's child everywhere
+    return True

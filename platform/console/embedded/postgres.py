@@ -12,25 +12,22 @@ opens every parent directory to strangers. What this supervisor promises instead
 
 import os
 import secrets
+import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
 from console import processes
 from console.embedded.account import Account, choose, reachable_install
-from console.embedded.lock import DirectoryLock
+from console.embedded.engine import Engine, lines
 from console.embedded.sockets import run_directory
-from console.errors import EngineError, PortInUse
+from console.errors import EngineError
 
 ADMIN = "postgres"
-_LOG_LIMIT = 20 * 1024 * 1024
 _ORPHANS_PATIENCE = 20.0
 
 #: What every server of ours runs with. Durability stays as PostgreSQL ships it.
@@ -61,11 +58,11 @@ FAST: Mapping[str, str] = {
 }
 
 
-class EmbeddedPostgres:
-    """A PostgreSQL server whose files lie in `directory`; a context manager that runs it.
+class EmbeddedPostgres(Engine):
+    """A PostgreSQL server whose files lie in `directory`; a context manager that runs it."""
 
-    `port` also opens it on 127.0.0.1; without it there is the unix socket only.
-    """
+    name = "PostgreSQL"
+    farewell = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 20.0))
 
     def __init__(
         self,
@@ -75,34 +72,11 @@ class EmbeddedPostgres:
         settings: Mapping[str, str] | None = None,
         start_timeout: float = 120.0,
     ) -> None:
-        self.directory = Path(directory).absolute()
+        super().__init__(directory, port=port, start_timeout=start_timeout)
         self.data = self.directory / "data"
-        self.log = self.directory / "postgres.log"
-        self.port = port
-        self.process: subprocess.Popen[bytes] | None = None
         self._settings = {**SETTINGS, **(settings or {})}
-        self._start_timeout = start_timeout
-        self._lock = DirectoryLock(self.directory / "lock", what="The database")
-        self._run: Path | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    @property
-    def socket_directory(self) -> Path:
-        """Where the unix socket lies."""
-        if self._run is None:
-            raise EngineError("The database has not been started.", hint="Call start() first.")
-        return self._run
+        self._account = Account("same")
+        self._binaries = Path()
 
     @property
     def admin_dsn(self) -> str:
@@ -115,73 +89,64 @@ class EmbeddedPostgres:
         name, secret, base, host = (quote(part, safe="") for part in parts)
         return f"postgresql://{name}:{secret}@/{base}?host={host}&port={self._socket_port}"
 
-    def start(self) -> None:
-        """Start the server, recovering first if it was killed. Returns when it answers."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self._lock.acquire()
-        try:
-            self._start()
-        except BaseException:
-            self._abandon()
-            raise
-
-    def stop(self) -> None:
-        """Stop the server: clients are cut off, committed work is safe. Twice is no error."""
-        if self.process is not None:
-            processes.stop(self.process, (signal.SIGINT, 60.0), (signal.SIGQUIT, 20.0), group=False)
-            self.process = None
-        self._lock.release()
-
-    @property
-    def running(self) -> bool:
-        """Whether the server's process lives."""
-        return self.process is not None and self.process.poll() is None
-
     @property
     def _socket_port(self) -> int:
         return self.port or 5432
 
-    def _start(self) -> None:
-        if self.port is not None:
-            require_free_port(self.port, what="the database")
-        account = choose(self.data)
-        if account.owner is not None:
+    def _prepare(self) -> None:
+        self._account = choose(self.data)
+        if self._account.owner is not None:
             self.directory.chmod(0o711)
-        binaries = reachable_install(installed(), account) / "bin"
-        self._run = run_directory(self.directory, account)
+        self._binaries = reachable_install(installed(), self._account) / "bin"
+        self._run = run_directory(self.directory, self._account)
         if not (self.data / "PG_VERSION").exists():
-            self._initialise(binaries, account)
-        self._check_version(binaries)
+            self._initialise()
+        self._check_version()
         self._clear_remains()
-        self._roll_log()
-        listen = "127.0.0.1" if self.port is not None else ""
+
+    def _launch(self) -> subprocess.Popen[bytes]:
         options = {
             **self._settings,
-            "listen_addresses": listen,
+            "listen_addresses": "127.0.0.1" if self.port is not None else "",
             "port": str(self._socket_port),
-            "unix_socket_directories": str(self._run),
+            "unix_socket_directories": str(self.socket_directory),
         }
-        command: list[str | Path] = [binaries / "postgres", "-D", self.data]
-        for name, value in options.items():
-            command += ["-c", f"{name}={value}"]
-        with self.log.open("ab") as log:
-            self.process = processes.spawn(
-                command, die=signal.SIGINT, account=account.spec, output=log, env=_environment()
-            )
-        self._await_ready(self.process)
+        arguments = [part for item in options.items() for part in ("-c", "=".join(item))]
+        return self._run_program("postgres", "-D", str(self.data), *arguments, die=signal.SIGINT)
 
-    def _initialise(self, binaries: Path, account: Account) -> None:
+    def _ready(self) -> bool:
+        """The server writes `ready` into its pid file, after recovery.
+
+        The file of a killed server says `ready` too, so the number in it must be our child's.
+        """
+        said = [line.strip() for line in lines(self.data / "postmaster.pid")]
+        child = "" if self.process is None else str(self.process.pid)
+        return said[:1] == [child] and said[7:8] == ["ready"]
+
+    def _run_program(
+        self, program: str, *arguments: str, die: signal.Signals
+    ) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return processes.spawn(
+                [self._binaries / program, *arguments],
+                die=die,
+                account=self._account.spec,
+                output=log,
+                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+            )
+
+    def _initialise(self) -> None:
         """Make a cluster beside its place and rename it: half a cluster is never taken for one."""
         fresh, password = self.directory / "data.new", self.directory / "initdb.password"
-        _remove_tree(fresh)
+        if fresh.exists():
+            shutil.rmtree(fresh)
         fresh.mkdir(mode=0o700)
-        account.own(fresh)
-        password.write_text("")
-        password.chmod(0o600)
-        password.write_text(self._admin_secret() + "\n")
-        account.own(password)
-        command: list[str | Path] = [
-            binaries / "initdb",
+        password.unlink(missing_ok=True)
+        _write_secret(password, self._admin_secret())
+        for path in (fresh, password):
+            self._account.own(path)
+        process = self._run_program(
+            "initdb",
             f"--pgdata={fresh}",
             f"--username={ADMIN}",
             f"--pwfile={password}",
@@ -193,12 +158,9 @@ class EmbeddedPostgres:
             "--locale=C",
             "--data-checksums",
             "--no-instructions",
-        ]
-        with self.log.open("ab") as log:
-            process = processes.spawn(
-                command, die=signal.SIGKILL, account=account.spec, output=log, env=_environment()
-            )
-            code = process.wait()
+            die=signal.SIGKILL,
+        )
+        code = process.wait()
         password.unlink()
         if code != 0:
             raise EngineError(
@@ -207,10 +169,10 @@ class EmbeddedPostgres:
             )
         fresh.rename(self.data)
 
-    def _check_version(self, binaries: Path) -> None:
+    def _check_version(self) -> None:
         files = (self.data / "PG_VERSION").read_text().strip()
         said = subprocess.run(
-            [binaries / "postgres", "--version"], capture_output=True, text=True, check=True
+            [self._binaries / "postgres", "--version"], capture_output=True, text=True, check=True
         )
         program = said.stdout.split()[-1].partition(".")[0]
         if files != program:
@@ -231,9 +193,9 @@ class EmbeddedPostgres:
             overdue = time.monotonic() > deadline
             for pid in orphans:
                 if overdue or not asked:
-                    _kill(pid, signal.SIGKILL if overdue else signal.SIGINT)
+                    processes.kill(pid, signal.SIGKILL if overdue else signal.SIGINT)
             asked = True
-            _await_end(orphans[0], 0.1)
+            processes.await_end(orphans[0], 0.1)
         pid_file = self.data / "postmaster.pid"
         if pid_file.exists():
             first = pid_file.read_text().partition("\n")[0].strip()
@@ -242,51 +204,11 @@ class EmbeddedPostgres:
         for remains in self.socket_directory.glob(".s.PGSQL.*"):
             remains.unlink()
 
-    def _await_ready(self, process: subprocess.Popen[bytes]) -> None:
-        """Return when the server says `ready` in its pid file; it does so after recovery.
-
-        The file of a killed server says `ready` too, so the number in it must be our child's.
-        """
-        pid_file = self.data / "postmaster.pid"
-        deadline = time.monotonic() + self._start_timeout
-        while time.monotonic() < deadline:
-            try:
-                process.wait(0.01)
-            except subprocess.TimeoutExpired:
-                lines = [line.strip() for line in _lines(pid_file)]
-                if lines[:1] == [str(process.pid)] and lines[7:8] == ["ready"]:
-                    return
-            else:
-                raise EngineError(
-                    f"PostgreSQL does not start: {self._last_words()}", hint=f"See {self.log}."
-                )
-        raise EngineError(
-            f"PostgreSQL was not ready within {self._start_timeout:.0f} seconds.",
-            hint=f"It may still be recovering after a crash; see {self.log} and start again.",
-        )
-
-    def _abandon(self) -> None:
-        if self.process is not None:
-            processes.stop(self.process, (signal.SIGINT, 10.0))
-            self.process = None
-        self._lock.release()
-
     def _admin_secret(self) -> str:
         path = self.directory / "admin.secret"
         if not path.exists():
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(secrets.token_urlsafe(32))
+            _write_secret(path, secrets.token_urlsafe(32))
         return path.read_text()
-
-    def _roll_log(self) -> None:
-        if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT:
-            self.log.replace(self.log.with_suffix(".log.1"))
-
-    def _last_words(self) -> str:
-        lines = [line.strip() for line in _lines(self.log) if line.strip()]
-        telling = [line for line in lines[-20:] if "FATAL" in line or "error" in line.lower()]
-        return (telling or lines or ["it said nothing"])[-1]
 
 
 def installed() -> Path:
@@ -300,49 +222,7 @@ def installed() -> Path:
     return Path(spec.origin).parent / "pginstall"
 
 
-def require_free_port(port: int, *, what: str, host: str = "127.0.0.1") -> None:
-    """Raise `PortInUse` in words if something listens on the port."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as problem:
-            raise PortInUse(
-                f"Port {port} on {host}, needed for {what}, is not free ({problem.strerror}).",
-                hint="Stop the other program, or move ours with --port-base.",
-            ) from problem
-
-
-def _environment() -> dict[str, str]:
-    return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C"}
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(errors="replace").splitlines()
-    except FileNotFoundError:
-        return []
-
-
-def _kill(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
-
-
-def _await_end(pid: int, patience: float) -> None:
-    """Wait until a process that is no child of ours ends, for at most `patience` seconds."""
-    deadline = time.monotonic() + patience
-    while processes.exists(pid) and time.monotonic() < deadline:
-        time.sleep(0.005)
-
-
-def _remove_tree(path: Path) -> None:
-    if path.exists():
-        for entry in path.iterdir():
-            if entry.is_dir() and not entry.is_symlink():
-                _remove_tree(entry)
-            else:
-                entry.unlink()
-        path.rmdir()
+def _write_secret(path: Path, secret: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secret)
