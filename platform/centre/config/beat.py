@@ -1,7 +1,4 @@
-"""What happens at regular times, and how only one beat of a centre does it.
-
-The schedule is static: entries name tasks without payload that ask the database what is due.
-"""
+"""How only one beat of a centre acts, however many run."""
 
 import contextlib
 from typing import Any
@@ -11,9 +8,6 @@ from celery.beat import Scheduler
 from django.db import DatabaseError, connection
 
 log = structlog.get_logger(__name__)
-
-#: `{"name": {"task": "dotted.name", "schedule": seconds}}`; each room adds its own lines.
-SCHEDULE: dict[str, dict[str, Any]] = {}
 
 _LOCK = "SELECT pg_try_advisory_lock(hashtext('amtsbruecke beat'))"
 _ALONE_CHECK_SECONDS = 5.0

@@ -29,11 +29,12 @@ def database(environment: Environment) -> dict[str, Any]:
         "options": _OWNER_SESSION if owner else _SERVER_SESSION,
         **{key: value for key, value in parts.items() if key not in _DJANGO_KEYS},
     }
-    if not owner:
+    if parts and not owner:
         options["pool"] = dict(_POOL)
     return {
         "ENGINE": "centre.tenancy.backend",
         **{key: parts.get(name) or "" for name, key in _DJANGO_KEYS.items()},
+        "NAME": parts.get("dbname") or "not-configured",
         "CONN_MAX_AGE": 0,
         "OPTIONS": options,
     }

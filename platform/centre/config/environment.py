@@ -37,7 +37,7 @@ class Process(StrEnum):
     OWNER = "owner"
 
 
-class EnvironmentInvalid(AmtsbrueckeError):  # noqa: N818 -- reads as a sentence where it is raised
+class EnvironmentInvalid(AmtsbrueckeError):
     """The environment of this process is incomplete or wrong."""
 
     reason = "ENVIRONMENT_INVALID"
@@ -55,7 +55,7 @@ class Bind:
         return f"{host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Environment:
     """All that this process was told from outside."""
 

@@ -3,9 +3,9 @@
 import os
 from typing import Any
 
-from centre.config import beat
 from centre.config.databases import database
 from centre.config.environment import Environment
+from centre.config.schedule import SCHEDULE
 
 AMTSBRUECKE = Environment.from_mapping(os.environ)
 
@@ -113,6 +113,6 @@ CELERY: dict[str, Any] = {
     "worker_max_tasks_per_child": 500,
     "worker_hijack_root_logger": False,
     "timezone": "UTC",
-    "beat_schedule": beat.SCHEDULE,
+    "beat_schedule": SCHEDULE,
     "beat_scheduler": "centre.config.beat:LonelyScheduler",
 }

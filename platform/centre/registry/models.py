@@ -1,7 +1,5 @@
 """A row for each municipality hosted here, in the schema `public`. Only the owner writes them."""
 
-from uuid import UUID
-
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -31,7 +29,7 @@ class Municipality(TenantMixin):  # type: ignore[misc] -- django-tenants has no 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     slug = models.CharField(max_length=40, unique=True)
     tenant_role = models.CharField(max_length=63, unique=True)
-    authority_id: models.UUIDField[UUID, UUID] = models.UUIDField(unique=True)
+    authority_id = models.UUIDField(unique=True)
     name = models.CharField(max_length=200)
     ags = models.CharField(max_length=8, validators=[RegexValidator(r"\d{8}")])
     ars = models.CharField(max_length=12, validators=[RegexValidator(r"\d{12}")])

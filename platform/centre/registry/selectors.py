@@ -14,7 +14,7 @@ class RegistryError(AmtsbrueckeError):
     reason = "REGISTRY"
 
 
-class MunicipalityUnknown(RegistryError):  # noqa: N818
+class MunicipalityUnknown(RegistryError):
     """No such municipality is hosted at this centre."""
 
     reason = "MUNICIPALITY_UNKNOWN"

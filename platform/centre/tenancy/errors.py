@@ -9,13 +9,13 @@ class TenancyError(AmtsbrueckeError):
     reason = "TENANCY"
 
 
-class WrongTenant(TenancyError):  # noqa: N818 -- the name under which the whole house knows it
+class WrongTenant(TenancyError):
     """Something of one tenant met another tenant. Nothing was read or written."""
 
     reason = "WRONG_TENANT"
 
 
-class TenantRequired(TenancyError):  # noqa: N818
+class TenantRequired(TenancyError):
     """This needs a tenant: enter `tenant_scope` first."""
 
     reason = "TENANT_REQUIRED"

@@ -13,7 +13,7 @@ class CurrentUser(Func):
     output_field = models.CharField()
 
 
-class TenantRoleField(models.CharField[str, str]):
+class TenantRoleField(models.CharField):
     """Names the database role of the tenant that owns the row; row-level security compares it.
 
     The database fills it. Only a process that may write for others (federation, worker) sets it.

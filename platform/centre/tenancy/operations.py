@@ -1,6 +1,6 @@
 """Migration operations for tables in `public` that hold rows of several tenants."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -17,7 +17,8 @@ class ShareAmongTenants(Operation):
     Rights go to the group of all tenants and to the login roles of the processes. With
     `row_level`, FORCE ROW LEVEL SECURITY shows a tenant only rows whose `tenant_role` it is, and
     lets it write only such rows; processes see all rows, for the commands that they were granted.
-    Without `row_level` everybody who may read reads all (the directory).
+    `only` narrows the rows of a process by an SQL condition. Without `row_level` everybody who may
+    read reads all (the directory).
 
     A later migration may state the rights anew: each run replaces what an earlier one said.
     """
@@ -34,6 +35,7 @@ class ShareAmongTenants(Operation):
         federation: Iterable[str] = (),
         *,
         row_level: bool = True,
+        only: Mapping[str, str] | None = None,
     ) -> None:
         self.model_name = model_name
         self.tenant = tuple(tenant)
@@ -41,6 +43,7 @@ class ShareAmongTenants(Operation):
         self.worker = tuple(worker)
         self.federation = tuple(federation)
         self.row_level = row_level
+        self.only = dict(only or {})
         for command in {*self.tenant, *self.web, *self.worker, *self.federation}:
             if command not in _COMMANDS:
                 message = f"{command!r} is no right on a table: {', '.join(_COMMANDS)}"
@@ -96,10 +99,11 @@ class ShareAmongTenants(Operation):
         )
         yield f'CREATE POLICY owner ON "{table}" TO {names.owner} USING (true) WITH CHECK (true)'
         for process, role in names.processes.items():
+            rows = self.only.get(process, "true")
             for command in self._grants(names)[role]:
                 yield (
                     f'CREATE POLICY {process}_{command.lower()} ON "{table}" FOR {command} '
-                    f"TO {role} {_CLAUSES[command]}"
+                    f"TO {role} {_CLAUSES[command].format(rows=rows)}"
                 )
 
     def _withdrawals(self, table: str) -> Iterator[str]:
@@ -115,10 +119,10 @@ class ShareAmongTenants(Operation):
 
 
 _CLAUSES = {
-    "SELECT": "USING (true)",
-    "INSERT": "WITH CHECK (true)",
-    "UPDATE": "USING (true) WITH CHECK (true)",
-    "DELETE": "USING (true)",
+    "SELECT": "USING ({rows})",
+    "INSERT": "WITH CHECK ({rows})",
+    "UPDATE": "USING ({rows}) WITH CHECK ({rows})",
+    "DELETE": "USING ({rows})",
 }
 
 

@@ -1,4 +1,4 @@
-"""Names of the database roles of a centre, and how they come into being. Pure.
+"""Names of the database roles of a centre, and how a municipality gets its own. Pure.
 
 `p_owner` owns everything and migrates; `p_web`, `p_worker` and `p_federation` log in for the
 processes; `p_tenants` is the group through which every municipality's role `p_t_<slug>` reaches
@@ -17,7 +17,7 @@ _SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PREFIX = re.compile(r"[a-z][a-z0-9_]{0,18}")
 
 
-class NameInvalid(AmtsbrueckeError):  # noqa: N818
+class NameInvalid(AmtsbrueckeError):
     """A name cannot become the name of a schema or role."""
 
     reason = "NAME_INVALID"
@@ -79,27 +79,6 @@ class RoleNames:
 
     def tenant(self, slug: str) -> str:
         return f"{self.prefix}_t_" + check_slug(slug).replace("-", "_")
-
-
-def create_roles(names: RoleNames) -> Iterable[str]:
-    """Yield statements that a superuser runs once per server; running them again is harmless."""
-    for role, options in (
-        (names.tenants, "NOLOGIN"),
-        (names.owner, "LOGIN CREATEROLE"),
-        *((role, "LOGIN") for role in names.logins[1:]),
-    ):
-        yield (
-            f"DO $$ BEGIN IF to_regrole('{role}') IS NULL THEN "
-            f"CREATE ROLE {role} NOSUPERUSER NOINHERIT {options}; END IF; END $$"
-        )
-    yield f"GRANT {names.tenants} TO {names.owner} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE"
-
-
-def prepare_database(names: RoleNames, database: str) -> Iterable[str]:
-    """Yield statements that close a database, owned by `p_owner`, to all but this centre."""
-    yield f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC'
-    yield f'GRANT CONNECT ON DATABASE "{database}" TO {", ".join(names.logins)}'
-    yield "REVOKE CREATE ON SCHEMA public FROM PUBLIC"
 
 
 def create_tenant_role(names: RoleNames, slug: str) -> Iterable[str]:

@@ -1,0 +1,35 @@
+"""What every test stands on. The fixtures for the database are in `tests/plugins/database.py`."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import django
+import pytest
+
+if "DJANGO_SETTINGS_MODULE" in os.environ:
+    pytest.exit("Tests bring their own settings: unset DJANGO_SETTINGS_MODULE", returncode=4)
+
+# Settings are read once, at import: a test run sees nothing of the shell that started it.
+for name in [name for name in os.environ if name.startswith("AMTSBRUECKE_")]:
+    del os.environ[name]
+
+_home = Path(tempfile.mkdtemp(prefix="amtsbruecke-tests-"))
+atexit.register(shutil.rmtree, _home, ignore_errors=True)
+(_home / "static").mkdir()
+(_home / "master.key").write_bytes(bytes(range(32)))
+os.environ.update(
+    DJANGO_SETTINGS_MODULE="centre.config.settings",
+    AMTSBRUECKE_HOME=str(_home),
+    AMTSBRUECKE_CENTRE="krz",
+    AMTSBRUECKE_PROCESS="web",
+    AMTSBRUECKE_SECRET_KEY="of-tests-only-" + "x" * 40,
+    AMTSBRUECKE_MASTER_KEY_FILE=str(_home / "master.key"),
+    AMTSBRUECKE_WEB_DOMAIN="krz.localhost",
+)
+
+django.setup()
+
+pytest_plugins = ["tests.plugins.loopback", "tests.plugins.database"]
