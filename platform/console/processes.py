@@ -91,38 +91,27 @@ def spawn(
     return _in_spawner(start)
 
 
-def stop(process: _Child, *steps: tuple[signal.Signals, float], group: bool = False) -> int:
+def stop(process: _Child, *steps: tuple[signal.Signals, float]) -> int:
     """Send the signals one after the other, each with its patience in seconds; at last, kill.
 
-    Returns the exit code. With `group`, children of the process get the signals too.
+    Returns the exit code. Children that the process left behind in its session are killed.
     """
     for number, patience in (*steps, (signal.SIGKILL, 10.0)):
         if process.poll() is not None:
             break
-        send(process, number, group=group)
+        process.send_signal(number)  # asks for the exit code first: no stranger is hit
         try:
             process.wait(patience)
         except subprocess.TimeoutExpired:
             continue
-    if group:
-        _kill_group(process.pid)
+    kill_session(process)
     return process.wait()
 
 
-def send(process: _Child, number: signal.Signals, *, group: bool = False) -> None:
-    """Send a signal; a process that is gone already is no error."""
+def kill_session(process: _Child) -> None:
+    """Kill whoever is left of the session that a child of ours led."""
     try:
-        if group:
-            os.killpg(process.pid, number)
-        else:
-            process.send_signal(number)
-    except ProcessLookupError:
-        return
-
-
-def _kill_group(group: int) -> None:
-    try:
-        os.killpg(group, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):  # nobody is left, as it should be
         return
 

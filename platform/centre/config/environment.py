@@ -75,6 +75,7 @@ class Environment:
     gateway_endpoint: str = ""
     metrics_bind_gateway: Bind | None = None
     metrics_bind_dispatch: Bind | None = None
+    metrics_bind_web: Bind | None = None
     tls_dir: Path | None = None
     umbrella_endpoint: str = ""
     umbrella_keys: tuple[bytes, ...] = ()
@@ -110,6 +111,7 @@ class Environment:
             gateway_endpoint=reader.text("GATEWAY_ENDPOINT"),
             metrics_bind_gateway=reader.value("METRICS_BIND_GATEWAY", _bind, None),
             metrics_bind_dispatch=reader.value("METRICS_BIND_DISPATCH", _bind, None),
+            metrics_bind_web=reader.value("METRICS_BIND_WEB", _bind, None),
             tls_dir=reader.value("TLS_DIR", Path, None),
             umbrella_endpoint=reader.text("UMBRELLA_ENDPOINT"),
             umbrella_keys=reader.value("UMBRELLA_KEYS", _keys, ()),

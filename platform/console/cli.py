@@ -1,0 +1,93 @@
+"""The command `amtsbruecke`: a group that loads a command only when it is called.
+
+`evidence verify` must run without Django and without a database, and `--help` must be quick; so a
+command's module imports at its top no more than it needs to describe itself. Whatever a command
+refuses becomes one sentence, what to do next, and exit code 2.
+"""
+
+import os
+import pkgutil
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from centre.kernel.errors import AmtsbrueckeError
+from console import commands
+from console.errors import ConsoleError
+from console.home import Home, default_home
+
+
+class Refusal(click.ClickException):
+    """What a person sees of an error that we raised on purpose."""
+
+    exit_code = 2
+
+    def __init__(self, problem: AmtsbrueckeError) -> None:
+        super().__init__(problem.message)
+        self.hint = problem.hint if isinstance(problem, ConsoleError) else ""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the sentence and the next step."""
+        file = file or click.get_text_stream("stderr")
+        click.echo(f"{click.style('Error:', fg='red')} {self.message}", file=file)
+        if self.hint:
+            click.echo(self.hint, file=file)
+
+
+class LazyGroup(click.Group):
+    """Finds its commands as modules of `console.commands`, each with an attribute `command`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names without importing anything."""
+        del ctx
+        return sorted(
+            module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__)
+        )
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the one command that was asked for."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = import_module(f"{commands.__name__}.{cmd_name.replace('-', '_')}")
+        command = module.command
+        assert isinstance(command, click.Command), f"{module.__name__}.command is no command"
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what it refuses on purpose is shown without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except AmtsbrueckeError as problem:
+            raise Refusal(problem) from problem
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--home",
+    envvar="AMTSBRUECKE_HOME",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of all data (AMTSBRUECKE_HOME).",
+)
+@click.option(
+    "--centre",
+    envvar="AMTSBRUECKE_CENTRE",
+    metavar="NAME",
+    help="Work for this centre: reads its centre.env (AMTSBRUECKE_CENTRE).",
+)
+@click.version_option(package_name="amtsbruecke", message="amtsbruecke %(version)s")
+@click.pass_context
+def main(ctx: click.Context, home: Path | None, centre: str | None) -> None:
+    """Administrative assistance between municipalities, across computing centres."""
+    folder = Home((home or default_home()).absolute())
+    ctx.obj = folder
+    os.environ["AMTSBRUECKE_HOME"] = str(folder.path)
+    if centre is None:
+        return
+    os.environ["AMTSBRUECKE_CENTRE"] = centre
+    if folder.centre(centre).settings_file.exists():
+        for name, value in folder.existing(centre).settings().items():
+            os.environ.setdefault(name, value)  # what is set by hand wins
+    elif "AMTSBRUECKE_SECRET_KEY" not in os.environ:  # in a container all comes from outside
+        folder.existing(centre)

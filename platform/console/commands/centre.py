@@ -1,0 +1,77 @@
+"""`amtsbruecke centre`: speak to the supervisor that runs in another terminal."""
+
+import json
+from typing import Any
+
+import click
+
+from console.home import Home
+
+
+@click.group("centre")
+def command() -> None:
+    """Stop and start centres that run in another terminal."""
+
+
+@command.command("status")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def status(home: Home, *, as_json: bool) -> None:
+    """Show each centre's engines and processes."""
+    _show(_ask(home, "status"), as_json=as_json)
+
+
+@command.command("start")
+@click.argument("name", metavar="CENTRE")
+@click.pass_obj
+def start(home: Home, name: str) -> None:
+    """Start a centre's engines and processes."""
+    _ask(home, "start", name)
+    click.echo(f"{name} runs.")
+
+
+@command.command("stop")
+@click.argument("name", metavar="CENTRE")
+@click.pass_obj
+def stop(home: Home, name: str) -> None:
+    """Stop a centre; what others send to it waits in their outboxes."""
+    _ask(home, "stop", name)
+    click.echo(f"{name} has stopped. Start it again: amtsbruecke centre start {name}")
+
+
+@command.command("restart")
+@click.argument("name", metavar="CENTRE")
+@click.pass_obj
+def restart(home: Home, name: str) -> None:
+    """Stop and start a centre."""
+    _ask(home, "restart", name)
+    click.echo(f"{name} runs.")
+
+
+@command.command("stop-all")
+@click.pass_obj
+def stop_all(home: Home) -> None:
+    """Let the supervisor stop every centre and end."""
+    _ask(home, "stop-all")
+    click.echo("The supervisor is stopping.")
+
+
+def _ask(home: Home, action: str, name: str = "") -> dict[str, Any]:
+    from console.supervisor import control
+
+    if name:
+        home.existing(name)
+    return control.ask(home, action, name)
+
+
+def _show(answer: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(answer))
+        return
+    for centre in answer["centres"]:
+        click.echo(f"{centre['centre']}: {'runs' if centre['running'] else 'stopped'}")
+        for service in centre["services"]:
+            pid = f"pid {service['pid']}" if service["pid"] else ""
+            restarts = f"restarted {service['restarts']} times" if service["restarts"] else ""
+            line = f"  {service['name']:<12} {service['state']:<8} {pid:<12} {restarts}"
+            click.echo(line.rstrip())

@@ -1,0 +1,135 @@
+"""`amtsbruecke tenant`: the municipalities of a centre. Each command calls one service."""
+
+import getpass
+import sys
+from pathlib import Path
+from uuid import UUID
+
+import click
+
+from centre.kernel.actors import Actor, ActorKind
+from console.errors import ConsoleError
+from console.roles import become
+
+
+@click.group("tenant")
+def command() -> None:
+    """Create, list, suspend, delete and export municipalities."""
+
+
+@command.command("create")
+@click.argument("slug")
+@click.option("--name", required=True, help="Official name, such as 'Minden, Stadt'.")
+@click.option("--ags", required=True, help="Amtlicher Gemeindeschlüssel, 8 digits.")
+@click.option("--ars", required=True, help="Amtlicher Regionalschlüssel, 12 digits.")
+@click.option("--authority-id", type=click.UUID, help="Its identifier in the directory, if any.")
+@click.option("--admin-login", help="Login of the first administrator; asks for a password.")
+@click.option("--admin-name", help="Name of the first administrator.")
+@click.option("--admin-password-stdin", is_flag=True, help="Read the password from the input.")
+def create(
+    *,
+    slug: str,
+    name: str,
+    ags: str,
+    ars: str,
+    authority_id: UUID | None,
+    admin_login: str | None,
+    admin_name: str | None,
+    admin_password_stdin: bool,
+) -> None:
+    """Give a municipality its schema, role, keys and first administrator. May be repeated."""
+    become("owner")
+    from centre.registry import services
+
+    administrator = None
+    if admin_login:
+        administrator = services.Administrator(
+            login=admin_login,
+            name=admin_name or admin_login,
+            password=_password(from_input=admin_password_stdin),
+        )
+    municipality = services.create_tenant(
+        slug=slug,
+        name=name,
+        ags=ags,
+        ars=ars,
+        by=operator(),
+        authority_id=authority_id,
+        administrator=administrator,
+    )
+    click.echo(f"{municipality.slug}: {municipality.state}, authority {municipality.authority_id}")
+
+
+@command.command("list")
+def list_tenants() -> None:
+    """List the municipalities hosted here."""
+    become("owner")
+    from centre.registry import selectors
+
+    for municipality in selectors.hosted():
+        click.echo(
+            f"{municipality.slug:<24} {municipality.state:<10} {municipality.ars} "
+            f"{municipality.authority_id} {municipality.name}"
+        )
+
+
+@command.command("suspend")
+@click.argument("slug")
+def suspend(slug: str) -> None:
+    """Close a municipality's doors; what arrives for it waits."""
+    become("owner")
+    from centre.registry import services
+
+    click.echo(f"{slug}: {services.suspend_tenant(slug=slug, by=operator()).state}")
+
+
+@command.command("resume")
+@click.argument("slug")
+def resume(slug: str) -> None:
+    """Open a suspended municipality's doors again."""
+    become("owner")
+    from centre.registry import services
+
+    click.echo(f"{slug}: {services.resume_tenant(slug=slug, by=operator()).state}")
+
+
+@command.command("delete")
+@click.argument("slug")
+@click.option("--confirm", metavar="SLUG", help="Repeat the name: this cannot be undone.")
+def delete(slug: str, confirm: str | None) -> None:
+    """Remove a municipality's schema, role and keys; receipts and the trail stay."""
+    become("owner")
+    from centre.registry import services
+
+    if confirm != slug:
+        raise ConsoleError(
+            f"Deleting {slug} removes its cases and documents for good.",
+            hint=f"Export first: amtsbruecke tenant export {slug} DIRECTORY. "
+            f"Then repeat with --confirm {slug}.",
+        )
+    services.delete_tenant(slug=slug, by=operator())
+    click.echo(f"{slug}: deleted")
+
+
+@command.command("export")
+@click.argument("slug")
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+def export(slug: str, directory: Path) -> None:
+    """Write all that belongs to a municipality into a directory."""
+    become("owner")
+    from centre.registry import services
+
+    services.export_tenant(slug=slug, directory=directory, by=operator())
+    click.echo(f"{slug}: exported to {directory}")
+
+
+def operator() -> Actor:
+    """Return the person at this terminal."""
+    name = getpass.getuser()
+    return Actor(kind=ActorKind.OPERATOR, id=name, name=name)
+
+
+def _password(*, from_input: bool) -> str:
+    if from_input:
+        return sys.stdin.readline().rstrip("\n")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))

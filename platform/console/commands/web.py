@@ -1,0 +1,16 @@
+"""`amtsbruecke web`: the pages of the municipalities."""
+
+import click
+
+from console.roles import become
+
+
+@click.command("web")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64))
+@click.option("--threads", default=8, show_default=True, type=click.IntRange(1, 64))
+def command(workers: int, threads: int) -> None:
+    """Run the web server of this centre."""
+    become("web")
+    from console.web.server import serve
+
+    serve(workers=workers, threads=threads)

@@ -1,0 +1,20 @@
+"""Turns this process into one of the centre's: its login role, then Django."""
+
+import os
+from typing import Literal
+
+type ProcessName = Literal["web", "worker", "federation", "owner"]
+
+
+def become(process: ProcessName, *requirements: str) -> None:
+    """Use the database login of `process` and load Django; say what the environment lacks.
+
+    Must come before the first import of anything that reads the settings.
+    """
+    os.environ["AMTSBRUECKE_PROCESS"] = process
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "centre.config.settings")
+    import django
+    from django.conf import settings
+
+    settings.AMTSBRUECKE.require(*requirements)
+    django.setup()

@@ -1,0 +1,102 @@
+"""How a second terminal speaks to the supervisor: a line of JSON each way on a private socket."""
+
+import json
+import socket
+import socketserver
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from centre.kernel.errors import AmtsbrueckeError
+from console.embedded.account import Account
+from console.embedded.sockets import run_directory
+from console.errors import ConsoleError
+from console.home import Home
+
+ACTIONS = frozenset({"status", "start", "stop", "restart", "stop-all"})
+type Answer = Callable[[str, str], dict[str, object]]
+
+
+class ControlServer:
+    """Answers requests in threads until stopped."""
+
+    def __init__(self, home: Home, answer: Answer) -> None:
+        self._home = home
+        self._answer = answer
+        self._server: socketserver.ThreadingUnixStreamServer | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Listen. The caller holds the home's lock, so an old socket is nobody's."""
+        path = _socket(self._home)
+        path.unlink(missing_ok=True)
+        answer = self._answer
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                reply = _reply(self.rfile.readline(4096), answer)
+                self.wfile.write(json.dumps(reply).encode() + b"\n")
+
+        self._server = socketserver.ThreadingUnixStreamServer(str(path), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening and remove the socket."""
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
+            _socket(self._home).unlink(missing_ok=True)
+            self._server = self._thread = None
+
+
+def ask(home: Home, action: str, centre: str = "", *, patience: float = 180.0) -> dict[str, Any]:
+    """Ask the running supervisor; raise `ConsoleError` if none runs or it refuses."""
+    request = json.dumps({"action": action, "centre": centre}).encode() + b"\n"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(patience)
+        try:
+            client.connect(str(_socket(home)))
+            client.sendall(request)
+            with client.makefile("rb") as stream:
+                reply: dict[str, Any] = json.loads(stream.readline())
+        except TimeoutError as problem:
+            raise ConsoleError(
+                f"The supervisor did not answer within {patience:.0f} seconds.",
+                hint="It may still be draining; ask again with `amtsbruecke centre status`.",
+            ) from problem
+        except (OSError, ValueError) as problem:
+            raise ConsoleError(
+                f"No supervisor runs for {home.path}.",
+                hint="Start one with `amtsbruecke run` or `make demo`, or name its --home.",
+            ) from problem
+    if "error" in reply:
+        raise ConsoleError(str(reply["error"]), hint=str(reply["hint"]))
+    return reply
+
+
+def _reply(line: bytes, answer: Answer) -> dict[str, object]:
+    try:
+        asked = json.loads(line)
+        action, centre = str(asked["action"]), str(asked["centre"])
+    except (ValueError, KeyError, TypeError):
+        return {"error": "The request was not understood.", "hint": "Use amtsbruecke centre."}
+    if action not in ACTIONS:
+        return {"error": f"There is no action {action!r}.", "hint": "Use amtsbruecke centre."}
+    try:
+        return answer(action, centre)
+    except ConsoleError as problem:
+        return {"error": problem.message, "hint": problem.hint}
+    except (AmtsbrueckeError, OSError) as problem:
+        return {"error": str(problem), "hint": "See the logs of that centre."}
+
+
+def _socket(home: Home) -> Path:
+    if not home.path.exists():
+        raise ConsoleError(
+            f"{home.path} does not exist.", hint="Name another --home, or run `make demo` first."
+        )
+    return run_directory(home.path, Account("same")) / "control.sock"

@@ -1,0 +1,1 @@
+"""The web process: gunicorn, health doors and metrics around the centre's pages."""
