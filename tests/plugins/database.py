@@ -258,4 +258,3 @@ def _town(slug: str) -> Any:
 
 
 alpha, beta, gamma = (_town(slug) for slug, *_ in TOWNS)
-

@@ -13,7 +13,7 @@ _LOCK = "SELECT pg_try_advisory_lock(hashtext('amtsbruecke beat'))"
 _ALONE_CHECK_SECONDS = 5.0
 
 
-class LonelyScheduler(Scheduler):
+class LonelyScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
     """Acts only while it holds an advisory lock; a second beat waits for the first to die.
 
     The lock belongs to the database session, so a beat that is killed frees it at once.

@@ -37,7 +37,7 @@ class Scope(StrEnum):
 TENANT, CENTRE = Scope.TENANT, Scope.CENTRE
 
 
-class StrictTask(Task):  # type: ignore[misc] -- Celery has no types
+class StrictTask(Task):  # type: ignore[misc]  # Celery has no types
     """A task that runs in the tenant that enqueued it, or not at all."""
 
     abstract = True

@@ -56,7 +56,7 @@ def _destination(request: HttpRequest) -> Municipality | HttpResponse | None:
     host = request.get_host().rpartition(":")[0] or request.get_host()
     host = host.lower().rstrip(".")
     if host == settings.AMTSBRUECKE.web_domain:
-        request.urlconf = settings.PUBLIC_SCHEMA_URLCONF  # type: ignore[attr-defined]
+        request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
         return None
     found = selectors.by_host(host)
     if found is None:

@@ -1,5 +1,7 @@
 """A row for each municipality hosted here, in the schema `public`. Only the owner writes them."""
 
+from typing import ClassVar
+
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -17,12 +19,14 @@ class MunicipalityState(models.TextChoices):
     DELETED = "deleted", _("gelöscht")
 
 
-class Municipality(TenantMixin):  # type: ignore[misc] -- django-tenants has no types
+class Municipality(TenantMixin):  # type: ignore[misc]  # django-tenants has no types
     """A municipality and where it lives in the database.
 
     The row stays after deletion: its slug, schema and role are never given to another one, or
     kept evidence would become visible to a stranger of the same name.
     """
+
+    objects: ClassVar[models.Manager["Municipality"]] = models.Manager()
 
     auto_create_schema = False  # services.create_tenant does it, with role and rights
 
@@ -59,8 +63,10 @@ class Municipality(TenantMixin):  # type: ignore[misc] -- django-tenants has no 
         )
 
 
-class Domain(DomainMixin):  # type: ignore[misc] -- django-tenants has no types
+class Domain(DomainMixin):  # type: ignore[misc]  # django-tenants has no types
     """A host name that leads to a municipality."""
+
+    objects: ClassVar[models.Manager["Domain"]] = models.Manager()
 
     class Meta:
         ordering = ("domain",)

@@ -8,7 +8,7 @@ from django_tenants.migration_executors.base import MigrationExecutor, run_migra
 from centre.tenancy.context import schema_scope
 
 
-class ScopedExecutor(MigrationExecutor):
+class ScopedExecutor(MigrationExecutor):  # type: ignore[misc]  # no types upstream
     """Run the migrations of each schema as the owner, one after the other."""
 
     codename = "scoped"

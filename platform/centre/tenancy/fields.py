@@ -13,7 +13,7 @@ class CurrentUser(Func):
     output_field = models.CharField()
 
 
-class TenantRoleField(models.CharField):
+class TenantRoleField(models.CharField):  # type: ignore[type-arg]  # no parameters at run time
     """Names the database role of the tenant that owns the row; row-level security compares it.
 
     The database fills it. Only a process that may write for others (federation, worker) sets it.

@@ -15,7 +15,5 @@ def exclusively(what: str) -> Iterator[None]:
     """
     parameters = connection.get_connection_params()
     with psycopg.connect(**parameters, autocommit=True) as session:
-        session.execute(
-            "SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"amtsbruecke {what}"]
-        )
+        session.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"amtsbruecke {what}"])
         yield

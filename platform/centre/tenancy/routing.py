@@ -36,7 +36,7 @@ class SchemaAlias(str):
         return type(self), (self.schema,)
 
 
-class TenantRouter(TenantSyncRouter):
+class TenantRouter(TenantSyncRouter):  # type: ignore[misc]  # no types upstream
     """Migrates each app into its own kind of schema, and guards where rows come from and go to."""
 
     def db_for_read(self, model: type[models.Model], **hints: Any) -> str:

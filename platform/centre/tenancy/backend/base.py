@@ -46,11 +46,11 @@ class _Guarded(CursorWrapper):
 
     def _execute(self, sql: Any, params: Any, *ignored: Any) -> Any:
         self._refuse_elsewhere()
-        return super()._execute(sql, params, *ignored)
+        return super()._execute(sql, params, *ignored)  # type: ignore[misc]  # not in the stubs
 
     def _executemany(self, sql: Any, param_list: Any, *ignored: Any) -> Any:
         self._refuse_elsewhere()
-        return super()._executemany(sql, param_list, *ignored)
+        return super()._executemany(sql, param_list, *ignored)  # type: ignore[misc]
 
     def _refuse_elsewhere(self) -> None:
         here = context.current_place()
@@ -64,7 +64,7 @@ class _GuardedDebug(_Guarded, CursorDebugWrapper):
     pass
 
 
-class DatabaseWrapper(TenantsDatabaseWrapper):
+class DatabaseWrapper(TenantsDatabaseWrapper):  # type: ignore[misc]  # no types upstream
     """Follows `context.current_place()`; see the module."""
 
     def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:

@@ -1,0 +1,165 @@
+"""A trail is only worth something if a change shows. Each test changes it in another way."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+
+import psycopg
+import pytest
+from django.db import ProgrammingError, connection, connections, transaction
+
+from centre.audit import selectors, services
+from centre.audit.chain import CENTRE, Entry
+from centre.audit.events import AuditEvent
+from centre.audit.models import TrailEntry
+from centre.kernel.actors import system
+from centre.registry.models import Municipality
+from centre.tenancy.context import tenant_scope
+
+AsProcess = Callable[[str], AbstractContextManager[None]]
+ME = system("tests")
+
+
+def _entries(*subjects: str) -> Sequence[Entry]:
+    return [
+        Entry(event=AuditEvent.CASE_REQUEST_READ, by=ME, subject=subject, detail={"page": "1"})
+        for subject in subjects
+    ]
+
+
+def _record(municipality: Municipality, *subjects: str) -> None:
+    with tenant_scope(municipality), transaction.atomic():
+        services.record(events=_entries(*subjects))
+
+
+def test_entries_are_numbered_and_chained(db: None, alpha: Municipality) -> None:
+    _record(alpha, "A-1", "A-2")
+    _record(alpha, "A-1\0 with \ud800 odd text")
+    with tenant_scope(alpha):
+        trail = list(TrailEntry.objects.order_by("number"))
+        assert [entry.number for entry in trail] == [1, 2, 3]
+        assert trail[0].content["actor"] == {"id": "tests", "kind": "system", "name": "tests"}
+        found = selectors.verify(alpha.tenant_role)
+        assert found.intact, found.problems
+        assert found.entries == 3
+        assert [entry.number for entry in selectors.trail(subject="A-2")] == [2]
+
+
+def test_each_tenant_has_a_chain_and_sees_no_other(
+    db: None, alpha: Municipality, beta: Municipality
+) -> None:
+    _record(alpha, "A-1", "A-2")
+    _record(beta, "B-1")
+    with transaction.atomic():
+        services.record(events=_entries("operator"))
+    assert [entry.tenant_role for entry in TrailEntry.objects.all()] == [CENTRE]
+    with tenant_scope(beta):
+        assert [entry.subject for entry in TrailEntry.objects.all()] == ["B-1"]
+        assert selectors.verify(alpha.tenant_role).entries == 0
+
+
+def test_entry_in_another_tenants_chain_is_refused(
+    db: None, alpha: Municipality, beta: Municipality
+) -> None:
+    forged = "INSERT INTO audit_auditevent (tenant_role, body) VALUES (%s, %s)"
+    body = '{"event": "x", "at": "2026-01-01", "subject": "s"}'
+    with (
+        tenant_scope(alpha),
+        pytest.raises(ProgrammingError, match="row-level security"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(forged, [beta.tenant_role, body])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_record_outside_a_transaction_is_refused(alpha: Municipality) -> None:
+    with tenant_scope(alpha), pytest.raises(services.AuditOutsideTransaction):
+        services.record(events=_entries("A-1"))
+
+
+@pytest.mark.parametrize(
+    "verb", ["UPDATE audit_auditevent SET body = ''", "DELETE FROM audit_head"]
+)
+def test_nobody_may_change_the_trail(db: None, alpha: Municipality, verb: str) -> None:
+    _record(alpha, "A-1")
+    with (
+        tenant_scope(alpha),
+        pytest.raises(ProgrammingError, match="permission denied"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(verb)
+
+
+def test_not_even_the_owner_may(as_process: AsProcess, alpha: Municipality) -> None:
+    _record(alpha, "A-1")
+    for verb in ("UPDATE audit_auditevent SET body = ''", "TRUNCATE audit_auditevent"):
+        with (
+            as_process("owner"),
+            pytest.raises(ProgrammingError, match="append-only"),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(verb)
+
+
+TAMPERINGS = {
+    "body changed": (
+        "UPDATE audit_auditevent SET body = replace(body, 'A-2', 'A-9') WHERE number = 2",
+        "Entry 2 does not fit its digest",
+    ),
+    "column changed": (
+        "UPDATE audit_auditevent SET subject = 'A-9' WHERE number = 2",
+        "Entry 2 has columns that its body does not say",
+    ),
+    "entry removed": ("DELETE FROM audit_auditevent WHERE number = 2", "Entry 2 is missing"),
+    "order changed": (
+        "UPDATE audit_auditevent SET number = 5 - number WHERE number IN (2, 3)",
+        "Entry 2 does not fit its digest",
+    ),
+    "end cut off after it was signed": (
+        "DELETE FROM audit_auditevent WHERE number > 2",
+        "The centre signed entry 4, which is gone",
+    ),
+}
+
+
+@pytest.mark.parametrize("tampering", TAMPERINGS)
+def test_tampering_shows(
+    as_process: AsProcess, alpha: Municipality, tampering: str, dsn: Callable[[str], str]
+) -> None:
+    """Whoever owns the database can switch the trigger off. The chain tells it."""
+    statement, problem = TAMPERINGS[tampering]
+    _record(alpha, "A-1", "A-2", "A-3", "A-4")
+    with psycopg.connect(dsn("owner"), autocommit=True) as owner:
+        owner.execute(
+            "INSERT INTO audit_head (tenant_role, number, digest, at, kid, signature) SELECT "
+            "tenant_role, number, digest, now(), '', '' FROM audit_auditevent WHERE number = 4"
+        )
+        owner.execute("ALTER TABLE audit_auditevent DISABLE TRIGGER USER")
+        owner.execute("ALTER TABLE audit_auditevent DROP CONSTRAINT audit_auditevent_pkey")
+        owner.execute(statement)
+    with tenant_scope(alpha):
+        found = selectors.verify(alpha.tenant_role)
+    assert not found.intact
+    assert problem in found.problems[0]
+
+
+def test_many_writers_make_one_chain(committed_db: None, alpha: Municipality) -> None:
+    together = threading.Barrier(8)
+
+    def write(writer: int) -> None:
+        together.wait()
+        try:
+            for turn in range(5):
+                _record(alpha, f"{writer}-{turn}", f"{writer}-{turn}b")
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    with tenant_scope(alpha):
+        found = selectors.verify(alpha.tenant_role)
+    assert found.intact, found.problems
+    assert found.entries == 80
