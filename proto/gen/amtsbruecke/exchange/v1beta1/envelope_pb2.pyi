@@ -252,9 +252,9 @@ Global___Envelope: _TypeAlias = Envelope  # noqa: Y015
 class SealedPayload(_message.Message):
     """Holds content sealed to the recipient authority with HPKE (RFC 9180), base mode, single shot.
 
-    The plaintext is `opening (32 bytes) || content`. `info` is `"amtsbruecke seal v1"`; `aad` binds
-    the ciphertext to its envelope: `message_id || sender || recipient || case_id || case_sequence (8
-    bytes) || kind (4) || schema_version (4)`, numbers in big-endian order.
+    The plaintext is `opening (32 bytes) || content`, the `aad` is empty. `info` binds the ciphertext
+    to its envelope: `"amtsbruecke seal v1" || 0x00 || message_id || sender || recipient || case_id ||
+    case_sequence (8 bytes) || kind (4) || schema_version (4)`, numbers in big-endian order.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
