@@ -32,4 +32,4 @@ os.environ.update(
 
 django.setup()
 
-pytest_plugins = ["tests.plugins.loopback", "tests.plugins.database"]
+pytest_plugins = ["tests.plugins.no_skips", "tests.plugins.loopback", "tests.plugins.database"]
