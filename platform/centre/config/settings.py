@@ -22,6 +22,8 @@ SHARED_APPS = [
     "centre.tenancy",
     "centre.audit",
     "centre.registry",
+    "federation.outbox",
+    "federation.blobs",
 ]
 TENANT_APPS = [
     "django.contrib.contenttypes",
