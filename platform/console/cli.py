@@ -30,10 +30,9 @@ class Refusal(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the sentence and the next step."""
-        file = file or click.get_text_stream("stderr")
-        click.echo(f"{click.style('Error:', fg='red')} {self.message}", file=file)
-        if self.hint:
-            click.echo(self.hint, file=file)
+        for line in (f"{click.style('Error:', fg='red')} {self.message}", self.hint):
+            if line:
+                click.echo(line, file=file, err=file is None)
 
 
 class LazyGroup(click.Group):

@@ -1,7 +1,7 @@
 """The embedded engines of one centre, and their addresses in its centre.env.
 
-`AMTSBRUECKE_EMBEDDED` in centre.env names them (`postgres valkey`). A centre without it uses servers
-that others run, at the addresses given.
+`AMTSBRUECKE_EMBEDDED` in centre.env names them (`postgres valkey`). A centre without it uses
+servers that others run, at the addresses given.
 """
 
 from collections.abc import Iterator
