@@ -1,0 +1,107 @@
+"""One channel per peer, rebuilt when its endpoint or our certificate changes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import structlog
+
+from federation.links import credentials
+from federation.links.credentials import Credentials
+from federation.links.errors import CredentialsUnreadable
+
+log = structlog.get_logger(__name__)
+
+_MEBIBYTE = 1024 * 1024
+#: More than the largest frame of the protocol, less than what would hurt.
+MAX_MESSAGE = 8 * _MEBIBYTE
+
+
+def server_name(centre_id: str) -> str:
+    """Return the name that a centre's certificate must carry, wherever its endpoint lies."""
+    return f"{centre_id}.centre.amtsbruecke.internal"
+
+
+def channel_options(centre_id: str) -> list[tuple[str, str | int]]:
+    return [
+        ("grpc.ssl_target_name_override", server_name(centre_id)),
+        ("grpc.max_receive_message_length", MAX_MESSAGE),
+        ("grpc.max_send_message_length", MAX_MESSAGE),
+        # A half-open connection is noticed within half a minute, also while the stream is idle.
+        ("grpc.keepalive_time_ms", 20_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 0),
+        ("grpc.http2.max_pings_without_data", 0),
+        # The link has a back-off of its own, which contact from the peer resets: when it dials,
+        # it shall not sit out a second one inside gRPC.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 1_000),
+        ("grpc.enable_retries", 0),
+        # One connection per channel: a link that is rebuilt must not meet its predecessor.
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+
+
+@dataclass(slots=True)
+class _Open:
+    endpoint: str
+    credentials: Credentials
+    channel: grpc.aio.Channel
+
+
+class Channels:
+    """Hands out the channel to a centre. Belongs to one event loop."""
+
+    def __init__(self, tls_directory: Path) -> None:
+        self._directory = tls_directory
+        self._credentials: Credentials | None = None
+        self._open: dict[str, _Open] = {}
+
+    async def channel(self, centre_id: str, endpoint: str) -> grpc.aio.Channel:
+        """Return an open channel to the centre, a new one if something about it has changed."""
+        wanted = self._current()
+        found = self._open.get(centre_id)
+        if found is not None:
+            if found.endpoint == endpoint and found.credentials is wanted:
+                return found.channel
+            await self.drop(centre_id)
+        channel = grpc.aio.secure_channel(
+            endpoint, wanted.for_channel(), options=channel_options(centre_id)
+        )
+        self._open[centre_id] = _Open(endpoint, wanted, channel)
+        return channel
+
+    def outdated(self, centre_id: str, endpoint: str) -> bool:
+        """Return whether `channel` would build a new channel: the stream on the old one must end."""
+        found = self._open.get(centre_id)
+        return found is not None and (
+            found.endpoint != endpoint or found.credentials is not self._current()
+        )
+
+    async def drop(self, centre_id: str) -> None:
+        """Close the channel to a centre, and with it every call on it."""
+        found = self._open.pop(centre_id, None)
+        if found is not None:
+            await found.channel.close()
+
+    async def close(self) -> None:
+        """Close all channels."""
+        for centre_id in list(self._open):
+            await self.drop(centre_id)
+
+    def _current(self) -> Credentials:
+        """Return the newest readable credentials; a renewal that is half written changes nothing."""
+        known = self._credentials
+        try:
+            if known is None or credentials.stamp(self._directory) != known.stamp:
+                self._credentials = credentials.load(self._directory)
+                if known is not None:
+                    log.info("certificate changed")
+        except CredentialsUnreadable as error:
+            if known is None:
+                raise
+            log.error("certificate unreadable", detail=error.message)
+        assert self._credentials is not None
+        return self._credentials

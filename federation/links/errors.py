@@ -1,0 +1,15 @@
+"""What goes wrong on the way to another centre."""
+
+from centre.kernel.errors import AmtsbrueckeError
+
+
+class LinkError(AmtsbrueckeError):
+    """The way to another centre is not usable now."""
+
+    reason = "LINK"
+
+
+class CredentialsUnreadable(LinkError):
+    """The certificate, its key or the federation's authority cannot be read."""
+
+    reason = "CREDENTIALS_UNREADABLE"

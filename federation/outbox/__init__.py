@@ -1,0 +1,1 @@
+"""The outbox: sealed letters of this centre's authorities, from acceptance to receipt."""
