@@ -136,7 +136,6 @@ class AuditEvent(_Event):
     IMPORT_FILE_IMPORTED = "import:file:imported", "Eine Importdatei wurde übernommen."
 
 
-
 _PAGE = """# Audit events
 
 Every entry of the trail carries one of these names, in the form `source:subject:action`. Names are

@@ -11,7 +11,8 @@ AMTSBRUECKE = Environment.from_mapping(os.environ)
 
 SECRET_KEY = AMTSBRUECKE.secret_key
 DEBUG = AMTSBRUECKE.debug
-ALLOWED_HOSTS = [AMTSBRUECKE.web_domain, f".{AMTSBRUECKE.web_domain}"]
+# A host name must be registered: the municipality middleware answers all others with a page.
+ALLOWED_HOSTS = ["*"]
 
 # What lies in the schema `public`, and what in the schema of each municipality. Order = order of
 # migration; each app stands below what it builds on.
@@ -19,6 +20,7 @@ SHARED_APPS = [
     "django_tenants",
     "django.contrib.contenttypes",
     "django.contrib.staticfiles",
+    "centre.config",
     "centre.tenancy",
     "centre.audit",
     "centre.registry",

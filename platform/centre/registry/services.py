@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from uuid import UUID
 
 import structlog
@@ -9,10 +10,15 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils.module_loading import import_string
+from psycopg import sql
 
+from centre.audit import services as audit
+from centre.audit.chain import Entry
+from centre.audit.events import AuditEvent
 from centre.kernel import clock
 from centre.kernel.actors import Actor
 from centre.kernel.ids import new_id
+from centre.registry import archive, selectors
 from centre.registry.models import Domain, Municipality, MunicipalityState
 from centre.registry.selectors import MunicipalityUnknown, RegistryError
 from centre.tenancy import roles
@@ -35,6 +41,12 @@ class NotTheOwner(RegistryError):
     """Only the owner of the database may do this: run it with AMTSBRUECKE_PROCESS=owner."""
 
     reason = "NOT_THE_OWNER"
+
+
+class NotConfirmed(RegistryError):
+    """This cannot be undone and was not confirmed."""
+
+    reason = "NOT_CONFIRMED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,39 +84,108 @@ def create_tenant(
             for founder in settings.TENANT_FOUNDERS:
                 import_string(founder)(municipality=municipality, administrator=administrator)
         if municipality.state == MunicipalityState.FOUNDING:
-            _enter(municipality, MunicipalityState.ACTIVE)
-            log.info("tenant created", tenant=slug, by=by.name)
+            with transaction.atomic():
+                _enter(municipality, MunicipalityState.ACTIVE)
+                _tell(AuditEvent.TENANT_MUNICIPALITY_CREATED, municipality, by)
     return municipality
 
 
 def suspend_tenant(*, slug: str, by: Actor) -> Municipality:
-    """Close a municipality's doors: no page, no task, no letter, until it is resumed."""
-    return _switch(
-        slug, by, {MunicipalityState.ACTIVE: MunicipalityState.SUSPENDED}, "tenant suspended"
-    )
+    """Close a municipality's doors: no page and no task, until it is resumed. Letters wait."""
+    return _switch(slug, by, MunicipalityState.ACTIVE, MunicipalityState.SUSPENDED)
 
 
 def resume_tenant(*, slug: str, by: Actor) -> Municipality:
     """Open a suspended municipality's doors again."""
-    return _switch(
-        slug, by, {MunicipalityState.SUSPENDED: MunicipalityState.ACTIVE}, "tenant resumed"
-    )
+    return _switch(slug, by, MunicipalityState.SUSPENDED, MunicipalityState.ACTIVE)
 
 
-def _switch(
-    slug: str, by: Actor, allowed: dict[MunicipalityState, MunicipalityState], word: str
-) -> Municipality:
+def export_tenant(*, slug: str, path: Path, by: Actor) -> tuple[archive.Member, ...]:
+    """Write all rows of a municipality to one file, check the file, and return what is in it."""
+    _require_owner()
+    with public_scope():
+        municipality = selectors.municipality(slug=slug)
+        archive.write(municipality, path, at=clock.now())
+        members = archive.check(path)
+        with transaction.atomic():
+            rows = str(sum(member.rows for member in members))
+            _tell(AuditEvent.TENANT_MUNICIPALITY_EXPORTED, municipality, by, rows=rows)
+    return members
+
+
+def confirmation(municipality: Municipality) -> str:
+    """Return what somebody must type who wants to delete this municipality."""
+    return f"delete-{municipality.slug}-{municipality.id.hex[-8:]}"
+
+
+def delete_tenant(*, slug: str, confirm: str, export_to: Path, by: Actor) -> None:
+    """Export a municipality, then delete its schema, role, host names and rows.
+
+    Its part of the trail is kept, and so is its name: no other municipality ever gets it. Raises
+    `NotConfirmed` unless `confirm` is the `confirmation` of exactly this municipality.
+    """
+    _require_owner()
+    with public_scope(), exclusively(f"tenant {slug}"):
+        municipality = selectors.municipality(slug=slug)
+        if confirm != confirmation(municipality):
+            raise NotConfirmed(
+                f"{municipality.name} and all its cases would be deleted. "
+                f"Confirm with: {confirmation(municipality)}"
+            )
+        _enter(municipality, MunicipalityState.DELETING)
+        if _schema_exists(municipality):
+            export_tenant(slug=slug, path=export_to, by=by)
+        with transaction.atomic():
+            _remove(municipality)
+            _enter(municipality, MunicipalityState.DELETED)
+            _tell(AuditEvent.TENANT_MUNICIPALITY_DELETED, municipality, by)
+
+
+def _switch(slug: str, by: Actor, old: MunicipalityState, new: MunicipalityState) -> Municipality:
     _require_owner()
     with public_scope(), transaction.atomic():
         municipality = _locked(slug)
-        state = MunicipalityState(municipality.state)
-        if state in allowed.values():
+        if municipality.state == new:
             return municipality
-        if state not in allowed:
-            raise MunicipalityConflict(f"{slug!r} is {state}; that cannot be changed so.")
-        _enter(municipality, allowed[state])
-        log.info(word, tenant=slug, by=by.name)
+        if municipality.state != old:
+            raise MunicipalityConflict(
+                f"{slug!r} is {municipality.state}; only what is {old} can become {new}."
+            )
+        _enter(municipality, new)
+        _tell(_SWITCHED[new], municipality, by)
     return municipality
+
+
+_SWITCHED = {
+    MunicipalityState.ACTIVE: AuditEvent.TENANT_MUNICIPALITY_RESUMED,
+    MunicipalityState.SUSPENDED: AuditEvent.TENANT_MUNICIPALITY_SUSPENDED,
+}
+
+
+def _tell(event: AuditEvent, municipality: Municipality, by: Actor, **detail: str) -> None:
+    entry = Entry(event=event, by=by, subject=municipality.slug, detail=detail)
+    audit.record(events=[entry])
+    log.info(event.value, tenant=municipality.slug, by=by.name, **detail)
+
+
+def _remove(municipality: Municipality) -> None:
+    role = municipality.tenant_role
+    Domain.objects.filter(tenant=municipality).delete()
+    with connection.cursor() as cursor:
+        for table in archive.shared_tables(kept=False):
+            cursor.execute(
+                sql.SQL("DELETE FROM public.{} WHERE tenant_role = {}").format(
+                    sql.Identifier(table), sql.Literal(role)
+                )
+            )
+        cursor.execute(f"DROP SCHEMA IF EXISTS {municipality.schema_name} CASCADE")
+        cursor.execute(f"DROP ROLE IF EXISTS {role}")
+
+
+def _schema_exists(municipality: Municipality) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regnamespace(%s) IS NOT NULL", [municipality.schema_name])
+        return cursor.fetchone() == (True,)
 
 
 def _locked(slug: str) -> Municipality:

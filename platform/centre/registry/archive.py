@@ -1,0 +1,142 @@
+"""All rows of one municipality in one file: a ZIP with a table per member, and a manifest.
+
+Members `tenant/<table>.jsonl` come from the municipality's schema, `shared/<table>.jsonl` are its
+rows of shared tables; each line is one row as JSON. `manifest.json` is the last member and tells
+rows and SHA-256 of each, so a file without it was never finished. Sealed content stays sealed.
+"""
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.apps import apps
+from django.db import connection, transaction
+from psycopg import sql
+
+from centre.registry.models import Municipality
+from centre.tenancy.context import schema_scope
+from centre.tenancy.fields import TenantRoleField
+
+FORMAT = "amtsbruecke tenant archive v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A table in an archive."""
+
+    name: str
+    rows: int
+    sha256: str
+
+
+def shared_tables(*, kept: bool | None = None) -> Iterator[str]:
+    """Yield the shared tables whose rows name their tenant; `kept` narrows by `TenantRoleField`."""
+    for model in apps.get_models():
+        for field in model._meta.fields:  # noqa: SLF001 -- Django's documented way
+            if isinstance(field, TenantRoleField) and kept in {None, field.kept}:
+                yield model._meta.db_table  # noqa: SLF001
+
+
+def write(municipality: Municipality, path: Path, *, at: datetime) -> tuple[Member, ...]:
+    """Write the archive to `path`, from one snapshot of the database; replace what is there.
+
+    The file appears under its name only when it is complete.
+    """
+    unfinished = path.with_name(path.name + ".part")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with (
+        os.fdopen(descriptor, "wb") as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+        schema_scope(municipality.schema_name),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        members = [
+            *_tenant_members(cursor, archive, municipality),
+            *_shared_members(cursor, archive, municipality),
+        ]
+        archive.writestr("manifest.json", _manifest(municipality, members, at))
+    with unfinished.open("rb") as written:
+        os.fsync(written.fileno())
+    unfinished.replace(path)
+    return tuple(members)
+
+
+def check(path: Path) -> tuple[Member, ...]:
+    """Read an archive whole and return its members; raise ValueError if something is not right."""
+    with zipfile.ZipFile(path) as archive:
+        if "manifest.json" not in archive.namelist():
+            raise ValueError(f"{path} has no manifest: it was never finished")
+        manifest = json.loads(archive.read("manifest.json"))
+        members = tuple(Member(**member) for member in manifest["members"])
+        for member in members:
+            digest = hashlib.sha256()
+            with archive.open(member.name) as lines:
+                rows = 0
+                for line in lines:
+                    digest.update(line)
+                    rows += 1
+            if (rows, digest.hexdigest()) != (member.rows, member.sha256):
+                raise ValueError(f"{member.name} in {path} is not what the manifest says")
+    return members
+
+
+def _tenant_members(
+    cursor: Any, archive: zipfile.ZipFile, municipality: Municipality
+) -> Iterator[Member]:
+    cursor.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY tablename",
+        [municipality.schema_name],
+    )
+    for (table,) in cursor.fetchall():
+        query = sql.SQL("SELECT to_json(t)::text FROM {} t").format(
+            sql.Identifier(municipality.schema_name, table)
+        )
+        yield _member(cursor, archive, f"tenant/{table}.jsonl", query)
+
+
+def _shared_members(
+    cursor: Any, archive: zipfile.ZipFile, municipality: Municipality
+) -> Iterator[Member]:
+    for table in sorted(shared_tables()):
+        query = sql.SQL("SELECT to_json(t)::text FROM public.{} t WHERE tenant_role = {}").format(
+            sql.Identifier(table), sql.Literal(municipality.tenant_role)
+        )
+        yield _member(cursor, archive, f"shared/{table}.jsonl", query)
+
+
+def _member(cursor: Any, archive: zipfile.ZipFile, name: str, query: sql.Composed) -> Member:
+    rows, digest = 0, hashlib.sha256()
+    with (
+        archive.open(name, "w", force_zip64=True) as target,
+        cursor.copy(sql.SQL("COPY ({}) TO STDOUT").format(query)) as copy,
+    ):
+        for (row,) in copy.rows():
+            line = row.encode() + b"\n"
+            digest.update(line)
+            target.write(line)
+            rows += 1
+    return Member(name, rows, digest.hexdigest())
+
+
+def _manifest(municipality: Municipality, members: list[Member], at: datetime) -> str:
+    content = {
+        "format": FORMAT,
+        "written_at": at.isoformat(),
+        "municipality": {
+            "slug": municipality.slug,
+            "name": municipality.name,
+            "ags": municipality.ags,
+            "ars": municipality.ars,
+            "authority_id": str(municipality.authority_id),
+        },
+        "members": [asdict(member) for member in members],
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1)
