@@ -90,7 +90,8 @@ class ReceiptBody(_message.Message):
 
     The leaf of an item is SHA-256 over `0x00 || message_id (16) || lseq (8, big-endian) ||
     SHA-256(item) || status (1)`; nodes are SHA-256 over `0x01 || left || right`; the tree has the
-    shape of RFC 6962. An item whose message id cannot be read has 16 zero bytes in its place.
+    shape of RFC 6962. A refused or deferred item, which may be unreadable, has 16 zero bytes in the
+    place of its message id.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

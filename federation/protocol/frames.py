@@ -1,0 +1,46 @@
+"""How two centres begin to talk."""
+
+from dataclasses import dataclass
+
+from federation.protocol import limits
+from federation.protocol.receipts import GENESIS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    """The sender's introduction: who it is and where it stands."""
+
+    origin: str
+    acked_lseq: int
+    next_lseq: int
+    versions: tuple[int, ...] = limits.PROTOCOL_VERSIONS
+    directory_version: int = 0
+    max_frame_bytes: int = limits.MAX_FRAME_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """More items and bytes that the sender may have under way."""
+
+    messages: int = limits.CREDIT_MESSAGES
+    bytes: int = limits.CREDIT_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    max_items: int = limits.MAX_BATCH_ITEMS
+    max_bytes: int = limits.MAX_BATCH_BYTES
+    max_item_bytes: int = limits.MAX_ITEM_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Welcome:
+    """The receiver's answer: its durable position decides where the sender goes on."""
+
+    receiver: str
+    in_lseq: int
+    version: int = limits.PROTOCOL_VERSIONS[-1]
+    receipt_hash: bytes = GENESIS
+    credit: Credit = Credit()
+    limits: BatchLimits = BatchLimits()
+    directory_version: int = 0
