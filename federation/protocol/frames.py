@@ -1,6 +1,7 @@
-"""How two centres begin to talk."""
+"""How two centres begin to talk, and how an upload begins."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from federation.protocol import limits
 from federation.protocol.receipts import GENESIS
@@ -44,3 +45,14 @@ class Welcome:
     credit: Credit = Credit()
     limits: BatchLimits = BatchLimits()
     directory_version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobHeader:
+    """What an upload is about. `digest` and `size` are those of the sealed document."""
+
+    sender: UUID
+    recipient: UUID
+    digest: bytes
+    size: int
+    offset: int = 0

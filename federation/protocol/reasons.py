@@ -63,6 +63,7 @@ class Reason(StrEnum):
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     INTERNAL = "INTERNAL"
     # The frame.
+    PROTOCOL_UNSUPPORTED = "PROTOCOL_UNSUPPORTED"
     FRAME_MALFORMED = "FRAME_MALFORMED"
     BATCH_TOO_LARGE = "BATCH_TOO_LARGE"
     SEQUENCE_GAP = "SEQUENCE_GAP"
@@ -155,6 +156,11 @@ RULES: Final = {
         _C.DEADLINE_EXCEEDED, _R.RETRY, "Das Rechenzentrum hat nicht rechtzeitig geantwortet."
     ),
     Reason.INTERNAL: Rule(_C.INTERNAL, _R.RETRY, "Beim Empfänger ist ein Fehler aufgetreten."),
+    Reason.PROTOCOL_UNSUPPORTED: Rule(
+        _C.FAILED_PRECONDITION,
+        _R.CALL_OPERATOR,
+        "Die Rechenzentren sprechen keine gemeinsame Fassung des Protokolls.",
+    ),
     Reason.FRAME_MALFORMED: Rule(
         _C.INVALID_ARGUMENT, _R.BISECT, "Eine Sendung ist nicht wohlgeformt."
     ),
