@@ -8,7 +8,9 @@ cd "$(dirname "$0")/.."
 [ -f package-lock.json ] || exit 0
 stamp=node_modules/.made-from
 inputs=$(cat package.json package-lock.json scripts/copy_frontend.py | cksum)
-[ "$(cat "$stamp" 2>/dev/null)" = "$inputs" ] && exit 0
+if [ "$(cat "$stamp" 2>/dev/null)" = "$inputs" ] && [ -d tenants/web/static/vendor/kern ]; then
+    exit 0
+fi
 
 if npm --version >/dev/null 2>&1; then
     npm=npm

@@ -60,6 +60,25 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except AmtsbrueckeError as problem:
             raise Refusal(problem) from problem
+        except OSError as problem:
+            raise Refusal(_of_the_system(problem)) from problem
+        except Exception as problem:
+            if type(problem).__name__ == "OperationalError":  # psycopg's or Django's
+                raise Refusal(_of_the_database(problem)) from problem
+            raise
+
+
+def _of_the_system(problem: OSError) -> ConsoleError:
+    what = f"{problem.strerror}: {problem.filename}" if problem.filename else str(problem)
+    return ConsoleError(f"The system refuses: {what}.", hint="Check that path and its rights.")
+
+
+def _of_the_database(problem: Exception) -> ConsoleError:
+    said = " ".join(str(problem).split())
+    return ConsoleError(
+        f"The database does not answer: {said}",
+        hint="Is the centre running? See `amtsbruecke centre status` and `amtsbruecke run`.",
+    )
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

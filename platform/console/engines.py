@@ -4,12 +4,13 @@
 servers that others run, at the addresses given.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from psycopg.conninfo import conninfo_to_dict
 
-from console.embedded.cluster import LOGINS
+from console.embedded.cluster import LOGINS, ensure_cluster
 from console.embedded.postgres import EmbeddedPostgres
 from console.embedded.valkey import EmbeddedValkey
 from console.home import CentreFolder
@@ -27,29 +28,47 @@ class Engines:
         self.postgres = EmbeddedPostgres(folder.postgres) if "postgres" in named else None
         self.valkey = EmbeddedValkey(folder.valkey) if "valkey" in named else None
 
+    def passwords(self) -> dict[str, str]:
+        """Return the password of each login role, as centre.env has it."""
+        settings = self._folder.settings()
+        return {login: str(conninfo_to_dict(settings[_url(login)])["password"]) for login in LOGINS}
+
     def note_addresses(self) -> None:
         """Write the running engines' addresses to centre.env; a moved home changes them."""
         settings = self._folder.settings()
         fresh = dict(settings)
         if self.postgres is not None:
             for login in LOGINS:
-                name = f"AMTSBRUECKE_{login.upper()}_DATABASE_URL"
-                known = conninfo_to_dict(settings[name])
-                fresh[name] = self.postgres.dsn(
+                known = conninfo_to_dict(settings[_url(login)])
+                fresh[_url(login)] = self.postgres.dsn(
                     user=str(known["user"]), password=str(known["password"]), database=DATABASE
                 )
-        if self.valkey is not None:
+        if self.valkey is not None and self.valkey.running:
             fresh["AMTSBRUECKE_BROKER_URL"] = self.valkey.url
         if fresh != settings:
             self._folder.write_settings(fresh)
 
 
 @contextmanager
-def running_database(folder: CentreFolder) -> Iterator[EmbeddedPostgres | None]:
-    """Run the centre's embedded database for a while, for provisioning; None if others run it."""
+def running_database(folder: CentreFolder) -> Iterator[None]:
+    """Run the centre's embedded database, with its roles, for the length of a block."""
     engines = Engines(folder)
     if engines.postgres is None:
-        yield None
+        yield
         return
-    with engines.postgres:
-        yield engines.postgres
+    with engines.postgres as server:
+        prefix = folder.settings().get("AMTSBRUECKE_ROLE_PREFIX") or role_prefix(folder.name)
+        ensure_cluster(
+            server.admin_dsn, prefix=prefix, passwords=engines.passwords(), database=DATABASE
+        )
+        engines.note_addresses()
+        yield
+
+
+def role_prefix(centre: str) -> str:
+    """Return the prefix of a centre's database roles when its settings name none."""
+    return re.sub(r"[^a-z0-9_]", "", centre)[:20]
+
+
+def _url(login: str) -> str:
+    return f"AMTSBRUECKE_{login.upper()}_DATABASE_URL"

@@ -19,6 +19,8 @@ from console.errors import SettingMissing
 
 PORTS_EACH = 10
 DEFAULT_PORT_BASE = 8400
+#: Settings of the calling shell that a centre's processes see; all else comes from centre.env.
+_INHERITED = ("AMTSBRUECKE_DEBUG", "AMTSBRUECKE_LOG_JSON")
 _CENTRE = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _LINE = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
 
@@ -109,6 +111,19 @@ class CentreFolder:
     def settings(self) -> dict[str, str]:
         """Return what centre.env says."""
         return parse_settings(self.settings_file.read_text(encoding="utf-8"), self.settings_file)
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of its processes: the shell's, with these settings alone."""
+        foreign = (name for name in os.environ if not name.startswith("AMTSBRUECKE_"))
+        inherited = (name for name in _INHERITED if name in os.environ)
+        return {
+            **{name: os.environ[name] for name in foreign},
+            **self.settings(),
+            **{name: os.environ[name] for name in inherited},
+            "AMTSBRUECKE_HOME": str(self.path.parents[1]),
+            "AMTSBRUECKE_CENTRE": self.name,
+            "PYTHONUNBUFFERED": "1",
+        }
 
     def write_settings(self, settings: Mapping[str, str]) -> None:
         """Replace centre.env as a whole; a crash leaves the old or the new file, never half."""

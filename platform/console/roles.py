@@ -16,5 +16,8 @@ def become(process: ProcessName, *requirements: str) -> None:
     import django
     from django.conf import settings
 
+    from console import logs
+
     settings.AMTSBRUECKE.require(*requirements)
     django.setup()
+    logs.configure(as_json=settings.AMTSBRUECKE.log_json)

@@ -8,8 +8,9 @@ from uuid import UUID
 import click
 
 from centre.kernel.actors import Actor, ActorKind
-from console.errors import ConsoleError
 from console.roles import become
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.group("tenant")
@@ -95,32 +96,28 @@ def resume(slug: str) -> None:
 
 @command.command("delete")
 @click.argument("slug")
-@click.option("--confirm", metavar="SLUG", help="Repeat the name: this cannot be undone.")
-def delete(slug: str, confirm: str | None) -> None:
-    """Remove a municipality's schema, role and keys; receipts and the trail stay."""
+@click.option("--export-to", type=_FILE, required=True, help="All rows are written there first.")
+@click.option("--confirm", default="", metavar="WORDS", help="What the command asks you to type.")
+def delete(slug: str, export_to: Path, confirm: str) -> None:
+    """Export a municipality, then remove its schema, role and keys; the trail stays."""
     become("owner")
     from centre.registry import services
 
-    if confirm != slug:
-        raise ConsoleError(
-            f"Deleting {slug} removes its cases and documents for good.",
-            hint=f"Export first: amtsbruecke tenant export {slug} DIRECTORY. "
-            f"Then repeat with --confirm {slug}.",
-        )
-    services.delete_tenant(slug=slug, by=operator())
-    click.echo(f"{slug}: deleted")
+    services.delete_tenant(slug=slug, confirm=confirm, export_to=export_to, by=operator())
+    click.echo(f"{slug}: deleted; what it had is in {export_to}")
 
 
 @command.command("export")
 @click.argument("slug")
-@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
-def export(slug: str, directory: Path) -> None:
-    """Write all that belongs to a municipality into a directory."""
+@click.argument("path", type=_FILE)
+def export(slug: str, path: Path) -> None:
+    """Write all that belongs to a municipality into one file."""
     become("owner")
     from centre.registry import services
 
-    services.export_tenant(slug=slug, directory=directory, by=operator())
-    click.echo(f"{slug}: exported to {directory}")
+    members = services.export_tenant(slug=slug, path=path, by=operator())
+    rows = sum(member.rows for member in members)
+    click.echo(f"{slug}: {rows} rows of {len(members)} tables exported to {path}")
 
 
 def operator() -> Actor:

@@ -1,5 +1,7 @@
 """`amtsbruecke worker`: does what is not on the hot path."""
 
+import sys
+
 import click
 
 from console.roles import become
@@ -19,13 +21,13 @@ def command(concurrency: int, pool: str) -> None:
     become("worker", "broker_url")
     from centre.config.celery import app
 
-    app.worker_main(
-        [
-            "worker",
-            f"--concurrency={concurrency}",
-            f"--pool={pool}",
-            "--loglevel=warning",
-            "--without-gossip",
-            "--without-mingle",
-        ]
+    worker = app.Worker(
+        concurrency=concurrency,
+        pool=pool,
+        loglevel="WARNING",
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
     )
+    worker.start()
+    sys.exit(worker.exitcode)

@@ -1,6 +1,5 @@
 """All engines and processes of one centre."""
 
-import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -11,9 +10,6 @@ from console.engines import Engines
 from console.home import CentreFolder
 from console.supervisor.output import Output
 from console.supervisor.service import CommandProgram, EngineProgram, Service, Stage, State
-
-#: Settings of the calling shell that every process may see; all else comes from centre.env.
-_INHERITED = ("AMTSBRUECKE_HOME", "AMTSBRUECKE_DEBUG", "AMTSBRUECKE_LOG_JSON")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +98,7 @@ class CentreRunner:
     def _start_processes(self) -> None:
         settings = self._folder.settings()
         self._require_free_ports(settings)
-        env = {
-            **{name: value for name, value in os.environ.items() if not _ours(name)},
-            **settings,
-            **{name: os.environ[name] for name in _INHERITED if name in os.environ},
-            "AMTSBRUECKE_CENTRE": self.name,
-            "PYTHONUNBUFFERED": "1",
-        }
+        env = self._folder.environment()
         for plan in PROCESSES[settings.get("AMTSBRUECKE_ROLE", "centre")]:
             program = CommandProgram(
                 command=(sys.executable, "-m", "console", plan.name),
@@ -148,7 +138,3 @@ class _Reporter:
 
     def __call__(self, text: str) -> None:
         self.runner.say(self.service, text)
-
-
-def _ours(name: str) -> bool:
-    return name.startswith("AMTSBRUECKE_")

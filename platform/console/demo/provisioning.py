@@ -1,0 +1,147 @@
+"""Makes the demo, or brings an earlier one up to date: every step may be repeated.
+
+Settings and certificates first, then all databases at once (each centre founds its municipalities
+in a process of its own), then the umbrella publishes what the centres have told it.
+"""
+
+import json
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from console.demo.plan import Centre, Plan
+from console.embedded.cluster import LOGINS
+from console.engines import DATABASE, EMBEDDED, role_prefix, running_database
+from console.errors import ConsoleError
+from console.home import CentreFolder, Home
+
+type Report = Callable[[str], None]
+
+
+class StepFailed(ConsoleError):
+    """A step of setting up a centre failed."""
+
+    reason = "STEP_FAILED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provisioning:
+    """Where the demo goes, and who hears about it."""
+
+    home: Home
+    plan: Plan
+    report: Report
+
+    def run(self) -> None:
+        """Make everything that the centres need to start."""
+        self.home.create()
+        for centre in self.plan.all:
+            prepare(self.home, self.plan, centre)
+        with ThreadPoolExecutor(max_workers=len(self.plan.all)) as pool:
+            told = dict(
+                zip(
+                    (centre.name for centre in self.plan.all),
+                    pool.map(self._found, self.plan.all),
+                    strict=True,
+                )
+            )
+        self._publish(told)
+
+    def _found(self, centre: Centre) -> dict[str, Any]:
+        """Give a centre its database, roles, keys and municipalities; return what it publishes."""
+        folder = self.home.centre(centre.name)
+        with running_database(folder):
+            said = run_step(folder, "found", {"towns": [town.slug for town in centre.towns]})
+        self.report(f"{centre.name}: {said['summary']}")
+        return said
+
+    def _publish(self, told: Mapping[str, Any]) -> None:
+        umbrella = self.home.centre(self.plan.umbrella.name)
+        with running_database(umbrella):
+            said = run_step(
+                umbrella, "publish", [told[centre.name]["entry"] for centre in self.plan.centres]
+            )
+        self.report(f"{umbrella.name}: directory version {said['version']} published")
+        for centre in self.plan.all:
+            folder = self.home.centre(centre.name)
+            folder.write_settings(
+                {**folder.settings(), "AMTSBRUECKE_UMBRELLA_KEYS": said["umbrella_key"]}
+            )
+
+
+def prepare(home: Home, plan: Plan, centre: Centre) -> None:
+    """Write a centre's settings, master key and certificate. Secrets are made once and kept."""
+    folder = home.centre(centre.name)
+    folder.create()
+    known = folder.settings() if folder.settings_file.exists() else {}
+    master = folder.path / "master.key"
+    if not master.exists():
+        master.touch(mode=0o600)
+        master.write_bytes(secrets.token_bytes(32))
+    ports = centre.ports
+    umbrella = plan.umbrella.ports
+    settings = {
+        "AMTSBRUECKE_ROLE": centre.role,
+        EMBEDDED: "postgres" if centre.role == "umbrella" else "postgres valkey",
+        "AMTSBRUECKE_MASTER_KEY_FILE": str(master),
+        "AMTSBRUECKE_TLS_DIR": str(folder.tls),
+        "AMTSBRUECKE_GATEWAY_BIND": f"127.0.0.1:{ports.gateway}",
+        "AMTSBRUECKE_GATEWAY_ENDPOINT": f"127.0.0.1:{ports.gateway}",
+        "AMTSBRUECKE_METRICS_BIND_GATEWAY": f"127.0.0.1:{ports.metrics_gateway}",
+        "AMTSBRUECKE_UMBRELLA_ENDPOINT": f"127.0.0.1:{umbrella.gateway}",
+    }
+    if centre.role == "centre":
+        settings |= {
+            "AMTSBRUECKE_METRICS_BIND_DISPATCH": f"127.0.0.1:{ports.metrics_dispatch}",
+            "AMTSBRUECKE_METRICS_BIND_WEB": f"127.0.0.1:{ports.metrics_web}",
+            "AMTSBRUECKE_WEB_BIND": f"127.0.0.1:{ports.web}",
+            "AMTSBRUECKE_WEB_DOMAIN": centre.domain,
+        }
+    made_once = {
+        "AMTSBRUECKE_SECRET_KEY": secrets.token_urlsafe(48),
+        **{
+            f"AMTSBRUECKE_{login.upper()}_DATABASE_URL": (
+                f"postgresql://{role_prefix(centre.name)}_{login}:{secrets.token_urlsafe(24)}@/{DATABASE}"
+            )
+            for login in LOGINS
+        },
+    }
+    fresh = {**made_once, **known, **settings}
+    if fresh != known:
+        folder.write_settings(fresh)
+    _certificate(home, folder, centre)
+
+
+def _certificate(home: Home, folder: CentreFolder, centre: Centre) -> None:
+    authority = home.path / "pki"
+    pki.create_authority(authority)
+    if not (folder.tls / "centre.pem").exists():
+        pki.issue(authority, centre.name, folder.tls)
+
+
+def run_step(folder: CentreFolder, name: str, said: object) -> dict[str, Any]:
+    """Run one of `console.demo.steps` as a process of this centre; return its answer."""
+    done = subprocess.run(
+        [sys.executable, "-m", "console.demo.steps", name],
+        input=json.dumps(said),
+        env=folder.environment(),
+        cwd=folder.path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    folder.logs.mkdir(exist_ok=True)
+    log = folder.logs / f"{name}.log"
+    log.write_text(done.stderr)
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise StepFailed(
+            f"The step {name!r} of {folder.name} failed: {last}",
+            hint=f"The whole story is in {log}. Running the demo again goes on from here.",
+        )
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer

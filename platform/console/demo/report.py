@@ -1,0 +1,144 @@
+"""What the databases of the demo say afterwards. Nothing here knows what was meant to happen."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import psycopg
+
+from console.demo.plan import Centre, Plan
+from console.home import Home
+
+REQUEST = "assistance_request"
+
+_SENT = """
+SELECT letter.id, letter.link, letter.kind,
+       letter.lseq > 0 AND letter.lseq <= link.acked_lseq AND dead.id IS NULL AS delivered,
+       dead.id IS NOT NULL AS dead,
+       extract(epoch FROM receipt.received_at - letter.accepted_at) * 1000 AS ms
+  FROM outbox_letter letter
+  LEFT JOIN outbox_link link ON link.name = letter.link
+  LEFT JOIN outbox_deadletter dead ON dead.message_id = letter.id AND dead.resolution = ''
+  LEFT JOIN LATERAL (
+         SELECT received_at FROM outbox_receipt
+          WHERE link = letter.link AND last_lseq >= letter.lseq AND letter.lseq > 0
+          ORDER BY last_lseq LIMIT 1
+       ) receipt ON true
+"""
+_RECEIVED = "SELECT id, origin, kind, state FROM inbox_inboundmessage"
+
+
+@dataclass(slots=True)
+class Pair:
+    """Requests from one centre to another."""
+
+    sent: int = 0
+    delivered: int = 0
+    registered: int = 0
+    dead: int = 0
+    milliseconds: list[float] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Count:
+    """The whole federation at one moment."""
+
+    pairs: dict[tuple[str, str], Pair] = field(default_factory=dict)
+    #: Letters of every kind that have a receipt but are not in the receiver's inbox.
+    lost: int = 0
+    #: Letters of every kind that are neither delivered nor dead.
+    under_way: int = 0
+    #: Letters that arrived and whose effect has not been committed.
+    unprocessed: int = 0
+
+    @property
+    def sent(self) -> int:
+        return sum(pair.sent for pair in self.pairs.values())
+
+    @property
+    def delivered(self) -> int:
+        return sum(pair.delivered for pair in self.pairs.values())
+
+    @property
+    def registered(self) -> int:
+        return sum(pair.registered for pair in self.pairs.values())
+
+    @property
+    def milliseconds(self) -> list[float]:
+        return [value for pair in self.pairs.values() for value in pair.milliseconds]
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything that was sent has arrived and has had its effect."""
+        return not (self.under_way or self.unprocessed) and self.registered == self.sent
+
+
+def count(home: Home, plan: Plan) -> Count:
+    """Read every centre's database and put both sides together."""
+    result = Count()
+    inboxes = {centre.name: _received(home, centre) for centre in plan.centres}
+    for centre in plan.centres:
+        for identifier, link, kind, delivered, dead, milliseconds in _rows(home, centre, _SENT):
+            arrived = inboxes.get(link, {}).get((centre.name, identifier))
+            result.lost += bool(delivered) and arrived is None
+            result.under_way += not delivered and not dead
+            if kind != REQUEST:
+                continue
+            pair = result.pairs.setdefault((centre.name, link), Pair())
+            pair.sent += 1
+            pair.delivered += bool(delivered)
+            pair.registered += arrived == "applied"
+            pair.dead += bool(dead)
+            if delivered and milliseconds is not None:
+                pair.milliseconds.append(float(milliseconds))
+    result.unprocessed = sum(
+        state in {"pending", "held"} for inbox in inboxes.values() for state in inbox.values()
+    )
+    return result
+
+
+def _received(home: Home, centre: Centre) -> Mapping[tuple[str, object], str]:
+    rows = _rows(home, centre, _RECEIVED)
+    return {(origin, identifier): state for identifier, origin, _, state in rows}
+
+
+def _rows(home: Home, centre: Centre, query: str) -> Sequence[tuple[object, ...]]:
+    settings = home.centre(centre.name).settings()
+    with psycopg.connect(settings["AMTSBRUECKE_OWNER_DATABASE_URL"]) as connection:
+        return connection.execute(query).fetchall()
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the smallest value that at least `share` of the values do not exceed; 0 of none."""
+    if not values:
+        return 0.0
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * share) - 1)]
+
+
+def table(result: Count) -> str:
+    """Return the table for people: a line for each pair of centres and one for all."""
+    head = ("from", "to", "sent", "delivered", "registered", "p50 ms", "p99 ms")
+    lines = [head]
+    for (source, target), pair in sorted(result.pairs.items()):
+        lines.append((source, target, *_figures(pair)))
+    total = Pair(result.sent, result.delivered, result.registered, milliseconds=result.milliseconds)
+    lines.append(("all", "", *_figures(total)))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            text.ljust(width) if column < 2 else text.rjust(width)  # noqa: PLR2004 -- names, then figures
+            for column, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _figures(pair: Pair) -> tuple[str, ...]:
+    return (
+        str(pair.sent),
+        str(pair.delivered),
+        str(pair.registered),
+        f"{percentile(pair.milliseconds, 0.5):.0f}",
+        f"{percentile(pair.milliseconds, 0.99):.0f}",
+    )

@@ -1,0 +1,92 @@
+"""What the demo does inside a centre: each step is a process of that centre, with its settings.
+
+    python -m console.demo.steps NAME      reads JSON, writes JSON as its last line
+
+A step may be repeated: it finishes what was interrupted and leaves alone what is there.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from centre.kernel.actors import system
+from console.demo.plan import ADMINISTRATOR, CASEWORKER, PASSWORD, Town, towns
+from console.roles import become
+
+BY = system("demo")
+
+
+def found(said: dict[str, Any]) -> dict[str, Any]:
+    """Migrate, make keys and municipalities with their first clerks; tell what is public."""
+    begin = time.monotonic()
+    become("owner")
+    from django.conf import settings
+
+    from centre.keys import keystore
+    from console.demo.entries import centre_entry
+    from console.migrations import migrate
+
+    migrate(report=lambda schema: sys.stderr.write(f"migrated {schema}\n"))
+    keystore.create_centre_keys()
+    chosen = [town for town in towns() if town.slug in said["towns"]]
+    for town in chosen:
+        _found_town(town)
+    if settings.AMTSBRUECKE.role == "umbrella":
+        _collect_static()
+    return {
+        "summary": f"{len(chosen)} municipalities in {time.monotonic() - begin:.1f} s",
+        "entry": centre_entry(said["title"], chosen),
+    }
+
+
+def _found_town(town: Town) -> None:
+    from django.db import transaction
+    from tenants.clerks import services as clerks
+    from tenants.clerks.models import Clerk
+
+    from centre.registry import services
+    from centre.tenancy.context import tenant_scope
+
+    municipality = services.create_tenant(
+        slug=town.slug,
+        name=town.name,
+        ags=town.ags,
+        ars=town.ars,
+        authority_id=town.authority_id,
+        administrator=services.Administrator(
+            login=ADMINISTRATOR, name=f"Leitung {town.place}", password=PASSWORD
+        ),
+        by=BY,
+    )
+    with tenant_scope(municipality), transaction.atomic():
+        if not Clerk.objects.filter(login=CASEWORKER).exists():
+            clerks.create_clerk(
+                login=CASEWORKER,
+                name=f"Vollstreckung {town.place}",
+                role="caseworker",
+                password=PASSWORD,
+                by=BY,
+            )
+        # Real accounts get a password of their own at the first sign-in; these are for trying.
+        Clerk.objects.filter(must_change_password=True).update(must_change_password=False)
+
+
+def _collect_static() -> None:
+    from django.core.management import call_command
+
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
+STEPS: dict[str, Callable[[Any], dict[str, Any]]] = {"found": found}
+
+
+def main() -> None:
+    """Run the step that the command line names."""
+    answer = STEPS[sys.argv[1]](json.load(sys.stdin))
+    print(json.dumps(answer))  # noqa: T201 -- the answer to the process that asked
+
+
+if __name__ == "__main__":
+    main()
