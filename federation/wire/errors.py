@@ -8,7 +8,7 @@ also where a proxy or the library itself made it up and it carries no details.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -92,7 +92,7 @@ def from_rpc_error(error: grpc.RpcError) -> Failure:
     return Failure(code, reason, reaction, message, delay, metadata)
 
 
-def _read_status(trailers: Iterable[tuple[str, str | bytes]]) -> status_pb2.Status | None:
+def _read_status(trailers: Iterable[Any]) -> status_pb2.Status | None:
     for key, value in trailers:
         if key == _DETAILS_KEY:
             try:
