@@ -22,6 +22,7 @@ class Code(StrEnum):
     RESOURCE_EXHAUSTED = "RESOURCE_EXHAUSTED"
     FAILED_PRECONDITION = "FAILED_PRECONDITION"
     OUT_OF_RANGE = "OUT_OF_RANGE"
+    ABORTED = "ABORTED"
     INTERNAL = "INTERNAL"
     UNAVAILABLE = "UNAVAILABLE"
 
@@ -58,11 +59,14 @@ class Reason(StrEnum):
     RATE_EXCEEDED = "RATE_EXCEEDED"
     TOO_MANY_STREAMS = "TOO_MANY_STREAMS"
     CREDIT_EXCEEDED = "CREDIT_EXCEEDED"
+    STREAM_SUPERSEDED = "STREAM_SUPERSEDED"
+    SLOW_READER = "SLOW_READER"
     DRAINING = "DRAINING"
     UNAVAILABLE = "UNAVAILABLE"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     INTERNAL = "INTERNAL"
     # The frame.
+    HELLO_MISSING = "HELLO_MISSING"
     PROTOCOL_UNSUPPORTED = "PROTOCOL_UNSUPPORTED"
     FRAME_MALFORMED = "FRAME_MALFORMED"
     BATCH_TOO_LARGE = "BATCH_TOO_LARGE"
@@ -150,12 +154,21 @@ RULES: Final = {
     Reason.CREDIT_EXCEEDED: Rule(
         _C.RESOURCE_EXHAUSTED, _R.RESUME, "Es wurde mehr gesendet, als der Empfänger erlaubt hat."
     ),
+    Reason.STREAM_SUPERSEDED: Rule(
+        _C.ABORTED, _R.RESUME, "Eine neuere Verbindung hat die Übertragung übernommen."
+    ),
+    Reason.SLOW_READER: Rule(
+        _C.DEADLINE_EXCEEDED, _R.RESUME, "Die Quittungen wurden nicht rechtzeitig abgeholt."
+    ),
     Reason.DRAINING: Rule(_C.UNAVAILABLE, _R.RETRY, "Das Rechenzentrum wird gerade neu gestartet."),
     Reason.UNAVAILABLE: Rule(_C.UNAVAILABLE, _R.RETRY, "Das Rechenzentrum ist nicht erreichbar."),
     Reason.DEADLINE_EXCEEDED: Rule(
         _C.DEADLINE_EXCEEDED, _R.RETRY, "Das Rechenzentrum hat nicht rechtzeitig geantwortet."
     ),
     Reason.INTERNAL: Rule(_C.INTERNAL, _R.RETRY, "Beim Empfänger ist ein Fehler aufgetreten."),
+    Reason.HELLO_MISSING: Rule(
+        _C.FAILED_PRECONDITION, _R.RETRY, "Die Übertragung begann nicht mit einer Vorstellung."
+    ),
     Reason.PROTOCOL_UNSUPPORTED: Rule(
         _C.FAILED_PRECONDITION,
         _R.CALL_OPERATOR,

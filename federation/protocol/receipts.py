@@ -33,11 +33,16 @@ class Status(IntEnum):
     REFUSED = 3
     #: Not held; may be sent again later, under a new number.
     DEFERRED = 4
+    #: An empty item: the sender took the letter back after it had been numbered.
+    VOID = 5
 
     @property
     def held(self) -> bool:
         """Whether the receiver holds the letter durably."""
         return self in (Status.ACCEPTED, Status.DUPLICATE)
+
+
+_WITH_REASON: Final = frozenset({Status.REFUSED, Status.DEFERRED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +66,18 @@ class Verdict:
     retry_delay: timedelta | None = None
 
     def __post_init__(self) -> None:
-        if self.status.held == (self.reason is not None):
-            raise ReceiptInvalid("a refused item has a reason, an accepted one has none")
+        if (self.status in _WITH_REASON) != (self.reason is not None):
+            raise ReceiptInvalid("a refused item has a reason, others have none")
         if self.retry_delay is not None and self.status is not Status.DEFERRED:
             raise ReceiptInvalid("only a deferred item has a time to come again")
 
 
 ACCEPTED: Final = Verdict(Status.ACCEPTED)
 DUPLICATE: Final = Verdict(Status.DUPLICATE)
+VOID: Final = Verdict(Status.VOID)
+
+#: An empty item, which keeps the numbers of a link without a gap.
+NOTHING: Final = Sent(UUID(int=0), sha256(b"").digest())
 
 
 def refused(reason: Reason, *, retry_delay: timedelta | None = None) -> Verdict:
@@ -135,7 +144,7 @@ class SignedReceipt:
 
 
 def leaf(sent: Sent, *, lseq: int, verdict: Verdict) -> bytes:
-    """Return an item's leaf. What is not held may be unreadable: its id is not in the leaf."""
+    """Return an item's leaf. What is not held may be unreadable, so its id is not in the leaf."""
     name = sent.message_id.bytes if verdict.status.held else _NO_ID
     return sha256(
         b"\0" + name + lseq.to_bytes(8, "big") + sent.digest + bytes((verdict.status,))

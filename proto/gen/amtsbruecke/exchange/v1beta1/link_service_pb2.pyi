@@ -335,7 +335,9 @@ class Batch(_message.Message):
     """Gives the number of the first item; the others count on from it without a gap."""
     @_builtins.property
     def items(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Holds serialised `SignedEnvelope`s, byte for byte as the sender stored them."""
+        """Holds serialised `SignedEnvelope`s, byte for byte as the sender stored them. An empty item stands
+        for a letter that was taken back after it had been numbered.
+        """
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*amtsbruecke/exchange/v1beta1/receipt.proto\x12\x1c\x61mtsbruecke.exchange.v1beta1\x1a+amtsbruecke/exchange/v1beta1/envelope.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"S\n\x07Receipt\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12:\n\tsignature\x18\x02 \x01(\x0b\x32\'.amtsbruecke.exchange.v1beta1.Signature\"\xfb\x01\n\x0bReceiptBody\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x0e\n\x06origin\x18\x03 \x01(\t\x12\x12\n\nfirst_lseq\x18\x04 \x01(\x04\x12\x11\n\tlast_lseq\x18\x05 \x01(\x04\x12\x13\n\x0bmerkle_root\x18\x06 \x01(\x0c\x12\x11\n\tprev_hash\x18\x07 \x01(\x0c\x12.\n\nissue_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12=\n\nexceptions\x18\t \x03(\x0b\x32).amtsbruecke.exchange.v1beta1.ItemOutcome\"\x98\x01\n\x0bItemOutcome\x12\x0c\n\x04lseq\x18\x01 \x01(\x04\x12;\n\x06status\x18\x02 \x01(\x0e\x32+.amtsbruecke.exchange.v1beta1.OutcomeStatus\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12.\n\x0bretry_delay\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration*\xa3\x01\n\rOutcomeStatus\x12\x1e\n\x1aOUTCOME_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17OUTCOME_STATUS_ACCEPTED\x10\x01\x12\x1c\n\x18OUTCOME_STATUS_DUPLICATE\x10\x02\x12\x1a\n\x16OUTCOME_STATUS_REFUSED\x10\x03\x12\x1b\n\x17OUTCOME_STATUS_DEFERRED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*amtsbruecke/exchange/v1beta1/receipt.proto\x12\x1c\x61mtsbruecke.exchange.v1beta1\x1a+amtsbruecke/exchange/v1beta1/envelope.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"S\n\x07Receipt\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12:\n\tsignature\x18\x02 \x01(\x0b\x32\'.amtsbruecke.exchange.v1beta1.Signature\"\xfb\x01\n\x0bReceiptBody\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x0e\n\x06origin\x18\x03 \x01(\t\x12\x12\n\nfirst_lseq\x18\x04 \x01(\x04\x12\x11\n\tlast_lseq\x18\x05 \x01(\x04\x12\x13\n\x0bmerkle_root\x18\x06 \x01(\x0c\x12\x11\n\tprev_hash\x18\x07 \x01(\x0c\x12.\n\nissue_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12=\n\nexceptions\x18\t \x03(\x0b\x32).amtsbruecke.exchange.v1beta1.ItemOutcome\"\x98\x01\n\x0bItemOutcome\x12\x0c\n\x04lseq\x18\x01 \x01(\x04\x12;\n\x06status\x18\x02 \x01(\x0e\x32+.amtsbruecke.exchange.v1beta1.OutcomeStatus\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12.\n\x0bretry_delay\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration*\xbc\x01\n\rOutcomeStatus\x12\x1e\n\x1aOUTCOME_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17OUTCOME_STATUS_ACCEPTED\x10\x01\x12\x1c\n\x18OUTCOME_STATUS_DUPLICATE\x10\x02\x12\x1a\n\x16OUTCOME_STATUS_REFUSED\x10\x03\x12\x1b\n\x17OUTCOME_STATUS_DEFERRED\x10\x04\x12\x17\n\x13OUTCOME_STATUS_VOID\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,7 +35,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'amtsbruecke.exchange.v1beta
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_OUTCOMESTATUS']._serialized_start=681
-  _globals['_OUTCOMESTATUS']._serialized_end=844
+  _globals['_OUTCOMESTATUS']._serialized_end=869
   _globals['_RECEIPT']._serialized_start=186
   _globals['_RECEIPT']._serialized_end=269
   _globals['_RECEIPTBODY']._serialized_start=272

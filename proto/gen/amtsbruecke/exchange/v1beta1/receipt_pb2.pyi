@@ -38,6 +38,8 @@ class _OutcomeStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome
     """The item is not held and sending it again would not help."""
     OUTCOME_STATUS_DEFERRED: _OutcomeStatus.ValueType  # 4
     """The item is not held; sending it again later, with a new lseq, may help."""
+    OUTCOME_STATUS_VOID: _OutcomeStatus.ValueType  # 5
+    """The item was empty: the sender took the letter back after it had been numbered."""
 
 class OutcomeStatus(_OutcomeStatus, metaclass=_OutcomeStatusEnumTypeWrapper):
     """Tells what became of an item. The number is the status byte of the leaf."""
@@ -52,6 +54,8 @@ OUTCOME_STATUS_REFUSED: OutcomeStatus.ValueType  # 3
 """The item is not held and sending it again would not help."""
 OUTCOME_STATUS_DEFERRED: OutcomeStatus.ValueType  # 4
 """The item is not held; sending it again later, with a new lseq, may help."""
+OUTCOME_STATUS_VOID: OutcomeStatus.ValueType  # 5
+"""The item was empty: the sender took the letter back after it had been numbered."""
 Global___OutcomeStatus: _TypeAlias = OutcomeStatus  # noqa: Y015
 
 @_typing.final
@@ -90,7 +94,7 @@ class ReceiptBody(_message.Message):
 
     The leaf of an item is SHA-256 over `0x00 || message_id (16) || lseq (8, big-endian) ||
     SHA-256(item) || status (1)`; nodes are SHA-256 over `0x01 || left || right`; the tree has the
-    shape of RFC 6962. A refused or deferred item, which may be unreadable, has 16 zero bytes in the
+    shape of RFC 6962. An item that is not held, and may be unreadable, has 16 zero bytes in the
     place of its message id.
     """
 
@@ -163,7 +167,7 @@ class ItemOutcome(_message.Message):
     status: Global___OutcomeStatus.ValueType
     """Tells what became of it. Never `OUTCOME_STATUS_ACCEPTED`, which needs no entry."""
     reason: _builtins.str
-    """Gives the reason of a refusal in `UPPER_SNAKE_CASE`, from the published list; empty for duplicates."""
+    """Gives the reason of a refusal in `UPPER_SNAKE_CASE`, from the published list; empty for duplicates and voids."""
     @_builtins.property
     def retry_delay(self) -> _duration_pb2.Duration:
         """Tells how long the sender should wait before it sends a deferred item again."""
