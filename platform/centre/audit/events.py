@@ -128,7 +128,7 @@ class AuditEvent(_Event):
         "Der Zustellstand einer Nachricht hat sich geändert.",
     )
 
-    # Documents and imports
+    # Files, those kept and those read in
     DOCUMENT_FILE_ADDED = "document:file:added", "Ein Dokument wurde hinzugefügt."
     DOCUMENT_FILE_READ = "document:file:read", "Ein Dokument wurde geöffnet."
     DOCUMENT_FILE_REMOVED = "document:file:removed", "Ein Dokument wurde entfernt."

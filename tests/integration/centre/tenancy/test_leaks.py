@@ -50,6 +50,7 @@ def serving(
             Group.objects.create(name=slug)
     connections.close_all()
     settings.ROOT_URLCONF = leak_urls.__name__
+    settings.MIDDLEWARE = ["centre.registry.middleware.municipality_middleware"]
     before = dict(connections.settings["default"])
     config = database(
         Environment.from_mapping(
