@@ -1,0 +1,1 @@
+"""Cases: requests for assistance as one municipality sees them, from either side."""

@@ -1,0 +1,104 @@
+"""A fault of a draft, and the checks that every field of a kind shares. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from tenants.cases import checks
+from tenants.cases.money import MAX_CENTS, format_euro
+
+#: The longest reference, name and free text.
+LINE, NAME, TEXT = 120, 200, 4_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Something wrong. `path` names the field as `RequestDraft` does: `claims[0].due_on`."""
+
+    path: str
+    text: str
+    #: What to do about it.
+    hint: str
+    #: The request may be sent all the same.
+    warning: bool = False
+
+
+type Faults = Iterator[Fault]
+
+
+def text(
+    path: str,
+    value: str,
+    what: str,
+    *,
+    needed: bool = True,
+    limit: int = NAME,
+    lines: bool = False,
+) -> Faults:
+    if needed and not value.strip():
+        yield Fault(path=path, text=f"Es fehlt {what}.", hint="Füllen Sie das Feld aus.")
+    if len(value) > max(limit, TEXT if lines else 0):
+        yield Fault(
+            path=path,
+            text=f"Der Text hat {len(value)} Zeichen, höchstens {limit} sind möglich.",
+            hint="Kürzen Sie ihn.",
+        )
+    if foreign := checks.foreign_characters(value, lines=lines):
+        shown = " ".join(sign if sign.isprintable() else f"U+{ord(sign):04X}" for sign in foreign)
+        yield Fault(
+            path=path,
+            text=f"Unzulässige Zeichen: {shown}",
+            hint="Erlaubt sind lateinische Zeichen nach DIN 91379.",
+        )
+
+
+def code(
+    path: str, value: str, known: Mapping[str, str], what: str, *, needed: bool = True
+) -> Faults:
+    if not value and not needed:
+        return
+    if not value:
+        yield Fault(path=path, text=f"Es fehlt {what}.", hint="Wählen Sie einen Eintrag der Liste.")
+    elif value not in known:
+        yield Fault(
+            path=path,
+            text=f"„{value}“ ist kein Eintrag der Liste.",
+            hint="Möglich sind: " + ", ".join(known),
+        )
+
+
+def past(path: str, day: date | None, what: str, today: date, *, needed: bool = True) -> Faults:
+    if day is None:
+        if needed:
+            yield Fault(path=path, text=f"{what} fehlt.", hint="Geben Sie es als TT.MM.JJJJ an.")
+    elif not checks.is_plausible(day, today=today):
+        yield Fault(
+            path=path,
+            text=f"{what} ({day:%d.%m.%Y}) liegt in der Zukunft oder vor 1900.",
+            hint="Prüfen Sie das Jahr.",
+        )
+
+
+def amount(
+    path: str, amount: int | None, what: str, *, needed: bool = True, least: int = 0
+) -> Faults:
+    if amount is None:
+        if needed:
+            yield Fault(path=path, text=f"Es fehlt {what}.", hint="Geben Sie ihn in Euro an.")
+    elif not least <= amount <= MAX_CENTS:
+        yield Fault(
+            path=path,
+            text=f"{format_euro(amount)} ist hier kein möglicher Betrag.",
+            hint=f"Möglich sind {format_euro(least)} bis {format_euro(MAX_CENTS)}.",
+        )
+
+
+def count(path: str, number: int, most: int, what: str) -> Faults:
+    if number == 0:
+        yield Fault(path=path, text=f"Es fehlt: {what}.", hint="Mindestens ein Eintrag ist nötig.")
+    elif number > most:
+        yield Fault(
+            path=path,
+            text=f"{number} Einträge ({what}) sind zu viele.",
+            hint=f"Höchstens {most} passen in ein Ersuchen; teilen Sie es.",
+        )
