@@ -19,6 +19,7 @@ for name in [name for name in os.environ if name.startswith("AMTSBRUECKE_")]:
 _home = Path(tempfile.mkdtemp(prefix="amtsbruecke-tests-"))
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
 (_home / "static").mkdir()
+(_home / "master.key").touch(mode=0o600)
 (_home / "master.key").write_bytes(bytes(range(32)))
 os.environ.update(
     DJANGO_SETTINGS_MODULE="centre.config.settings",

@@ -22,6 +22,7 @@ SHARED_APPS = [
     "django.contrib.staticfiles",
     "centre.config",
     "centre.tenancy",
+    "centre.keys",
     "centre.audit",
     "centre.registry",
     "federation.outbox",
@@ -43,7 +44,7 @@ TENANT_DOMAIN_MODEL = "registry.Domain"
 PUBLIC_SCHEMA_URLCONF = "centre.config.urls_public"
 GET_EXECUTOR_FUNCTION = "centre.tenancy.executor.executor"
 # Each is called `(*, municipality, administrator)` in the scope of a municipality just created.
-TENANT_FOUNDERS: list[str] = []
+TENANT_FOUNDERS = ["centre.keys.keystore.found_keys"]
 
 # -- federation: the only upward links, as names ---------------------------------------------
 FEDERATION_HANDLERS: dict[str, str] = {}
