@@ -32,6 +32,12 @@ def trail(*, subject: str) -> QuerySet[TrailEntry]:
     return TrailEntry.objects.filter(subject=subject).order_by("number")
 
 
+def chains() -> list[str]:
+    """Return the names of all chains that may be seen: for the owner and the worker, all."""
+    names = TrailEntry.objects.order_by("tenant_role").values_list("tenant_role", flat=True)
+    return list(names.distinct())
+
+
 def verify(
     tenant_role: str, *, check_signature: Callable[[TrailHead, bytes], bool] | None = None
 ) -> Verification:

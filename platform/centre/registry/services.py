@@ -185,7 +185,7 @@ def _remove(municipality: Municipality) -> None:
 def _schema_exists(municipality: Municipality) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regnamespace(%s) IS NOT NULL", [municipality.schema_name])
-        return cursor.fetchone() == (True,)
+        return bool(cursor.fetchone()[0])
 
 
 def _locked(slug: str) -> Municipality:

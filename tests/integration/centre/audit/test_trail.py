@@ -9,11 +9,12 @@ import psycopg
 import pytest
 from django.db import ProgrammingError, connection, connections, transaction
 
-from centre.audit import selectors, services
+from centre.audit import heads, selectors, services
 from centre.audit.chain import CENTRE, Entry
 from centre.audit.events import AuditEvent
 from centre.audit.models import TrailEntry
 from centre.kernel.actors import system
+from centre.keys import keystore
 from centre.registry.models import Municipality
 from centre.tenancy.context import tenant_scope
 
@@ -53,7 +54,7 @@ def test_each_tenant_has_a_chain_and_sees_no_other(
     _record(beta, "B-1")
     with transaction.atomic():
         services.record(events=_entries("operator"))
-    assert [entry.tenant_role for entry in TrailEntry.objects.all()] == [CENTRE]
+    assert {entry.tenant_role for entry in TrailEntry.objects.all()} == {CENTRE}
     with tenant_scope(beta):
         assert [entry.subject for entry in TrailEntry.objects.all()] == ["B-1"]
         assert selectors.verify(alpha.tenant_role).entries == 0
@@ -163,3 +164,48 @@ def test_many_writers_make_one_chain(committed_db: None, alpha: Municipality) ->
         found = selectors.verify(alpha.tenant_role)
     assert found.intact, found.problems
     assert found.entries == 80
+
+
+def test_signed_head_vouches_for_the_chain(as_process: AsProcess, alpha: Municipality) -> None:
+    with as_process("owner"):
+        keystore.create_centre_keys()
+    _record(alpha, "A-1", "A-2")
+    with transaction.atomic():
+        services.record(events=_entries("operator"))
+    with as_process("worker"):
+        assert heads.sign() == 2
+        assert heads.sign() == 0
+    _record(alpha, "A-3")
+    with as_process("owner"):
+        check = heads.signature_check()
+        found = selectors.verify(alpha.tenant_role, check_signature=check)
+        assert found.intact, found.problems
+        assert (found.entries, found.signed_up_to) == (3, 2)
+        of_centre = selectors.verify(CENTRE, check_signature=check)
+        assert of_centre.intact
+        assert of_centre.signed_up_to == of_centre.entries
+        assert selectors.chains() == [CENTRE, alpha.tenant_role]
+
+
+def test_head_signed_by_a_stranger_shows(
+    as_process: AsProcess, alpha: Municipality, dsn: Callable[[str], str]
+) -> None:
+    """Whoever can write into the database still lacks the centre's key."""
+    with as_process("owner"):
+        keystore.create_centre_keys()
+    _record(alpha, "A-1")
+    with as_process("worker"):
+        heads.sign()
+    forgeries = {
+        "signature": "signature = '\\x00'",
+        "time": "at = at + interval '1 day'",
+        "kid": "kid = '0011223344556677'",
+    }
+    for forgery in forgeries.values():
+        with psycopg.connect(dsn("owner")) as owner:
+            owner.execute("ALTER TABLE audit_head DISABLE TRIGGER USER")
+            owner.execute(f"UPDATE audit_head SET {forgery}")
+            owner.commit()
+            with as_process("owner"):
+                found = selectors.verify(alpha.tenant_role, check_signature=heads.signature_check())
+        assert "is not the centre's" in found.problems[0]
