@@ -6,10 +6,12 @@ from typing import Literal
 type ProcessName = Literal["web", "worker", "federation", "owner"]
 
 
-def become(process: ProcessName, *requirements: str) -> None:
+def become(process: ProcessName, *requirements: str, at_once: bool = False) -> None:
     """Use the database login of `process` and load Django; say what the environment lacks.
 
-    Must come before the first import of anything that reads the settings.
+    Must come before the first import of anything that reads the settings. With `at_once` a database
+    that does not answer is an error now: a person waits for the answer. Processes that serve have
+    more patience.
     """
     os.environ["AMTSBRUECKE_PROCESS"] = process
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "centre.config.settings")
@@ -21,3 +23,7 @@ def become(process: ProcessName, *requirements: str) -> None:
     settings.AMTSBRUECKE.require(*requirements)
     django.setup()
     logs.configure(as_json=settings.AMTSBRUECKE.log_json)
+    if at_once:
+        import psycopg
+
+        psycopg.connect(settings.AMTSBRUECKE.database_url, connect_timeout=5).close()

@@ -10,7 +10,7 @@ from console.roles import become
 @click.option("--check", is_flag=True, help="Change nothing; exit code 1 if something is to do.")
 def command(*, shared_only: bool, check: bool) -> None:
     """Migrate what all share, then each municipality's schema."""
-    become("owner")
+    become("owner", at_once=True)
     from console.migrations import migrate, pending
 
     if check:

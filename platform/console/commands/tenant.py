@@ -1,13 +1,12 @@
 """`amtsbruecke tenant`: the municipalities of a centre. Each command calls one service."""
 
-import getpass
 import sys
 from pathlib import Path
 from uuid import UUID
 
 import click
 
-from centre.kernel.actors import Actor, ActorKind
+from console.operator import operator
 from console.roles import become
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -39,7 +38,7 @@ def create(
     admin_password_stdin: bool,
 ) -> None:
     """Give a municipality its schema, role, keys and first administrator. May be repeated."""
-    become("owner")
+    become("owner", at_once=True)
     from centre.registry import services
 
     administrator = None
@@ -64,7 +63,7 @@ def create(
 @command.command("list")
 def list_tenants() -> None:
     """List the municipalities hosted here."""
-    become("owner")
+    become("owner", at_once=True)
     from centre.registry import selectors
 
     for municipality in selectors.hosted():
@@ -78,7 +77,7 @@ def list_tenants() -> None:
 @click.argument("slug")
 def suspend(slug: str) -> None:
     """Close a municipality's doors; what arrives for it waits."""
-    become("owner")
+    become("owner", at_once=True)
     from centre.registry import services
 
     click.echo(f"{slug}: {services.suspend_tenant(slug=slug, by=operator()).state}")
@@ -88,7 +87,7 @@ def suspend(slug: str) -> None:
 @click.argument("slug")
 def resume(slug: str) -> None:
     """Open a suspended municipality's doors again."""
-    become("owner")
+    become("owner", at_once=True)
     from centre.registry import services
 
     click.echo(f"{slug}: {services.resume_tenant(slug=slug, by=operator()).state}")
@@ -100,7 +99,7 @@ def resume(slug: str) -> None:
 @click.option("--confirm", default="", metavar="WORDS", help="What the command asks you to type.")
 def delete(slug: str, export_to: Path, confirm: str) -> None:
     """Export a municipality, then remove its schema, role and keys; the trail stays."""
-    become("owner")
+    become("owner", at_once=True)
     from centre.registry import services
 
     services.delete_tenant(slug=slug, confirm=confirm, export_to=export_to, by=operator())
@@ -112,18 +111,12 @@ def delete(slug: str, export_to: Path, confirm: str) -> None:
 @click.argument("path", type=_FILE)
 def export(slug: str, path: Path) -> None:
     """Write all that belongs to a municipality into one file."""
-    become("owner")
+    become("owner", at_once=True)
     from centre.registry import services
 
     members = services.export_tenant(slug=slug, path=path, by=operator())
     rows = sum(member.rows for member in members)
     click.echo(f"{slug}: {rows} rows of {len(members)} tables exported to {path}")
-
-
-def operator() -> Actor:
-    """Return the person at this terminal."""
-    name = getpass.getuser()
-    return Actor(kind=ActorKind.OPERATOR, id=name, name=name)
 
 
 def _password(*, from_input: bool) -> str:

@@ -113,10 +113,13 @@ def prepare(home: Home, plan: Plan, centre: Centre) -> None:
     fresh = {**made_once, **known, **settings}
     if fresh != known:
         folder.write_settings(fresh)
-    _certificate(home, folder, centre)
+    certify(home, folder, centre)
 
 
-def _certificate(home: Home, folder: CentreFolder, centre: Centre) -> None:
+def certify(home: Home, folder: CentreFolder, centre: Centre) -> None:
+    """Give a centre its certificate from the trial authority; a good one is kept."""
+    from centre.keys import pki
+
     authority = home.path / "pki"
     pki.create_authority(authority)
     if not (folder.tls / "centre.pem").exists():

@@ -43,11 +43,11 @@ def found(said: dict[str, Any]) -> dict[str, Any]:
 
 def _found_town(town: Town) -> None:
     from django.db import transaction
-    from tenants.clerks import services as clerks
-    from tenants.clerks.models import Clerk
 
     from centre.registry import services
     from centre.tenancy.context import tenant_scope
+    from tenants.clerks import services as clerks
+    from tenants.clerks.models import Clerk
 
     municipality = services.create_tenant(
         slug=town.slug,

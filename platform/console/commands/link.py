@@ -1,0 +1,99 @@
+"""`amtsbruecke link`: the ways to other centres."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from console.operator import operator
+from console.roles import become
+
+if TYPE_CHECKING:
+    from federation.outbox.selectors import LinkOverview
+
+
+@click.group("link")
+def command() -> None:
+    """See the links to other centres; retry, pause and resume them."""
+
+
+@command.command("status")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each link.")
+def status(*, as_json: bool) -> None:
+    """Show backlog, age, last contact and trouble of every link."""
+    become("web", at_once=True)
+    from federation.outbox import selectors
+
+    found = selectors.links()
+    if not found and not as_json:
+        click.echo("There is no link yet: nothing was ever sent from here.")
+    for link in found:
+        click.echo(json.dumps(asdict(link), default=_plain) if as_json else _line(link))
+
+
+@command.command("retry")
+@click.argument("name", metavar="CENTRE")
+def retry(name: str) -> None:
+    """End the back-off: call that centre at once."""
+    _change(name, "retry_now")
+    click.echo(f"{name}: the next call goes out now")
+
+
+@command.command("pause")
+@click.argument("name", metavar="CENTRE")
+def pause(name: str) -> None:
+    """Send nothing to that centre until `resume`; letters queue and may expire."""
+    _change(name, "pause")
+    click.echo(f"{name}: paused. Resume with: amtsbruecke link resume {name}")
+
+
+@command.command("resume")
+@click.argument("name", metavar="CENTRE")
+def resume(name: str) -> None:
+    """Send to that centre again."""
+    _change(name, "resume")
+    click.echo(f"{name}: active")
+
+
+def _change(name: str, service: str) -> None:
+    become("web", at_once=True)
+    from django.db import transaction
+
+    from federation.outbox import services
+
+    verb: Callable[..., None] = getattr(services, service)
+    with transaction.atomic():
+        verb(link=name, by=operator())
+
+
+def _line(link: "LinkOverview") -> str:
+    parts = [
+        f"{link.name:<16} {link.state:<7}",
+        f"backlog {link.backlog}",
+        f"oldest {_age(link.oldest_age)}",
+        f"dead {link.dead}",
+        f"last contact {_moment(link.last_contact_at)}",
+    ]
+    if not link.owned:
+        parts.append("no dispatch process works on it")
+    if link.failing_since is not None:
+        parts.append(
+            f"failing since {_moment(link.failing_since)} ({link.last_error}),"
+            f" next try {_moment(link.next_try_at)}"
+        )
+    return "  ".join(parts)
+
+
+def _age(age: timedelta | None) -> str:
+    return "-" if age is None else f"{age.total_seconds():.0f} s"
+
+
+def _moment(moment: datetime | None) -> str:
+    return "-" if moment is None else moment.astimezone().strftime("%d.%m. %H:%M:%S")
+
+
+def _plain(value: object) -> object:
+    return value.total_seconds() if isinstance(value, timedelta) else str(value)

@@ -1,0 +1,176 @@
+"""Is this centre fit to run? Each check is a function that returns what it found, in words."""
+
+import ssl
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+import psycopg
+from cryptography import x509
+from psycopg.conninfo import conninfo_to_dict
+
+from centre.config.environment import Environment, Process
+from centre.tenancy.checks import OLDEST_POSTGRESQL, shares_server_connections
+
+_RENEW_BEFORE = timedelta(days=14)
+
+
+class Grade(StrEnum):
+    """How grave a finding is."""
+
+    GOOD = "ok"
+    WARNING = "warning"
+    BAD = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found."""
+
+    grade: Grade
+    text: str
+
+
+def examine(environment: Environment) -> Iterator[Finding]:
+    """Yield the findings of all checks; a check that cannot run is a finding itself."""
+    for check in _CHECKS:
+        try:
+            yield from check(environment)
+        except (OSError, ValueError, psycopg.Error) as problem:
+            words = " ".join(str(problem).split())
+            yield Finding(Grade.BAD, f"{check.__name__.strip('_')}: {words}")
+
+
+def _versions(environment: Environment) -> Iterator[Finding]:
+    del environment
+    import django
+
+    yield Finding(
+        Grade.GOOD,
+        f"Python {sys.version.split()[0]}, Django {django.__version__}, {ssl.OPENSSL_VERSION}",
+    )
+
+
+def _secrets(environment: Environment) -> Iterator[Finding]:
+    path = environment.master_key_file
+    if path is None:
+        yield Finding(Grade.BAD, "AMTSBRUECKE_MASTER_KEY_FILE is not set: keys cannot be opened")
+        return
+    if len(path.read_bytes()) != 32:  # noqa: PLR2004 -- AES-256
+        yield Finding(Grade.BAD, f"{path} does not hold 32 bytes")
+    elif path.stat().st_mode & 0o077:
+        yield Finding(Grade.BAD, f"{path} can be read by others: chmod 600 {path}")
+    else:
+        yield Finding(Grade.GOOD, "master key present and private")
+
+
+def _certificate(environment: Environment) -> Iterator[Finding]:
+    if environment.tls_dir is None:
+        yield Finding(Grade.BAD, "AMTSBRUECKE_TLS_DIR is not set: no link can be opened")
+        return
+    for name in ("ca.pem", "centre.pem", "centre.key"):
+        if not (environment.tls_dir / name).exists():
+            yield Finding(Grade.BAD, f"{environment.tls_dir / name} is missing")
+            return
+    certificate = x509.load_pem_x509_certificate((environment.tls_dir / "centre.pem").read_bytes())
+    left = certificate.not_valid_after_utc - datetime.now(UTC)
+    if left < timedelta(0):
+        yield Finding(Grade.BAD, "the certificate has expired: amtsbruecke pki renew")
+    elif left < _RENEW_BEFORE:
+        yield Finding(Grade.WARNING, f"the certificate expires in {left.days} days: renew it")
+    else:
+        yield Finding(Grade.GOOD, f"certificate valid for {left.days} days")
+
+
+def _databases(environment: Environment) -> Iterator[Finding]:
+    for process in Process:
+        url = environment.database_urls.get(process)
+        if not url:
+            yield Finding(
+                Grade.WARNING, f"AMTSBRUECKE_{process.upper()}_DATABASE_URL is not set here"
+            )
+            continue
+        yield from _login(process, url, environment.role_prefix)
+
+
+def _login(process: Process, url: str, prefix: str) -> Iterator[Finding]:
+    with ExitStack() as stack:
+        connection = stack.enter_context(psycopg.connect(url, autocommit=True, connect_timeout=5))
+        version = connection.info.server_version
+        if version < OLDEST_POSTGRESQL:
+            yield Finding(Grade.BAD, f"PostgreSQL {version // 10_000} is too old: 16 or newer")
+        row = connection.execute(
+            "SELECT current_user, rolsuper, rolbypassrls, rolinherit, rolcreaterole"
+            " FROM pg_roles WHERE rolname = current_user"
+        ).fetchone()
+        assert row is not None
+        user, superuser, bypass, inherits, creates_roles = row
+        wrong = []
+        if superuser or bypass:
+            wrong.append("it reads past row-level security")
+        if process is not Process.OWNER and inherits:
+            wrong.append("it inherits rights of municipalities (NOINHERIT is missing)")
+        if process is not Process.OWNER and creates_roles:
+            wrong.append("it may create roles")
+        if user != f"{prefix}_{process}":
+            wrong.append(f"its name should be {prefix}_{process}")
+        if shares_server_connections(connection, stack, {"conninfo": url}):
+            wrong.append(
+                "a pooler in transaction mode stands before the server, which mixes up"
+                " municipalities: use session mode"
+            )
+        if wrong:
+            yield Finding(Grade.BAD, f"login {user}: {'; '.join(wrong)}")
+        else:
+            host = conninfo_to_dict(url).get("host")
+            yield Finding(Grade.GOOD, f"login {user} at {host}, PostgreSQL {version // 10_000}")
+
+
+def _migrations(environment: Environment) -> Iterator[Finding]:
+    if environment.process is not Process.OWNER:
+        return
+    from console.migrations import pending
+
+    todo = pending()
+    if todo:
+        yield Finding(
+            Grade.BAD, f"{len(todo)} schemas are not at this version: amtsbruecke migrate"
+        )
+    else:
+        yield Finding(Grade.GOOD, "all schemas are at this version")
+
+
+def _broker(environment: Environment) -> Iterator[Finding]:
+    if environment.role == "umbrella":
+        return
+    from kombu import Connection
+
+    if not environment.broker_url:
+        yield Finding(Grade.BAD, "AMTSBRUECKE_BROKER_URL is not set")
+        return
+    with Connection(environment.broker_url, connect_timeout=5) as broker:
+        broker.ensure_connection(max_retries=1, timeout=5)
+    yield Finding(Grade.GOOD, "broker answers")
+
+
+def _static(environment: Environment) -> Iterator[Finding]:
+    if environment.role == "umbrella":
+        return
+    folder = Path(environment.home) / "static"
+    if not folder.exists():
+        yield Finding(Grade.WARNING, f"{folder} is missing: the pages have no style")
+
+
+_CHECKS: tuple[Callable[[Environment], Iterator[Finding]], ...] = (
+    _versions,
+    _secrets,
+    _certificate,
+    _databases,
+    _migrations,
+    _broker,
+    _static,
+)

@@ -1,0 +1,200 @@
+"""Centres under one supervisor: as an operator stops, starts, kills and asks."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from console import processes
+from console.demo import provisioning
+from console.demo.plan import make_plan
+from console.engines import running_database
+from console.errors import ConsoleError, EngineInUse
+from console.home import CentreFolder, Home
+from console.supervisor import centre as module
+from console.supervisor import control
+from console.supervisor.centre import ProcessPlan
+from console.supervisor.output import Output
+from console.supervisor.service import Stage, State
+from console.supervisor.supervisor import Supervisor
+
+NAME = "krz"
+
+
+def eventually(condition: Callable[[], bool], *, within: float = 30) -> None:
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """One centre with engines and a database, and no process that needs more."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(provisioning, "certify", lambda *_: None)
+    patch.setitem(
+        module.PROCESSES,  # type: ignore[arg-type]
+        "centre",
+        (ProcessPlan("worker", Stage.DRAINS, 20.0), ProcessPlan("beat", Stage.DRAINS, 10.0)),
+    )
+    home = Home(tmp_path_factory.mktemp("home"))
+    plan = make_plan(21_700)
+    provisioning.prepare(home, plan, plan.centres[0])
+    with running_database(home.centre(NAME)):
+        with connect(home.centre(NAME), "owner") as connection:
+            connection.execute("CREATE TABLE letters (n int)")
+    yield home
+    patch.undo()
+
+
+@pytest.fixture
+def supervisor(home: Home) -> Iterator[Supervisor]:
+    with Supervisor(home, output=Output(None)) as supervisor:
+        supervisor.start([home.centre(NAME)])
+        yield supervisor
+
+
+def connect(folder: CentreFolder, login: str) -> psycopg.Connection:
+    url = folder.settings()[f"AMTSBRUECKE_{login.upper()}_DATABASE_URL"]
+    return psycopg.connect(url, autocommit=True)
+
+
+def test_status_names_every_engine_and_process(supervisor: Supervisor, home: Home) -> None:
+    (centre,) = control.ask(home, "status")["centres"]
+    assert centre["centre"] == NAME
+    assert centre["running"] is True
+    assert [each["name"] for each in centre["services"]] == [
+        "postgresql",
+        "valkey",
+        "worker",
+        "beat",
+    ]
+
+
+def test_stopped_centre_has_no_process_left_and_keeps_its_data(
+    supervisor: Supervisor, home: Home
+) -> None:
+    with connect(home.centre(NAME), "owner") as connection:
+        connection.execute("INSERT INTO letters VALUES (1)")
+    pids = [each["pid"] for each in control.ask(home, "status")["centres"][0]["services"]]
+    control.ask(home, "stop", NAME)
+    assert not any(processes.exists(pid) for pid in pids)
+    control.ask(home, "start", NAME)
+    with connect(home.centre(NAME), "owner") as connection:
+        assert connection.execute("SELECT count(*) >= 1 FROM letters").fetchone() == (True,)
+
+
+def test_killed_database_comes_back_with_what_was_committed(
+    supervisor: Supervisor, home: Home
+) -> None:
+    with connect(home.centre(NAME), "owner") as connection:
+        connection.execute("INSERT INTO letters VALUES (42)")
+    (runner,) = supervisor.centres
+    database = runner.services[0]
+    assert database.pid is not None
+    os.kill(database.pid, signal.SIGKILL)
+    eventually(lambda: database.state is State.RUNNING and database.restarts == 1)
+    with connect(home.centre(NAME), "owner") as connection:
+        row = connection.execute("SELECT count(*) >= 1 FROM letters WHERE n = 42").fetchone()
+    assert row == (True,)
+
+
+def test_second_supervisor_is_refused_in_words(supervisor: Supervisor, home: Home) -> None:
+    with pytest.raises(EngineInUse, match=f"in use by process {os.getpid()}"):
+        Supervisor(home, output=Output(None)).__enter__()
+    assert control.ask(home, "status")["centres"][0]["running"] is True
+
+
+def test_unknown_centre_is_refused_with_those_that_exist(
+    supervisor: Supervisor, home: Home
+) -> None:
+    with pytest.raises(ConsoleError, match="known: krz"):
+        control.ask(home, "start", "sued")
+
+
+def test_without_a_supervisor_the_question_says_how_to_start_one(home: Home) -> None:
+    with pytest.raises(ConsoleError, match="No supervisor runs") as caught:
+        control.ask(home, "status")
+    assert "amtsbruecke run" in caught.value.hint
+
+
+def test_settings_follow_a_home_that_moved(home: Home, tmp_path: Path) -> None:
+    """The address of the database is a path; whoever moves the folder must not mend it by hand."""
+    moved = tmp_path / "moved"
+    home.path.rename(moved)
+    try:
+        with Supervisor(Home(moved), output=Output(None)) as supervisor:
+            supervisor.start([Home(moved).centre(NAME)])
+            with connect(Home(moved).centre(NAME), "web") as connection:
+                assert connection.execute("SELECT 1").fetchone() == (1,)
+    finally:
+        moved.rename(home.path)
+
+
+def test_centre_whose_port_is_taken_does_not_start_halfway(
+    home: Home, occupied_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = home.centre(NAME)
+    before = folder.settings()
+    folder.write_settings({**before, "AMTSBRUECKE_WEB_BIND": f"127.0.0.1:{occupied_port}"})
+    try:
+        with Supervisor(home, output=Output(None)) as supervisor:
+            with pytest.raises(ConsoleError, match=f"Port {occupied_port} .* is not free"):
+                supervisor.start([folder])
+            assert [runner.running for runner in supervisor.centres] == [False]
+    finally:
+        folder.write_settings(before)
+
+
+def test_nothing_survives_a_supervisor_that_was_killed(home: Home) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from console.home import Home\n"
+        "from console.supervisor.output import Output\n"
+        "from console.supervisor.supervisor import Supervisor\n"
+        "home = Home(Path(sys.argv[1]))\n"
+        "with Supervisor(home, output=Output(None)) as supervisor:\n"
+        f"    supervisor.start([home.centre('{NAME}')])\n"
+        "    print('up', flush=True)\n"
+        "    supervisor.wait()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(home.path)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        family = processes.descendants(process.pid)
+        assert len(family) > 4
+        process.kill()
+    eventually(lambda: not any(processes.exists(pid) for pid in family))
+
+
+def test_ctrl_c_stops_everything_and_ends_well(home: Home) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "console", "--home", str(home.path), "run", NAME],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "AMTSBRUECKE_CENTRE": ""},
+    ) as process:
+        eventually(lambda: _runs(home))
+        family = processes.descendants(process.pid)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None
+        said = process.stdout.read()
+    assert process.returncode == 0, said
+    assert not any(processes.exists(pid) for pid in family)
+
+
+def _runs(home: Home) -> bool:
+    try:
+        return bool(control.ask(home, "status")["centres"][0]["running"])
+    except (ConsoleError, IndexError):
+        return False
