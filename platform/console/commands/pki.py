@@ -1,0 +1,121 @@
+"""`amtsbruecke pki`: certificates for the links, from an authority for trials."""
+
+from pathlib import Path
+
+import click
+
+from console.home import Home
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+_WARN_DAYS = 30
+
+
+@click.group("pki")
+def command() -> None:
+    """Make and renew certificates of the federation. For trials: production has its own authority.
+
+    A centre's certificate lies in its folder `tls` (`centre.pem`, `centre.key`, `ca.pem`); the
+    directory must list its fingerprint before peers accept it.
+    """
+
+
+def _authority_option(function: click.decorators.FC) -> click.decorators.FC:
+    return click.option(
+        "--authority",
+        type=_FOLDER,
+        help="Folder of the authority; by default `pki` in the home of all centres.",
+    )(function)
+
+
+def _into_option(function: click.decorators.FC) -> click.decorators.FC:
+    return click.option(
+        "--into", type=_FOLDER, help="Folder of the certificate; by default the centre's `tls`."
+    )(function)
+
+
+@command.command("init")
+@_authority_option
+@click.pass_obj
+def init(home: Home, *, authority: Path | None) -> None:
+    """Make the authority. One that is there is kept."""
+    from centre.keys import pki
+
+    folder = authority or home.path / "pki"
+    certificate = pki.create_authority(folder)
+    click.echo(
+        f"{folder / 'ca.pem'}: {certificate.subject}, until {certificate.not_after:%Y-%m-%d}"
+    )
+
+
+@command.command("issue")
+@click.argument("centre_id")
+@_authority_option
+@_into_option
+@click.option("--dns", multiple=True, default=("localhost",), help="A further name of the host.")
+@click.option("--ip", multiple=True, default=("127.0.0.1",), help="An address of the host.")
+@click.pass_obj
+def issue(
+    home: Home,
+    *,
+    centre_id: str,
+    authority: Path | None,
+    into: Path | None,
+    dns: tuple[str, ...],
+    ip: tuple[str, ...],
+) -> None:
+    """Give a centre a key and a certificate for 90 days."""
+    from centre.keys import pki
+
+    folder = into or home.centre(centre_id).tls
+    certificate = pki.issue(authority or home.path / "pki", centre_id, folder, dns_names=dns, ip=ip)
+    click.echo(f"{folder / 'centre.pem'}: valid until {certificate.not_after:%Y-%m-%d}")
+    click.echo(f"fingerprint for the directory: {certificate.fingerprint}")
+
+
+@command.command("renew")
+@click.argument("centre_id")
+@_authority_option
+@_into_option
+@click.option("--activate", is_flag=True, help="Put the renewed certificate into place.")
+@click.pass_obj
+def renew(
+    home: Home, *, centre_id: str, authority: Path | None, into: Path | None, activate: bool
+) -> None:
+    """Renew a centre's certificate, in two steps and without a restart.
+
+    First without --activate: the new certificate waits beside the old one, and its fingerprint is
+    shown for the directory. Once the directory lists it: with --activate. Until then both are good.
+    """
+    from centre.keys import pki
+
+    folder = into or home.centre(centre_id).tls
+    if activate:
+        certificate = pki.activate(folder)
+        click.echo(f"{folder / 'centre.pem'}: valid until {certificate.not_after:%Y-%m-%d}")
+        return
+    certificate = pki.renew(authority or home.path / "pki", folder)
+    click.echo(f"{folder / 'centre.next.pem'}: valid until {certificate.not_after:%Y-%m-%d}")
+    click.echo(f"fingerprint for the directory: {certificate.fingerprint}")
+    click.echo(f"then: amtsbruecke pki renew {centre_id} --activate")
+
+
+@command.command("show")
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+def show(*, path: Path) -> None:
+    """Show a certificate: a file, or the folder `tls` of a centre."""
+    from centre.kernel import clock
+    from centre.keys import pki
+
+    certificate = pki.describe((path / "centre.pem" if path.is_dir() else path).read_bytes())
+    days = (certificate.not_after - clock.now()).days
+    click.echo(f"subject      {certificate.subject}")
+    for uri in certificate.uris:
+        click.echo(f"centre       {uri}")
+    for name in certificate.names:
+        click.echo(f"name         {name}")
+    click.echo(f"serial       {certificate.serial}")
+    click.echo(f"valid from   {certificate.not_before:%Y-%m-%d %H:%M} UTC")
+    click.echo(f"valid until  {certificate.not_after:%Y-%m-%d %H:%M} UTC ({days} days)")
+    click.echo(f"fingerprint  {certificate.fingerprint}")
+    if days < _WARN_DAYS:
+        click.secho("renew it: amtsbruecke pki renew", fg="yellow")
