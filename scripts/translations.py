@@ -1,0 +1,124 @@
+"""Keep the catalogue of translations in step with the pages. German is the source language.
+
+    python scripts/translations.py            adds new phrases to the .po file and compiles it
+    python scripts/translations.py --check    writes nothing; fails where a phrase lacks its
+                                              translation or the compiled file is not up to date
+
+Needs no GNU gettext: Babel reads Python, Django turns its templates into something that Babel
+reads as Python.
+"""
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from babel.messages import Catalog
+from babel.messages.extract import extract
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "centre.config.settings")
+
+from django.utils.translation.template import templatize
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("platform/centre", "tenants")
+PO = ROOT / "tenants" / "web" / "locale" / "en" / "LC_MESSAGES" / "django.po"
+KEYWORDS = {
+    "_": None,
+    "gettext": None,
+    "gettext_lazy": None,
+    "gettext_noop": None,
+    "ngettext": (1, 2),
+    "ngettext_lazy": (1, 2),
+    "pgettext": ((1, "c"), 2),
+    "pgettext_lazy": ((1, "c"), 2),
+    "npgettext": ((1, "c"), 2, 3),
+}
+HEADER = "English pages of Amtsbrücke. German is the source language."
+
+
+def phrases() -> Catalog:
+    """Return a catalogue of everything that the pages may say."""
+    catalog = Catalog(locale="en", domain="django", fuzzy=False)
+    for path, source in _sources():
+        code = io.BytesIO(source.encode())
+        options = {"encoding": "utf-8"}
+        for _line, message, _comments, context in extract("python", code, KEYWORDS, options=options):
+            catalog.add(message, locations=[(path, 0)], context=context)
+    return catalog
+
+
+def _sources() -> Iterator[tuple[str, str]]:
+    for room in ROOMS:
+        for file in sorted((ROOT / room).rglob("*.py")):
+            yield str(file.relative_to(ROOT)), file.read_text()
+        for file in sorted((ROOT / room).rglob("templates/**/*.*")):
+            text = templatize(file.read_text(), origin=str(file))
+            yield str(file.relative_to(ROOT)), text
+
+
+def updated() -> Catalog:
+    """Return the present translations with all phrases of now, and no others."""
+    with PO.open("rb") as file:
+        catalog = read_po(file, locale="en", domain="django")
+    catalog.update(phrases(), no_fuzzy_matching=True)
+    catalog.obsolete.clear()
+    catalog.header_comment = f"# {HEADER}"
+    catalog.fuzzy = False
+    return catalog
+
+
+def written(catalog: Catalog) -> bytes:
+    out = io.BytesIO()
+    write_po(out, catalog, width=100, sort_output=True, no_location=True, omit_header=False)
+    lines = out.getvalue().decode().splitlines(keepends=True)
+    volatile = ('"POT-Creation-Date', '"PO-Revision-Date', '"Last-Translator', '"Language-Team',
+                '"Project-Id-Version', '"Report-Msgid', '"Generated-By')
+    return "".join(line for line in lines if not line.startswith(volatile)).encode()
+
+
+def compiled(po: bytes) -> bytes:
+    out = io.BytesIO()
+    write_mo(out, read_po(io.BytesIO(po), locale="en", domain="django"))
+    return out.getvalue()
+
+
+def untranslated(catalog: Catalog) -> list[str]:
+    found = []
+    for message in catalog:
+        if not message.id:
+            continue
+        strings = message.string if isinstance(message.string, tuple | list) else (message.string,)
+        if not strings or not all(strings):
+            found.append(str(message.id))
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--check", action="store_true", help="write nothing, fail where they differ")
+    check = parser.parse_args().check
+    catalog = updated()
+    po = written(catalog)
+    mo = compiled(po)
+    missing = untranslated(catalog)
+    for phrase in missing:
+        print(f"not translated: {phrase}", file=sys.stderr)
+    compiled_file = PO.with_suffix(".mo")
+    if not check:
+        PO.write_bytes(po)
+        compiled_file.write_bytes(mo)
+        print(f"{len(catalog)} phrases, {len(missing)} without translation")
+        return 0
+    differs = PO.read_bytes() != po or compiled_file.read_bytes() != mo
+    if differs:
+        print("The catalogue is not up to date: python scripts/translations.py", file=sys.stderr)
+    return int(differs or bool(missing))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+"""Errors of the domain become pages that say what to do."""
+
+from collections.abc import Callable
+
+import structlog
+from django.http import HttpRequest, HttpResponseBase
+
+from tenants.cases.errors import CaseChanged, CaseError, CaseNotFound, NotAllowed
+from tenants.web.views import errors
+
+log = structlog.get_logger(__name__)
+
+
+class ErrorsInWords:
+    """Answers what a page let through: 403, 404 and 409 instead of a fault of the program."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self._get_response(request)
+
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponseBase | None:
+        match exception:
+            case CaseNotFound():
+                return errors.page_not_found(request, exception)
+            case NotAllowed():
+                return errors.permission_denied(request, exception)
+            case CaseChanged() | CaseError():
+                log.info("page_refused", reason=exception.reason)
+                return errors.conflict(request, exception.message)
+            case _:
+                return None

@@ -1,0 +1,182 @@
+"""Fields for what clerks type: sums and days the German way, codes with their words."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from tenants.cases.codes import Codes
+from tenants.cases.money import NotMoney, euros, parse_euro
+
+_DAYS = ("%d.%m.%Y", "%d.%m.%y", "%Y-%m-%d", "%d%m%Y")
+
+
+class Words(forms.CharField):
+    """One line of text."""
+
+    def __init__(self, label: Any, *, hint: Any = "", **attributes: Any) -> None:
+        super().__init__(
+            label=label,
+            help_text=hint,
+            required=False,
+            max_length=500,
+            widget=forms.TextInput(attrs=attributes),
+        )
+
+
+class Text(forms.CharField):
+    """Several lines of text."""
+
+    def __init__(
+        self, label: Any, *, hint: Any = "", rows: int = 3, required: bool = False
+    ) -> None:
+        super().__init__(
+            label=label,
+            help_text=hint,
+            required=required,
+            max_length=4000,
+            widget=forms.Textarea(attrs={"rows": rows}),
+            error_messages={"required": gettext_lazy("Schreiben Sie hier einen Text.")},
+        )
+
+
+class Day(forms.DateField):
+    """A day, typed as 1.3.2026 or 01032026."""
+
+    def __init__(self, label: Any, *, hint: Any = "", required: bool = False) -> None:
+        super().__init__(
+            label=label,
+            help_text=hint,
+            required=required,
+            input_formats=_DAYS,
+            widget=forms.DateInput(
+                format="%d.%m.%Y",
+                attrs={"placeholder": "TT.MM.JJJJ", "autocomplete": "off", "class": "amt-day"},
+            ),
+            error_messages={
+                "invalid": gettext_lazy("Schreiben Sie den Tag als TT.MM.JJJJ, etwa 01.03.2026.")
+            },
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        return date_format(value, "d.m.Y") if isinstance(value, date) else value
+
+
+class Money(forms.CharField):
+    """A sum of euros; its value is cents."""
+
+    def __init__(self, label: Any, *, hint: Any = "", required: bool = False) -> None:
+        super().__init__(
+            label=label,
+            help_text=hint,
+            required=required,
+            max_length=20,
+            widget=forms.TextInput(
+                attrs={"inputmode": "decimal", "autocomplete": "off", "class": "amt-money"}
+            ),
+            error_messages={"required": gettext_lazy("Geben Sie einen Betrag an.")},
+        )
+
+    def clean(self, value: Any) -> int | None:
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            return parse_euro(text)
+        except NotMoney as problem:
+            raise forms.ValidationError(
+                _("Schreiben Sie den Betrag in Euro, etwa 1.234,56.")
+            ) from problem
+
+    def prepare_value(self, value: Any) -> Any:
+        if not isinstance(value, int):
+            return value
+        return f"{euros(value):,.2f}".translate(str.maketrans(",.", ".,"))
+
+
+class Number(forms.IntegerField):
+    """A small whole number."""
+
+    def __init__(self, label: Any, *, hint: Any = "", initial: int | None = None) -> None:
+        super().__init__(
+            label=label,
+            help_text=hint,
+            required=False,
+            initial=initial,
+            min_value=1,
+            max_value=999,
+            widget=forms.TextInput(attrs={"inputmode": "numeric", "class": "amt-short"}),
+        )
+
+
+class Code(forms.ChoiceField):
+    """One word of a code list."""
+
+    def __init__(
+        self,
+        label: Any,
+        codes: Codes,
+        *,
+        hint: Any = "",
+        empty: Any = gettext_lazy("Bitte wählen"),
+        required: bool = False,
+    ) -> None:
+        super().__init__(
+            label=label,
+            help_text=hint,
+            required=required,
+            choices=lambda: _choices(codes, empty),
+            error_messages={"required": gettext_lazy("Bitte wählen Sie aus.")},
+        )
+
+
+class SeveralCodes(forms.MultipleChoiceField):
+    """Any number of words of a code list; its value is a tuple."""
+
+    def __init__(self, label: Any, codes: Codes, *, hint: Any = "") -> None:
+        super().__init__(
+            label=label,
+            help_text=hint,
+            required=False,
+            choices=lambda: _choices(codes, None),
+            widget=forms.CheckboxSelectMultiple,
+        )
+
+    def clean(self, value: Any) -> tuple[str, ...]:
+        return tuple(super().clean(value))
+
+
+class Tick(forms.BooleanField):
+    """Yes or no, where no is said by leaving it."""
+
+    def __init__(self, label: Any, *, hint: Any = "") -> None:
+        super().__init__(label=label, help_text=hint, required=False)
+
+
+class YesNo(forms.TypedChoiceField):
+    """Yes or no, where saying nothing is neither."""
+
+    def __init__(self, label: Any, *, hint: Any = "") -> None:
+        super().__init__(
+            label=label,
+            help_text=hint,
+            required=False,
+            choices=lambda: [("no", _("Nein")), ("yes", _("Ja"))],
+            coerce=lambda value: value == "yes",
+            empty_value=None,
+            widget=forms.RadioSelect,
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        return {True: "yes", False: "no"}.get(value, value) if value is not None else None
+
+
+def _choices(codes: Codes, empty: Any) -> Iterator[tuple[str, str]]:
+    if empty is not None:
+        yield "", str(empty)
+    for code, words in codes.items():
+        yield code, _(words)

@@ -1,0 +1,170 @@
+"""A request from the first line to its submission: write, save, check, submit."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from tenants.cases import selectors, services
+from tenants.cases.drafts import Contact, RequestDraft
+from tenants.cases.errors import CaseChanged, DraftInvalid
+from tenants.cases.validation import errors as severe
+from tenants.cases.validation import validate
+from tenants.web import authorities, once
+from tenants.web.forms.sheet import Sheet
+from tenants.web.layout import SECTIONS
+from tenants.web.requests import actor_of, clerk_of
+from tenants.web.views.errors import conflict
+
+
+@require_http_methods(["GET", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    """Begin a request. It exists from the first time it is saved."""
+    blank = RequestDraft(contact=Contact(name=clerk_of(request).name))
+    if request.method == "GET":
+        return _page(request, Sheet(blank))
+    sheet = Sheet(blank, request.POST)
+    if not _is_handed_in(request, sheet):
+        return _page(request, sheet)
+    if earlier := once.earlier(request):
+        return redirect(earlier)
+    case = services.create_draft(draft=sheet.draft(), by=actor_of(request))
+    return _go_on(request, case.id)
+
+
+@require_http_methods(["GET", "POST"])
+def edit(request: HttpRequest, case_id: UUID) -> HttpResponse:
+    """Go on with a draft."""
+    view = selectors.read_case(case_id=case_id, by=actor_of(request))
+    if not view.is_draft:
+        return redirect("web:case", case_id=case_id)
+    if request.method == "GET":
+        sheet = Sheet(view.request)
+        if "fehler" in request.GET:
+            sheet = _marked(sheet, view.request)
+        return _page(request, sheet, case_id=case_id, version=view.version)
+    version = int(request.POST.get("version", "0"))
+    sheet = Sheet(view.request, request.POST)
+    if not _is_handed_in(request, sheet):
+        return _page(request, sheet, case_id=case_id, version=version)
+    if earlier := once.earlier(request):
+        return redirect(earlier)
+    try:
+        services.update_draft(
+            case_id=case_id, version=version, draft=sheet.draft(), by=actor_of(request)
+        )
+    except CaseChanged as changed:
+        return conflict(request, changed.message, back=request.path)
+    return _go_on(request, case_id)
+
+
+def _marked(sheet: Sheet, draft: RequestDraft) -> Sheet:
+    """Return the sheet as if its stored content had just been typed, with what is wrong with it."""
+    bound = Sheet(draft, sheet.as_typed())
+    bound.is_readable()
+    bound.homeless = bound.mark(severe(validate(draft, today=timezone.localdate())))
+    return bound
+
+
+def _is_handed_in(request: HttpRequest, sheet: Sheet) -> bool:
+    """Say whether the sheet was meant to be saved, and can be."""
+    wants_to_save = request.POST.get("action") in {"save", "check"}
+    return wants_to_save and not sheet.is_changed and sheet.is_readable()
+
+
+def _go_on(request: HttpRequest, case_id: UUID) -> HttpResponse:
+    if request.POST.get("action") == "check":
+        response = redirect("web:draft_check", case_id=case_id)
+    else:
+        messages.success(request, _("Der Entwurf ist gespeichert."))
+        response = redirect("web:draft_edit", case_id=case_id)
+    once.done(request, response.url)
+    return response
+
+
+def _page(
+    request: HttpRequest, sheet: Sheet, *, case_id: UUID | None = None, version: int = 0
+) -> HttpResponse:
+    context: dict[str, Any] = {
+        "sheet": sheet,
+        "sections": [section.bound(sheet) for section in SECTIONS],
+        "choices": _choices(request, sheet),
+        "search": request.POST.get("search", ""),
+        "case_id": case_id,
+        "version": version,
+        "once": once.token(),
+        "section": "" if case_id else "draft",
+    }
+    status = 400 if request.method == "POST" and sheet.errors() and not sheet.is_changed else 200
+    return render(request, "web/draft.html", context, status=status)
+
+
+def _choices(request: HttpRequest, sheet: Sheet) -> authorities.Choices:
+    first = sheet.debtors.parts[0].form
+    return authorities.choices(
+        postcode=str(first["address__postcode"].value() or "").strip(),
+        place=str(first["address__place"].value() or "").strip(),
+        search=request.POST.get("search", "").strip(),
+        chosen=sheet.authority,
+        today=timezone.localdate(),
+    )
+
+
+@require_POST
+def authority(request: HttpRequest) -> HttpResponse:
+    """Return the part of the sheet that offers authorities, for the address typed so far."""
+    sheet = Sheet(RequestDraft(), request.POST)
+    context = {"choices": _choices(request, sheet), "search": request.POST.get("search", "")}
+    return render(request, "web/parts/authority.html", context)
+
+
+@require_safe
+def check(request: HttpRequest, case_id: UUID) -> HttpResponse:
+    """Show the whole request once more, or what is still missing."""
+    view = selectors.read_case(case_id=case_id, by=actor_of(request))
+    if not view.is_draft:
+        return redirect("web:case", case_id=case_id)
+    faults = validate(view.request, today=timezone.localdate())
+    context = {
+        "case": view,
+        "draft": view.request,
+        "faults": severe(faults),
+        "warnings": [fault for fault in faults if fault.warning],
+        "once": once.token(),
+    }
+    return render(request, "web/draft_check.html", context)
+
+
+@require_POST
+def submit(request: HttpRequest, case_id: UUID) -> HttpResponse:
+    """Hand the request over."""
+    if earlier := once.earlier(request):
+        return redirect(earlier)
+    try:
+        services.submit_draft(
+            case_id=case_id, version=int(request.POST.get("version", "0")), by=actor_of(request)
+        )
+    except DraftInvalid:
+        return redirect("web:draft_check", case_id=case_id)
+    except CaseChanged as changed:
+        return conflict(request, changed.message, back=request.path.replace("senden", "pruefen"))
+    messages.success(
+        request, _("Das Ersuchen ist übermittelt. Die Quittung des Empfängers erscheint hier.")
+    )
+    response = redirect("web:case", case_id=case_id)
+    once.done(request, response.url)
+    return response
+
+
+@require_POST
+def delete(request: HttpRequest, case_id: UUID) -> HttpResponse:
+    services.delete_draft(
+        case_id=case_id, version=int(request.POST.get("version", "0")), by=actor_of(request)
+    )
+    messages.success(request, _("Der Entwurf ist gelöscht."))
+    return redirect("web:worklist")
