@@ -3,6 +3,8 @@
 import os
 from typing import Any
 
+from django.utils.csp import CSP
+
 from centre.config.databases import database
 from centre.config.environment import Environment
 from centre.config.schedule import SCHEDULE
@@ -20,18 +22,24 @@ SHARED_APPS = [
     "django_tenants",
     "django.contrib.contenttypes",
     "django.contrib.staticfiles",
+    "django.contrib.messages",
+    "django.forms",
+    "django_htmx",
     "centre.config",
     "centre.tenancy",
     "centre.keys",
     "centre.audit",
     "centre.registry",
     "federation.outbox",
+    "federation.inbox",
     "federation.blobs",
 ]
 TENANT_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.sessions",
+    "tenants.clerks",
+    "tenants.web",
 ]
 INSTALLED_APPS = list(dict.fromkeys(SHARED_APPS + TENANT_APPS))
 
@@ -44,25 +52,33 @@ TENANT_DOMAIN_MODEL = "registry.Domain"
 PUBLIC_SCHEMA_URLCONF = "centre.config.urls_public"
 GET_EXECUTOR_FUNCTION = "centre.tenancy.executor.executor"
 # Each is called `(*, municipality, administrator)` in the scope of a municipality just created.
-TENANT_FOUNDERS = ["centre.keys.keystore.found_keys"]
+TENANT_FOUNDERS = [
+    "centre.keys.keystore.found_keys",
+    "tenants.clerks.services.found_administrator",
+]
 
 # -- federation: the only upward links, as names ---------------------------------------------
 FEDERATION_HANDLERS: dict[str, str] = {}
 FEDERATION_OUTCOME_HANDLER = ""
+# Letters that one municipality may have waiting for one centre before `post` refuses more.
+FEDERATION_BACKLOG_QUOTA = 250_000
 
 # -- web -------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "clerks.Clerk"
 ROOT_URLCONF = "centre.config.urls_tenant"
 WSGI_APPLICATION = "centre.config.wsgi.application"
 ASGI_APPLICATION = "centre.config.asgi.application"
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "centre.registry.middleware.municipality_middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 TEMPLATES: list[dict[str, Any]] = [
@@ -72,19 +88,49 @@ TEMPLATES: list[dict[str, Any]] = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
+                "django.template.context_processors.csp",
+                "django.template.context_processors.i18n",
+                "django.contrib.messages.context_processors.messages",
+                "tenants.web.context.frame",
             ],
         },
     },
 ]
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
+FORM_RENDERER = "tenants.web.forms.renderer.Renderer"
+LOGIN_URL = "web:sign_in"
+# A working day; without a page asked for, an hour (tenants.web.sessions). Ends with the browser.
+SESSION_COOKIE_AGE = 10 * 3600
+SESSION_IDLE_SECONDS = 3600
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+MESSAGE_TAGS = {10: "info", 20: "info", 25: "success", 30: "warning", 40: "danger"}
+CSRF_FAILURE_VIEW = "tenants.web.views.errors.csrf_failure"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
+# KERN's icons are `data:` pictures; nothing comes from another host, nothing is written inline.
+SECURE_CSP = {
+    "default-src": [CSP.NONE],
+    "script-src": [CSP.NONCE],
+    "style-src": [CSP.SELF],
+    "img-src": [CSP.SELF, "data:"],
+    "font-src": [CSP.SELF],
+    "connect-src": [CSP.SELF],
+    "form-action": [CSP.SELF],
+    "base-uri": [CSP.NONE],
+    "frame-ancestors": [CSP.NONE],
+}
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = AMTSBRUECKE.web_secure
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 STATIC_URL = "/static/"
 STATIC_ROOT = AMTSBRUECKE.home / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "tenants.web.statics.Statics"},
+}
 
 # -- language and time -----------------------------------------------------------------------
 LANGUAGE_CODE = "de"

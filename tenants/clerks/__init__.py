@@ -1,0 +1,1 @@
+"""Clerks: the people of one municipality who may sign in, and what they may do."""

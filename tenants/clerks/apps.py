@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class ClerksConfig(AppConfig):
+    name = "tenants.clerks"
+    label = "clerks"
+    verbose_name = "Clerks"

@@ -1,0 +1,28 @@
+"""Reads of accounts."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from tenants.clerks.errors import ClerkNotFound
+from tenants.clerks.models import Clerk
+from tenants.clerks.roles import Role
+
+
+def clerk(*, clerk_id: UUID) -> Clerk:
+    """Return an account; raise `ClerkNotFound`."""
+    found = Clerk.objects.filter(id=clerk_id).first()
+    if found is None:
+        raise ClerkNotFound
+    return found
+
+
+def clerks() -> QuerySet[Clerk]:
+    """Return all accounts, open ones first, by name."""
+    return Clerk.objects.order_by("-is_active", "name", "login")
+
+
+def role_of(clerk_id: str) -> Role | None:
+    """Return the role of an open account, or None."""
+    found = Clerk.objects.filter(id=clerk_id, is_active=True).values_list("role", flat=True).first()
+    return Role(found) if found else None
