@@ -120,11 +120,13 @@ def change_password(*, clerk: Clerk, old: str, new: str) -> None:
 # -- accounts -------------------------------------------------------------------------------
 
 
-def create_clerk(*, login: str, name: str, role: Role, password: str, by: Actor) -> Clerk:
-    """Open an account; the person must choose another password at the first visit."""
+def create_clerk(
+    *, login: str, name: str, role: Role, password: str, by: Actor, temporary: bool = True
+) -> Clerk:
+    """Open an account. A `temporary` password must be replaced at the first visit."""
     _require_administrator(by)
     with transaction.atomic():
-        clerk = _create(login=login, name=name, role=role, password=password, temporary=True)
+        clerk = _create(login=login, name=name, role=role, password=password, temporary=temporary)
         _tell(AuditEvent.CLERK_ACCOUNT_CREATED, by, clerk.login, role=role)
     return clerk
 
