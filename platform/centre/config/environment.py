@@ -15,7 +15,7 @@ from centre.kernel.errors import AmtsbrueckeError
 
 _PREFIX = "AMTSBRUECKE_"
 _CENTRE = re.compile(r"[a-z][a-z0-9-]{0,30}")
-_ROLE_PREFIX = re.compile(r"[a-z][a-z0-9_]{0,19}")
+_ROLE_PREFIX = re.compile(r"[a-z][a-z0-9_]{0,18}")
 _ED25519_KEY = re.compile(r"[0-9a-f]{64}")
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", "no", "off"})
 _MAX_PORT = 65_535
@@ -99,7 +99,7 @@ class Environment:
                 if (url := reader.text(f"{process.upper()}_DATABASE_URL"))
             },
             role_prefix=reader.matching(
-                "ROLE_PREFIX", _ROLE_PREFIX, "at most 20 of a-z, 0-9 and _", derived[:20]
+                "ROLE_PREFIX", _ROLE_PREFIX, "at most 19 of a-z, 0-9 and _", derived[:19]
             ),
             broker_url=reader.text("BROKER_URL"),
             secret_key=reader.text("SECRET_KEY"),

@@ -1,0 +1,116 @@
+from pathlib import Path
+
+import pytest
+
+from centre.config.databases import database
+from centre.config.environment import (
+    Bind,
+    CentreRole,
+    Environment,
+    EnvironmentInvalid,
+    Process,
+)
+
+URL = "postgresql://krz_web:p%40ss@/amtsbruecke?host=/run/krz&port=5432"
+
+
+def _read(**variables: str) -> Environment:
+    return Environment.from_mapping({f"AMTSBRUECKE_{k}": v for k, v in variables.items()})
+
+
+def test_empty_environment_can_be_read() -> None:
+    environment = Environment.from_mapping({})
+    assert environment.role is CentreRole.CENTRE
+    assert environment.database_url == ""
+
+
+def test_everything_is_parsed() -> None:
+    environment = _read(
+        HOME="/srv/amt",
+        CENTRE="dataport-nord",
+        ROLE="umbrella",
+        PROCESS="worker",
+        WORKER_DATABASE_URL=URL,
+        WEB_BIND="[::1]:8100",
+        GATEWAY_BIND="127.0.0.1:7100",
+        UMBRELLA_KEYS=f"{'AB' * 32}, {'00' * 32}",
+        DEBUG="yes",
+        MASTER_KEY_FILE=" /etc/amt/master.key ",
+    )
+    assert environment.home == Path("/srv/amt")
+    assert environment.role_prefix == "dataportnord"
+    assert environment.database_url == URL
+    assert environment.web_bind == Bind("::1", 8100)
+    assert str(environment.web_bind) == "[::1]:8100"
+    assert str(environment.gateway_bind) == "127.0.0.1:7100"
+    assert environment.umbrella_keys == (b"\xab" * 32, bytes(32))
+    assert environment.debug
+    assert environment.master_key_file == Path("/etc/amt/master.key")
+
+
+def test_secrets_are_not_shown() -> None:
+    shown = repr(_read(SECRET_KEY="hush", BROKER_URL="redis://:hush@x", WEB_DATABASE_URL=URL))
+    assert "hush" not in shown
+    assert "p%40ss" not in shown
+
+
+def test_all_problems_are_told_at_once() -> None:
+    with pytest.raises(EnvironmentInvalid) as error:
+        _read(
+            CENTRE="KRZ",
+            ROLE="king",
+            PROCESS="cook",
+            WEB_BIND="8000",
+            GATEWAY_BIND="host:70000",
+            UMBRELLA_KEYS="abc",
+            DEBUG="perhaps",
+            ROLE_PREFIX="a-b",
+        )
+    told = str(error.value)
+    for name in ("CENTRE", "ROLE", "PROCESS", "WEB_BIND", "GATEWAY_BIND", "UMBRELLA_KEYS"):
+        assert f"AMTSBRUECKE_{name}: " in told
+    assert "AMTSBRUECKE_DEBUG: 'perhaps' is neither 1 nor 0" in told
+    assert "AMTSBRUECKE_ROLE_PREFIX: " in told
+
+
+def test_missing_variables_are_named() -> None:
+    environment = _read(CENTRE="krz", PROCESS="federation")
+    with pytest.raises(EnvironmentInvalid) as error:
+        environment.require("gateway_bind", "centre")
+    told = str(error.value)
+    assert "AMTSBRUECKE_FEDERATION_DATABASE_URL" in told
+    assert "AMTSBRUECKE_SECRET_KEY" in told
+    assert "AMTSBRUECKE_GATEWAY_BIND" in told
+    assert "AMTSBRUECKE_CENTRE," not in told
+
+
+def test_complete_environment_passes() -> None:
+    _read(CENTRE="krz", SECRET_KEY="x", WEB_DATABASE_URL=URL).require()
+
+
+def test_database_of_a_serving_process_has_a_pool() -> None:
+    config = database(_read(WEB_DATABASE_URL=URL))
+    assert config["ENGINE"] == "centre.tenancy.backend"
+    assert config["NAME"] == "amtsbruecke"
+    assert config["USER"] == "krz_web"
+    assert config["PASSWORD"] == "p@ss"
+    assert config["HOST"] == "/run/krz"
+    assert config["PORT"] == "5432"
+    assert config["OPTIONS"]["pool"]["max_lifetime"] <= 600
+
+
+def test_database_of_the_owner_gives_up_on_locks() -> None:
+    config = database(
+        _read(PROCESS="owner", OWNER_DATABASE_URL="postgresql://o@h:5/db?sslmode=require")
+    )
+    assert "lock_timeout" in config["OPTIONS"]["options"]
+    assert config["OPTIONS"]["sslmode"] == "require"
+    assert "pool" not in config["OPTIONS"]
+    assert config["PORT"] == "5"
+
+
+def test_broken_url_names_its_variable() -> None:
+    environment = _read(WEB_DATABASE_URL="postgresql://[broken")
+    assert environment.process is Process.WEB
+    with pytest.raises(EnvironmentInvalid, match="AMTSBRUECKE_WEB_DATABASE_URL"):
+        database(environment)
