@@ -1,0 +1,81 @@
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from centre.kernel.ids import new_id
+from federation.protocol import backoff, limits
+from federation.protocol.errors import MessageInvalid
+from federation.protocol.messages import BlobRef, MessageKind, OutboundMessage
+from federation.protocol.reasons import RULES, Code, Reaction, Reason
+
+
+def test_every_reason_has_a_rule_and_a_german_sentence() -> None:
+    assert set(RULES) == set(Reason)
+    for reason in Reason:
+        assert reason.german.endswith("."), reason
+        assert reason.code in Code
+        assert reason == reason.name
+
+
+def test_what_is_final_is_never_sent_again() -> None:
+    final = {reason for reason in Reason if reason.final}
+    assert Reason.MESSAGE_ID_REUSED in final
+    assert Reason.MESSAGE_ID_REUSED.reaction is Reaction.ALARM
+    assert not final & {Reason.UNAVAILABLE, Reason.SIGNER_UNKNOWN, Reason.QUOTA_EXCEEDED}
+
+
+@given(failures=st.integers(1, 40), seed=st.integers())
+def test_the_link_waits_at_most_five_minutes(failures: int, seed: int) -> None:
+    ceiling = 0
+    for _ in range(failures):
+        ceiling = backoff.next_ceiling_ms(ceiling)
+    assert ceiling == min(300_000, 1000 * 2 ** (failures - 1))
+    chance = random.Random(seed)  # noqa: S311 -- jitter
+    delay = backoff.delay(ceiling, uniform=chance.uniform)
+    assert timedelta(milliseconds=100) <= delay <= timedelta(milliseconds=ceiling)
+
+
+def _message(**changes: object) -> OutboundMessage:
+    fields = {
+        "message_id": new_id(),
+        "recipient": new_id(),
+        "case_id": new_id(),
+        "case_sequence": 1,
+        "kind": MessageKind.QUERY,
+        "schema_version": 1,
+        "payload": b"",
+        "expires_at": datetime(2026, 12, 1, tzinfo=UTC),
+        **changes,
+    }
+    return OutboundMessage(**fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"case_sequence": 0},
+        {"case_sequence": 2**63},
+        {"schema_version": 0},
+        {"payload": bytes(limits.MAX_PAYLOAD_BYTES + 1)},
+        {"expires_at": datetime(2026, 12, 1)},  # noqa: DTZ001 -- that is the point
+        {"traceparent": "junk"},
+        {"blobs": (BlobRef("0" * 64, 1),) * 65},
+    ],
+)
+def test_a_message_that_no_receiver_would_take_cannot_be_made(changes: dict[str, object]) -> None:
+    _message()
+    with pytest.raises(MessageInvalid):
+        _message(**changes)
+
+
+def test_only_a_processing_failure_stands_outside_the_order() -> None:
+    _message(kind=MessageKind.PROCESSING_FAILURE, case_sequence=0)
+
+
+@pytest.mark.parametrize(("digest", "size"), [("", 1), ("G" * 64, 1), ("0" * 64, 0)])
+def test_documents_have_a_digest_and_a_size(digest: str, size: int) -> None:
+    with pytest.raises(MessageInvalid):
+        BlobRef(digest, size)
