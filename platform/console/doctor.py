@@ -147,12 +147,12 @@ def _migrations(environment: Environment) -> Iterator[Finding]:
 def _broker(environment: Environment) -> Iterator[Finding]:
     if environment.role == "umbrella":
         return
-    from kombu import Connection
+    from centre.config.celery import app
 
     if not environment.broker_url:
         yield Finding(Grade.BAD, "AMTSBRUECKE_BROKER_URL is not set")
         return
-    with Connection(environment.broker_url, connect_timeout=5) as broker:
+    with app.connection_for_write() as broker:
         broker.ensure_connection(max_retries=1, timeout=5)
     yield Finding(Grade.GOOD, "broker answers")
 

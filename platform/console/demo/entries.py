@@ -1,7 +1,6 @@
 """What a centre of the demo tells the umbrella about itself: public things only, as JSON."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +13,8 @@ from console.demo.plan import Town
 def centre_entry(title: str, towns: Sequence[Town]) -> dict[str, Any]:
     """Return a centre with its endpoint, certificate, keys and authorities."""
     environment = settings.AMTSBRUECKE
-    certificate = Path(environment.tls_dir) / "centre.pem"
+    assert environment.tls_dir is not None
+    certificate = environment.tls_dir / "centre.pem"
     return {
         "id": environment.centre,
         "name": title,

@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from centre.kernel import clock
+from centre.keys import pki
 from console.demo.plan import Centre, Plan
 from console.embedded.cluster import LOGINS
 from console.engines import DATABASE, EMBEDDED, role_prefix, running_database
@@ -55,7 +57,11 @@ class Provisioning:
         """Give a centre its database, roles, keys and municipalities; return what it publishes."""
         folder = self.home.centre(centre.name)
         with running_database(folder):
-            said = run_step(folder, "found", {"towns": [town.slug for town in centre.towns]})
+            said = run_step(
+                folder,
+                "found",
+                {"title": centre.title, "towns": [town.slug for town in centre.towns]},
+            )
         self.report(f"{centre.name}: {said['summary']}")
         return said
 
@@ -118,12 +124,15 @@ def prepare(home: Home, plan: Plan, centre: Centre) -> None:
 
 def certify(home: Home, folder: CentreFolder, centre: Centre) -> None:
     """Give a centre its certificate from the trial authority; a good one is kept."""
-    from centre.keys import pki
-
     authority = home.path / "pki"
     pki.create_authority(authority)
     if not (folder.tls / "centre.pem").exists():
         pki.issue(authority, centre.name, folder.tls)
+    elif pki.describe((folder.tls / "centre.pem").read_bytes()).not_after < clock.in_future(
+        days=30
+    ):
+        pki.renew(authority, folder.tls)
+        pki.activate(folder.tls)
 
 
 def run_step(folder: CentreFolder, name: str, said: object) -> dict[str, Any]:

@@ -42,34 +42,36 @@ def found(said: dict[str, Any]) -> dict[str, Any]:
 
 
 def _found_town(town: Town) -> None:
-    from django.db import transaction
-
-    from centre.registry import services
+    from centre.registry import selectors, services
     from centre.tenancy.context import tenant_scope
     from tenants.clerks import services as clerks
     from tenants.clerks.models import Clerk
+    from tenants.clerks.roles import Role
 
-    municipality = services.create_tenant(
-        slug=town.slug,
-        name=town.name,
-        ags=town.ags,
-        ars=town.ars,
-        authority_id=town.authority_id,
-        administrator=services.Administrator(
-            login=ADMINISTRATOR, name=f"Leitung {town.place}", password=PASSWORD
-        ),
-        by=BY,
-    )
-    with tenant_scope(municipality), transaction.atomic():
-        if not Clerk.objects.filter(login=CASEWORKER).exists():
-            clerks.create_clerk(
-                login=CASEWORKER,
-                name=f"Vollstreckung {town.place}",
-                role="caseworker",
-                password=PASSWORD,
-                by=BY,
-            )
-        # Real accounts get a password of their own at the first sign-in; these are for trying.
+    municipality = selectors.active().filter(slug=town.slug).first()
+    if municipality is None:
+        municipality = services.create_tenant(
+            slug=town.slug,
+            name=town.name,
+            ags=town.ags,
+            ars=town.ars,
+            authority_id=town.authority_id,
+            administrator=services.Administrator(
+                login=ADMINISTRATOR, name=f"Leitung {town.place}", password=PASSWORD
+            ),
+            by=BY,
+        )
+    with tenant_scope(municipality):
+        if Clerk.objects.filter(login=CASEWORKER).exists():
+            return
+        clerks.create_clerk(
+            login=CASEWORKER,
+            name=f"Vollstreckung {town.place}",
+            role=Role.CASEWORKER,
+            password=PASSWORD,
+            by=BY,
+        )
+        # Real accounts choose a password at the first sign-in; these are for trying.
         Clerk.objects.filter(must_change_password=True).update(must_change_password=False)
 
 

@@ -1,0 +1,40 @@
+"""`amtsbruecke demo`: a federation on this computer."""
+
+from pathlib import Path
+
+import click
+
+from console.home import DEFAULT_PORT_BASE, Home
+
+
+@click.command("demo")
+@click.option("--once", is_flag=True, help="End when all has arrived; code 0 only if all is well.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON on the last line.")
+@click.option(
+    "--home",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of all data (AMTSBRUECKE_HOME).",
+)
+@click.option(
+    "--port-base",
+    envvar="AMTSBRUECKE_PORT_BASE",
+    default=DEFAULT_PORT_BASE,
+    show_default=True,
+    type=int,
+    help="First of 40 ports (AMTSBRUECKE_PORT_BASE).",
+)
+@click.option("--logs", is_flag=True, help="Show what the processes say.")
+@click.pass_obj
+def command(
+    home: Home, *, folder: Path | None, once: bool, as_json: bool, port_base: int, logs: bool
+) -> None:
+    """Run an umbrella and three centres, and let Minden send 200 requests across Länder.
+
+    Running it again goes on with the same data.
+    """
+    from console.demo.run import run
+
+    chosen = Home(folder.absolute()) if folder else home
+    if not run(chosen, port_base=port_base, once=once, as_json=as_json, logs=logs):
+        raise SystemExit(1)
