@@ -156,6 +156,7 @@ def _read_outer(item: bytes) -> Carried:
     pb = envelope_pb2.SignedEnvelope.FromString(item)
     # The frame is not signed. If it could be written in two ways, one letter would have two
     # digests, and a repetition would look like an attack.
+    pb.DiscardUnknownFields()
     if pb.SerializeToString(deterministic=True) != item:
         raise Malformed("the frame is not written as it should be")
     signature = pb.signature
