@@ -30,6 +30,7 @@ SHARED_APPS = [
     "centre.keys",
     "centre.audit",
     "centre.registry",
+    "centre.directory",
     "federation.outbox",
     "federation.inbox",
     "federation.blobs",

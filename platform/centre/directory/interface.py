@@ -1,0 +1,136 @@
+"""One verified version of the directory, in memory. Pure; never changes; safe for all threads."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cached_property
+from typing import Final
+from uuid import UUID
+
+from centre.directory.competence import CompetenceIndex, Resolution
+from centre.directory.records import SEAL, SIGN, AuthorityRecord, CentreRecord, PublicKey, Snapshot
+from centre.kernel import clock
+from centre.keys.seal import SealPublicKey
+from centre.keys.sign import VerifyKey
+
+SEARCH_LIMIT: Final = 20
+
+
+class AgeGrade(StrEnum):
+    """How old the directory is, and so what it may be used for.
+
+    Fresh: everything. Stale: everything, with a warning to operators. Old: letters to authorities
+    known before only. Expired: answers in running cases only.
+    """
+
+    FRESH = "fresh"
+    STALE = "stale"
+    OLD = "old"
+    EXPIRED = "expired"
+
+
+_GRADES: Final = (
+    (timedelta(hours=24), AgeGrade.FRESH),
+    (timedelta(days=7), AgeGrade.STALE),
+    (timedelta(days=30), AgeGrade.OLD),
+)
+
+
+class Directory:
+    """What everybody asks. `selectors.current()` and `store.load` return it."""
+
+    def __init__(self, snapshot: Snapshot, *, digest: str) -> None:
+        self.snapshot = snapshot
+        self.digest = digest
+        self.version = snapshot.version
+        self._centres = {centre.id: centre for centre in snapshot.centres}
+        self._authorities = {authority.id: authority for authority in snapshot.authorities}
+        self._verify_keys: dict[tuple[str | UUID, str], VerifyKey] = {}
+        self._seal_keys: dict[UUID, SealPublicKey] = {}
+
+    def age_grade(self, at: datetime | None = None) -> AgeGrade:
+        """Return the grade of the directory's age now, or at a moment."""
+        age = (at or clock.now()) - self.snapshot.published_at
+        return next((grade for limit, grade in _GRADES if age <= limit), AgeGrade.EXPIRED)
+
+    @property
+    def centres(self) -> Mapping[str, CentreRecord]:
+        return self._centres
+
+    def centre(self, centre_id: str, /) -> CentreRecord | None:
+        return self._centres.get(centre_id)
+
+    @cached_property
+    def _fingerprints(self) -> Mapping[str, CentreRecord]:
+        return {
+            fingerprint: centre
+            for centre in self._centres.values()
+            for fingerprint in centre.fingerprints
+        }
+
+    def centre_by_fingerprint(self, fingerprint: str, /) -> CentreRecord | None:
+        return self._fingerprints.get(fingerprint)
+
+    def authority(self, authority_id: UUID, /) -> AuthorityRecord | None:
+        return self._authorities.get(authority_id)
+
+    def authorities_of(self, centre_id: str, /) -> tuple[AuthorityRecord, ...]:
+        return tuple(each for each in self._authorities.values() if each.home_centre == centre_id)
+
+    def seal_key(self, authority_id: UUID, /) -> SealPublicKey | None:
+        """Return the key to seal to an authority: the newest that is valid now."""
+        known = self._seal_keys.get(authority_id)
+        if known is not None:
+            return known
+        authority = self._authorities.get(authority_id)
+        if authority is None:
+            return None
+        now = clock.now()
+        usable = [key for key in authority.keys if key.purpose == SEAL and key.valid_at(now)]
+        if not usable:
+            return None
+        newest = max(usable, key=lambda key: (key.not_before, key.kid))
+        key = SealPublicKey(newest.suite, newest.raw)
+        if newest.not_after is None and not _successor(authority.keys, newest):
+            self._seal_keys[authority_id] = key
+        return key
+
+    def verify_key(self, authority_id: UUID, kid: str, /) -> VerifyKey | None:
+        """Return a key that signs for an authority, or None where the directory has no such key."""
+        authority = self._authorities.get(authority_id)
+        return self._signing(authority_id, kid, authority.keys) if authority else None
+
+    def receipt_key(self, centre_id: str, kid: str, /) -> VerifyKey | None:
+        """Return a key that signs receipts of a centre, or None."""
+        centre = self._centres.get(centre_id)
+        return self._signing(centre_id, kid, centre.keys) if centre else None
+
+    def _signing(
+        self, owner: str | UUID, kid: str, keys: tuple[PublicKey, ...]
+    ) -> VerifyKey | None:
+        if (known := self._verify_keys.get((owner, kid))) is not None:
+            return known
+        for key in keys:
+            if key.kid == kid and key.purpose == SIGN:
+                # A key that has ended still proves what was signed while it was valid.
+                return self._verify_keys.setdefault((owner, kid), VerifyKey.from_bytes(key.raw))
+        return None
+
+    @cached_property
+    def _competence(self) -> CompetenceIndex:
+        return CompetenceIndex(self._authorities.values())
+
+    def search(self, text: str, *, limit: int = SEARCH_LIMIT) -> tuple[AuthorityRecord, ...]:
+        """Return active authorities by part of a name, key or postcode, the likeliest first."""
+        return self._competence.search(text, limit=limit)
+
+    def resolve(self, *, postcode: str = "", place: str = "", key: str = "") -> Resolution:
+        """Return which authority is competent for an address or has a key, with the reason."""
+        return self._competence.resolve(postcode=postcode, place=place, key=key)
+
+    def __repr__(self) -> str:
+        return f"Directory(version={self.version})"
+
+
+def _successor(keys: tuple[PublicKey, ...], present: PublicKey) -> bool:
+    return any(key.purpose == SEAL and key.not_before > present.not_before for key in keys)
