@@ -74,7 +74,7 @@ class Channels:
         return channel
 
     def outdated(self, centre_id: str, endpoint: str) -> bool:
-        """Return whether `channel` would build a new channel: the stream on the old one must end."""
+        """Return whether `channel` would build a new one: streams on the old must end."""
         found = self._open.get(centre_id)
         return found is not None and (
             found.endpoint != endpoint or found.credentials is not self._current()
@@ -92,7 +92,7 @@ class Channels:
             await self.drop(centre_id)
 
     def _current(self) -> Credentials:
-        """Return the newest readable credentials; a renewal that is half written changes nothing."""
+        """Return the newest credentials; a renewal that is half written changes nothing."""
         known = self._credentials
         try:
             if known is None or credentials.stamp(self._directory) != known.stamp:
@@ -102,6 +102,6 @@ class Channels:
         except CredentialsUnreadable as error:
             if known is None:
                 raise
-            log.error("certificate unreadable", detail=error.message)
+            log.warning("certificate unreadable", detail=error.message)
         assert self._credentials is not None
         return self._credentials

@@ -1,10 +1,10 @@
 """TLS 1.3 and nothing older, for every channel and server of this process.
 
-gRPC's Python layer has no switch for the lowest TLS version. The cipher list, which names the
-suites of TLS 1.2 only in passing, does: it allows there just one that needs an RSA certificate, and
-the federation's certificates are P-256. So an older handshake finds no common cipher, and 1.3, whose
-suites are chosen separately, is all that is left. The list is read once per process, at its first
-handshake: import this package before anything speaks gRPC.
+gRPC's Python layer has no switch for the lowest TLS version. Its list of ciphers does the work: it
+leaves TLS 1.2 just one suite, which needs an RSA certificate, and the federation's certificates are
+P-256. An older handshake finds no common cipher; 1.3, whose suites are chosen separately, is all
+that remains. The list is read once per process, at its first handshake: import this package before
+anything speaks gRPC.
 """
 
 import os

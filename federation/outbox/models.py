@@ -6,6 +6,7 @@ number, the link's position and, if something went wrong, its dead letter.
 """
 
 from django.db import models
+from django.db.models.functions import Now
 
 from centre.kernel.ids import new_id
 from centre.tenancy.fields import TenantRoleField
@@ -179,6 +180,8 @@ class DeadLetter(models.Model):
     resolved_by = models.CharField(max_length=200, db_default="", blank=True)
     #: The tenant was told of the death, or of what was done about it.
     told = models.BooleanField(db_default=False)
+    #: Not to be told before this moment: the tenant could not be told the last time.
+    told_after = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [

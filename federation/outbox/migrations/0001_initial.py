@@ -1,5 +1,6 @@
 from typing import Any
 
+import django.db.models.functions.datetime
 from django.db import migrations, models
 
 import centre.kernel.ids
@@ -200,6 +201,10 @@ class Migration(migrations.Migration):
                 ("resolved_at", models.DateTimeField(null=True)),
                 ("resolved_by", models.CharField(blank=True, db_default="", max_length=200)),
                 ("told", models.BooleanField(db_default=False)),
+                (
+                    "told_after",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
             ],
             options={
                 "indexes": [

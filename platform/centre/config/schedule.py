@@ -6,5 +6,6 @@ A line reads `"name": {"task": "dotted.name", "schedule": seconds}`.
 from typing import Any
 
 SCHEDULE: dict[str, dict[str, Any]] = {
+    "tell tenants what became of letters": {"task": "outbox.deliver_outcomes", "schedule": 1.0},
     "vouch for the trail": {"task": "audit.sign_heads", "schedule": 60.0},
 }

@@ -1,0 +1,257 @@
+"""The process `dispatch`: `main()` runs until it is told to stop.
+
+Besides the workers of the links it runs a few small loops: one renews leases, one listens for
+pokes, one looks four times a second whether a resting link has letters after all, one keeps the
+directory new, one ends what has expired. Each survives trouble with the database and tries again.
+"""
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
+
+import psycopg
+import structlog
+from prometheus_client import start_http_server
+from psycopg_pool import AsyncConnectionPool
+
+from centre.config.environment import Environment
+from centre.directory.interface import Directory
+from centre.keys.sign import VerifyKey
+from federation.dispatch import metrics, sql
+from federation.dispatch.crew import RENEW_S, Crew
+from federation.dispatch.session import Around
+from federation.dispatch.tools import DATABASE_TROUBLE, Tools
+from federation.dispatch.wakeups import TaskPoke
+from federation.links.channels import Channels
+from federation.protocol.limits import CLOCK_SKEW
+
+log = structlog.get_logger(__name__)
+
+#: How often a resting link is looked at although nobody poked.
+RADAR_S: Final = 0.250
+_DIRECTORY_S: Final = 2.0
+_KEEP_S: Final = 1.0
+_FIGURES_S: Final = 10.0
+_COUNTED: Final = 50_000
+_EXPIRE_AT_ONCE: Final = 500
+
+type LoadDirectory = Callable[[sql.Connection, Directory | None], Awaitable[Directory | None]]
+
+
+class Dispatch:
+    """All of the process, with its time to live in `run`."""
+
+    def __init__(
+        self,
+        *,
+        environment: Environment,
+        load_directory: LoadDirectory,
+        wake_worker: Callable[[], None],
+    ) -> None:
+        assert environment.tls_dir is not None
+        self._database_url = environment.database_url
+        self._load = load_directory
+        self._directory: Directory | None = None
+        self._stop = asyncio.Event()
+        self._directory_wanted = asyncio.Event()
+        self.pool = AsyncConnectionPool(
+            self._database_url,
+            min_size=2,
+            max_size=10,
+            timeout=10,
+            max_lifetime=600,
+            kwargs={"autocommit": True, "application_name": "amtsbruecke-dispatch"},
+            open=False,
+        )
+        self._poke = TaskPoke(wake_worker)
+        self._channels = Channels(environment.tls_dir)
+        tools = Tools(
+            around=Around(
+                origin=environment.centre,
+                database=self.pool,
+                directory_version=lambda: self.directory.version,
+                key_of=self._receipt_key,
+                on_receipts=self._poke.request,
+            ),
+            directory=lambda: self.directory,
+            channels=self._channels,
+            refresh_directory=self._directory_wanted.set,
+        )
+        # A name that no process had before: an old lease never looks like ours.
+        name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self.crew = Crew(name, tools, self._links)
+
+    @property
+    def directory(self) -> Directory:
+        if self._directory is None:
+            raise LookupError("the directory was not loaded")
+        return self._directory
+
+    def _receipt_key(self, centre: str, kid: str) -> VerifyKey | None:
+        return self.directory.receipt_key(centre, kid)
+
+    def _links(self) -> list[str]:
+        return sorted(self.directory.centres)
+
+    def stop(self) -> None:
+        """Let `run` finish what is under way and return."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Carry letters until `stop`."""
+        await self.pool.open()
+        try:
+            await self._until_directory()
+            loops = [
+                asyncio.create_task(work, name=name)
+                for name, work in (
+                    ("leases", self._every(RENEW_S, self.crew.tend)),
+                    ("radar", self._every(RADAR_S, self._radar)),
+                    ("pokes", self._listen()),
+                    ("directory", self._follow_directory()),
+                    ("keeping", self._every(_KEEP_S, self._keep)),
+                    ("figures", self._every(_FIGURES_S, self._figures)),
+                    ("worker", self._poke.run()),
+                )
+            ]
+            log.info("dispatch started", links=self._links())
+            await self._stop.wait()
+            log.info("dispatch drains")
+            for loop in loops[1:]:
+                loop.cancel()
+            # Leases are renewed until the last receipt is in.
+            await self.crew.close()
+            loops[0].cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
+        finally:
+            await self._channels.close()
+            await self.pool.close()
+            log.info("dispatch stopped")
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await self._attempt(work)
+            await asyncio.sleep(seconds)
+
+    async def _attempt(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something that will be done again soon: no error of one time may end it for good."""
+        try:
+            await work()
+        except DATABASE_TROUBLE as error:
+            log.warning("database away", error=str(error).splitlines()[:1])
+        except Exception:
+            log.exception("loop broke", work=getattr(work, "__qualname__", str(work)))
+
+    # -- the directory -----------------------------------------------------------------------
+
+    async def _until_directory(self) -> None:
+        """Wait for the first directory: without one there is nobody to send to."""
+        while not self._stop.is_set():
+            await self._attempt(self._load_directory)
+            if self._directory is not None:
+                return
+            log.warning("no directory yet")
+            await asyncio.sleep(_DIRECTORY_S)
+
+    async def _follow_directory(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._directory_wanted.wait(), _DIRECTORY_S)
+            self._directory_wanted.clear()
+            await self._attempt(self._load_directory)
+
+    async def _load_directory(self) -> None:
+        before = self._directory
+        async with self.pool.connection() as connection:
+            self._directory = await self._load(connection, before) or before
+            after = self._directory
+            if before is None or after is None or after is before:
+                return
+            news = [
+                centre.id for centre in after.centres.values() if before.centre(centre.id) != centre
+            ]
+            log.info("directory changed", version=after.version, centres=news)
+            await sql.retry_now(connection, news)
+        for link in news:
+            self.crew.poke(link)
+
+    # -- the small loops ---------------------------------------------------------------------
+
+    async def _radar(self) -> None:
+        if not self.crew.held:
+            return
+        async with self.pool.connection() as connection:
+            found = await sql.links_waiting(connection, self.crew.held)
+        for link in found:
+            self.crew.poke(link)
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(
+                    self._database_url, autocommit=True
+                ) as connection:
+                    await connection.execute(f"LISTEN {sql.CHANNEL}")
+                    async for notification in connection.notifies():
+                        self.crew.poke(notification.payload)
+            except psycopg.Error as error:
+                log.warning("pokes not heard", error=str(error).splitlines()[:1])
+                await asyncio.sleep(1)
+
+    async def _keep(self) -> None:
+        links = self.crew.held
+        if not links:
+            return
+        async with self.pool.connection() as connection:
+            await sql.release_deferred(connection, links)
+            expired = await sql.expire(
+                connection,
+                links,
+                grace=CLOCK_SKEW.total_seconds(),
+                most=_EXPIRE_AT_ONCE,
+            )
+        if expired:
+            log.warning("letters expired", count=expired)
+            self._poke.request()
+        await self.crew.check()
+
+    async def _figures(self) -> None:
+        async with self.pool.connection() as connection:
+            found = await sql.figures(connection, self.crew.held, most=_COUNTED)
+        for each in found:
+            metrics.backlog.labels(each.link).set(each.backlog)
+            metrics.oldest_seconds.labels(each.link).set(each.oldest_seconds)
+            metrics.dead_letters.labels(each.link).set(each.dead)
+
+
+def main() -> None:
+    """Run the process until SIGTERM or SIGINT; letters under way get their receipts first."""
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "centre.config.settings")
+    django.setup()
+    from centre.directory import store
+    from federation.outbox.tasks import deliver_outcomes
+
+    environment = Environment.from_mapping(os.environ)
+    environment.require("tls_dir")
+    if bind := environment.metrics_bind_dispatch:
+        start_http_server(bind.port, addr=bind.host)
+
+    async def run() -> None:
+        dispatch = Dispatch(
+            environment=environment,
+            load_directory=lambda connection, known: store.load(connection, known=known),
+            wake_worker=deliver_outcomes.delay,
+        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, dispatch.stop)
+        await dispatch.run()
+
+    asyncio.run(run())

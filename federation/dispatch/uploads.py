@@ -1,0 +1,138 @@
+"""Documents of a link: uploaded ahead of their letters, apart from them, in bounded memory.
+
+A letter with documents is held until all of them are complete at the receiving centre. An upload
+that breaks goes on where the receiver's last commit left it. Documents go one at a time: letters
+share the connection and shall not wait long behind them.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+
+import grpc
+import structlog
+from amtsbruecke.exchange.v1beta1 import blob_service_pb2 as pb
+from amtsbruecke.exchange.v1beta1 import blob_service_pb2_grpc
+
+from centre.keys.blobs import SEALED_CHUNK_SIZE
+from federation.dispatch import metrics, sql
+from federation.dispatch.errors import DispatchError, Unreachable
+from federation.dispatch.faults import from_rpc
+from federation.dispatch.sql import Lease, Upload
+from federation.dispatch.tools import DATABASE_TROUBLE, Tools
+from federation.links.errors import LinkError
+from federation.protocol import backoff
+from federation.protocol.frames import BlobHeader
+from federation.protocol.reasons import Reason
+from federation.wire.frames import write_blob_header
+
+log = structlog.get_logger(__name__)
+
+_LOOK_S: Final = 1.0
+_AT_ONCE: Final = 32
+_CHUNKS_READ: Final = 4
+_CALL_TIMEOUT_S: Final = 10.0
+#: A whole upload at the slowest rate that is still worth it, one mebibyte in four seconds.
+_UPLOAD_TIMEOUT_S: Final = 600.0
+#: Nothing that waiting could mend: the letter dies.
+_HOPELESS: Final = frozenset(
+    {Reason.BLOB_TOO_LARGE, Reason.BLOB_MALFORMED, Reason.AUTHORITY_NOT_REPRESENTED}
+)
+
+
+class UploadWorker:
+    """Uploads what the letters of one link need, until cancelled."""
+
+    def __init__(self, lease: Lease, tools: Tools) -> None:
+        self._link = lease.link
+        self._tools = tools
+        # Uploads that have failed: when to try again, and the ceiling of their back-off.
+        self._waiting: dict[Upload, tuple[float, int]] = {}
+
+    async def run(self) -> None:
+        while True:
+            try:
+                found = await self._pending()
+            except DATABASE_TROUBLE as error:
+                log.warning("database away", link=self._link, error=str(error))
+                found = []
+            for upload in found:
+                await self._try(upload)
+            if not found:
+                await asyncio.sleep(_LOOK_S)
+
+    async def _pending(self) -> list[Upload]:
+        now = time.monotonic()
+        asleep = {upload for upload, (until, _) in self._waiting.items() if until > now}
+        async with self._tools.around.database.connection() as connection:
+            row = await sql.link(connection, self._link)
+            if not row.active or row.wait:
+                return []
+            return await sql.pending_uploads(
+                connection, self._link, most=_AT_ONCE, without=[each.message_id for each in asleep]
+            )
+
+    async def _try(self, upload: Upload) -> None:
+        try:
+            await self._upload(upload)
+            async with self._tools.around.database.connection() as connection:
+                await sql.finish_upload(connection, upload)
+        except grpc.RpcError as error:
+            fault = from_rpc(error)
+            if fault.code in Reason and Reason(fault.code) in _HOPELESS:
+                async with self._tools.around.database.connection() as connection:
+                    await sql.refuse_upload(connection, upload, reason=fault.code)
+                log.warning("document refused", link=self._link, reason=fault.code)
+            self._wait(upload, code=fault.code, told_ms=fault.told_ms)
+        except (DispatchError, LinkError, TimeoutError, *DATABASE_TROUBLE) as error:
+            self._wait(upload, code=type(error).__name__)
+        else:
+            self._waiting.pop(upload, None)
+
+    def _wait(self, upload: Upload, *, code: str, told_ms: int = 0) -> None:
+        _, ceiling = self._waiting.get(upload, (0.0, 0))
+        ceiling = backoff.next_ceiling_ms(ceiling)
+        seconds = max(backoff.delay(ceiling).total_seconds(), told_ms / 1000)
+        self._waiting[upload] = (time.monotonic() + seconds, ceiling)
+        metrics.failed(self._link, code=code)
+        log.warning("upload broken", link=self._link, message_id=str(upload.message_id), code=code)
+
+    async def _upload(self, upload: Upload) -> None:
+        """Bring one document to the peer, from where it stands there."""
+        centre = self._tools.directory().centre(self._link)
+        if centre is None or centre.state != "active":
+            raise Unreachable(f"The directory has no active centre {self._link!r}.")
+        channel = await self._tools.channels.channel(self._link, centre.endpoint)
+        stub = blob_service_pb2_grpc.BlobServiceStub(channel)
+        known = await stub.GetBlobOffset(
+            pb.GetBlobOffsetRequest(
+                sender=upload.sender.bytes, recipient=upload.recipient.bytes, digest=upload.digest
+            ),
+            timeout=_CALL_TIMEOUT_S,
+        )
+        if known.complete:
+            return
+        answer = await stub.PutBlob(self._parts(upload, known.offset), timeout=_UPLOAD_TIMEOUT_S)
+        if not answer.complete:
+            raise DispatchError("the peer took the document and does not call it complete")
+
+    async def _parts(self, upload: Upload, offset: int) -> AsyncIterator[pb.PutBlobRequest]:
+        header = BlobHeader(
+            sender=upload.sender,
+            recipient=upload.recipient,
+            digest=upload.digest,
+            size=upload.size,
+            offset=offset,
+        )
+        yield pb.PutBlobRequest(header=write_blob_header(header))
+        number, skip = divmod(offset, SEALED_CHUNK_SIZE)
+        while True:
+            async with self._tools.around.database.connection() as connection:
+                chunks = await sql.chunks(connection, upload, first=number, most=_CHUNKS_READ)
+            if not chunks:
+                return
+            for chunk in chunks:
+                yield pb.PutBlobRequest(data=chunk[skip:])
+                skip = 0
+            number += len(chunks)

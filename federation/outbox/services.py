@@ -1,0 +1,259 @@
+"""Writing to the outbox: post letters, decide about dead ones, steer links.
+
+All of it happens in the caller's transaction.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from uuid import UUID
+
+import psycopg
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+
+from centre.directory.selectors import Directory, current
+from centre.kernel import clock
+from centre.kernel.actors import Actor
+from centre.kernel.ids import new_id
+from centre.keys import keystore
+from centre.keys.seal import SealPublicKey
+from centre.tenancy.context import require_tenant
+from federation.outbox import poke, quota
+from federation.outbox.errors import (
+    AlreadyPosted,
+    LetterExpired,
+    LinkUnknown,
+    NotDead,
+    RecipientUnknown,
+    RecipientWithoutKey,
+)
+from federation.outbox.models import Alarm, Link, LinkState
+from federation.protocol.messages import MessageKind, OutboundMessage
+from federation.protocol.notices import VoidNotice
+from federation.wire.envelope import Written, write_letter
+from federation.wire.notices import SCHEMA_VERSION, write_void
+
+log = structlog.get_logger(__name__)
+
+_POST = """
+INSERT INTO outbox_letter
+    (id, link, recipient, case_id, case_sequence, kind, size, envelope, digest, held, expires_at,
+     accepted_at)
+SELECT item.id, item.link, item.recipient, item.case_id, item.case_sequence, item.kind,
+       octet_length(item.envelope), item.envelope, item.digest, item.held, item.expires_at,
+       %(now)s
+  FROM unnest(%(ids)b::uuid[], %(links)s::text[], %(recipients)b::uuid[], %(cases)b::uuid[],
+              %(sequences)b::int[], %(kinds)s::text[], %(envelopes)b::bytea[],
+              %(digests)b::bytea[], %(held)b::bool[], %(expiries)b::timestamptz[])
+       AS item (id, link, recipient, case_id, case_sequence, kind, envelope, digest, held,
+                expires_at)
+"""
+
+_UPLOADS = """
+INSERT INTO outbox_upload (message_id, link, sender, recipient, digest, size)
+SELECT item.message_id, item.link, %(sender)s, item.recipient, item.digest, item.size
+  FROM unnest(%(ids)b::uuid[], %(links)s::text[], %(recipients)b::uuid[], %(digests)b::bytea[],
+              %(sizes)b::bigint[]) AS item (message_id, link, recipient, digest, size)
+"""
+
+
+def post(*, messages: Sequence[OutboundMessage]) -> None:
+    """Seal, sign and queue messages of the current tenant, in the caller's transaction.
+
+    All or none: raises `RecipientUnknown`, `RecipientWithoutKey`, `BacklogFull` or `AlreadyPosted`
+    and then has queued nothing. A message with documents waits until these are at the receiving
+    centre. Post many messages in one call: it costs one statement.
+    """
+    if not messages:
+        return
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("post() belongs into the case's transaction")
+    directory = current()
+    homes = {
+        recipient: _home(directory, recipient) for recipient in {m.recipient for m in messages}
+    }
+    links = [homes[message.recipient][0] for message in messages]
+    for link, letters in Counter(links).items():
+        quota.take(link, letters)
+    written = _write(messages, homes)
+    now = clock.now()
+    _execute(
+        _POST,
+        {
+            "now": now,
+            "ids": [each.message_id for each in messages],
+            "links": links,
+            "recipients": [each.recipient for each in messages],
+            "cases": [each.case_id for each in messages],
+            "sequences": [each.case_sequence for each in messages],
+            "kinds": [each.kind.value for each in messages],
+            "envelopes": [each.item for each in written],
+            "digests": [each.digest for each in written],
+            "held": [bool(each.blobs) for each in messages],
+            "expiries": [each.expires_at for each in messages],
+        },
+    )
+    _queue_uploads(messages, homes)
+    transaction.on_commit(partial(poke.poke, dict.fromkeys(links)), robust=True)
+
+
+type _Home = tuple[str, SealPublicKey]
+
+
+def _home(directory: Directory, recipient: UUID) -> _Home:
+    """Return the centre of an authority and the key that it reads with."""
+    authority = directory.authority(recipient)
+    if authority is None or authority.state != "active":
+        raise RecipientUnknown(f"The directory has no active authority {recipient}.")
+    key = directory.seal_key(recipient)
+    if key is None:
+        raise RecipientWithoutKey(f"The directory has no key to seal to for {authority.name}.")
+    return authority.home_centre, key
+
+
+def _write(messages: Sequence[OutboundMessage], homes: Mapping[UUID, _Home]) -> list[Written]:
+    sender, signing_key, now = require_tenant().authority_id, keystore.signing_key(), clock.now()
+    return [
+        write_letter(
+            message,
+            origin_centre=settings.AMTSBRUECKE.centre,
+            sender=sender,
+            created_at=now,
+            to=homes[message.recipient][1],
+            by=signing_key,
+        )
+        for message in messages
+    ]
+
+
+def _queue_uploads(messages: Sequence[OutboundMessage], homes: Mapping[UUID, _Home]) -> None:
+    uploads = [(message, blob) for message in messages for blob in message.blobs]
+    if not uploads:
+        return
+    _execute(
+        _UPLOADS,
+        {
+            "sender": require_tenant().authority_id,
+            "ids": [message.message_id for message, _ in uploads],
+            "links": [homes[message.recipient][0] for message, _ in uploads],
+            "recipients": [message.recipient for message, _ in uploads],
+            "digests": [bytes.fromhex(blob.digest) for _, blob in uploads],
+            "sizes": [blob.size for _, blob in uploads],
+        },
+    )
+
+
+def _execute(statement: str, parameters: Mapping[str, object]) -> None:
+    """Run a statement with arrays in binary form, which Django's own cursor cannot send.
+
+    Opening Django's cursor first brings the connection to the tenant, as for every other statement.
+    """
+    with connection.cursor(), connection.wrap_database_errors:
+        try:
+            with psycopg.Cursor(connection.connection) as cursor:
+                cursor.execute(statement, parameters)
+        except psycopg.errors.UniqueViolation as error:
+            raise AlreadyPosted(str(error)) from error
+
+
+# -- dead letters ----------------------------------------------------------------------------
+
+
+def resend(*, message_id: UUID, by: Actor) -> None:
+    """Put a refused or parked letter back into the queue, as it is: its tenant, or an operator.
+
+    Raises `NotDead` if it is neither, and `LetterExpired` once its signed time is over: no centre
+    would take it any more, and the matter needs a new letter.
+    """
+    _resolve(message_id, "resent", by)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE outbox_letter SET lseq = NULL, not_before = NULL, held = EXISTS ("
+            "  SELECT FROM outbox_upload WHERE message_id = %(id)s AND done_at IS NULL)"
+            " WHERE id = %(id)s AND expires_at > %(now)s RETURNING link",
+            {"id": message_id, "now": clock.now()},
+        )
+        row = cursor.fetchone()
+        if row is None:
+            raise LetterExpired
+    transaction.on_commit(partial(poke.poke, row), robust=True)
+
+
+def cancel(*, message_id: UUID, by: Actor) -> None:
+    """Give a dead letter of the current tenant up for good.
+
+    Later letters of the case must not wait for it at the recipient: a letter of kind `void` takes
+    its place in the order, unless the directory no longer knows the recipient.
+    """
+    _resolve(message_id, "cancelled", by)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE outbox_letter SET lseq = 0 WHERE id = %s"
+            " RETURNING recipient, case_id, case_sequence, expires_at - accepted_at, kind",
+            [message_id],
+        )
+        recipient, case_id, case_sequence, lifetime, kind = cursor.fetchone()
+    if kind == MessageKind.PROCESSING_FAILURE:
+        return  # stands outside the order
+    void = OutboundMessage(
+        message_id=new_id(),
+        recipient=recipient,
+        case_id=case_id,
+        case_sequence=case_sequence,
+        kind=MessageKind.VOID,
+        schema_version=SCHEMA_VERSION,
+        payload=write_void(VoidNotice(message_id)),
+        expires_at=clock.now() + lifetime,
+    )
+    try:
+        post(messages=[void])
+    except (RecipientUnknown, RecipientWithoutKey) as error:
+        log.info("no void posted", message_id=str(message_id), reason=error.reason)
+
+
+def _resolve(message_id: UUID, resolution: str, by: Actor) -> None:
+    """Mark the open dead letter of a message; raise `NotDead` if there is none."""
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("a dead letter moves in a transaction")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE outbox_deadletter SET resolution = %s, resolved_at = %s, resolved_by = %s,"
+            " told = %s WHERE message_id = %s AND resolution = ''",
+            [resolution, clock.now(), by.name, resolution != "cancelled", message_id],
+        )
+        if not cursor.rowcount:
+            raise NotDead
+
+
+# -- links: by an operator -------------------------------------------------------------------
+
+
+def retry_now(*, link: str, by: Actor) -> None:
+    """End the back-off of a link: the next call goes out at once."""
+    _change(link, by, next_try_at=None, backoff_ms=0)
+
+
+def pause(*, link: str, by: Actor) -> None:
+    """Send nothing to a centre until `resume`. Letters are accepted and queue; expiry goes on."""
+    _change(link, by, state=LinkState.PAUSED)
+
+
+def resume(*, link: str, by: Actor) -> None:
+    """Send again to a centre, at once."""
+    _change(link, by, state=LinkState.ACTIVE, next_try_at=None, backoff_ms=0)
+
+
+def _change(link: str, by: Actor, **fields: object) -> None:
+    if not Link.objects.filter(name=link).update(**fields):
+        raise LinkUnknown(f"There is no link {link!r}.")
+    log.info("link changed", link=link, by=by.name, fields=sorted(fields))
+    transaction.on_commit(partial(poke.poke, [link]), robust=True)
+
+
+def acknowledge_alarm(*, alarm_id: UUID, by: Actor) -> None:
+    """Note that a person has seen an alarm."""
+    Alarm.objects.filter(id=alarm_id, acknowledged_at=None).update(
+        acknowledged_at=clock.now(), acknowledged_by=by.name
+    )
