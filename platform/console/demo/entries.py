@@ -1,51 +1,53 @@
-"""What a centre of the demo tells the umbrella about itself: public things only, as JSON."""
+"""What a centre of the demo registers with the umbrella: public things, signed by the centre."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from datetime import timedelta
 
 from django.conf import settings
 
-from centre.keys import keystore, pki
-from centre.registry import selectors
+from centre.directory import selectors, services
+from centre.directory.records import Area, AuthorityRecord
+from centre.kernel import clock
+from centre.kernel.actors import Actor
+from centre.keys import pki
+from centre.registry import selectors as registry
 from console.demo.plan import Town
 
+#: A directory counts as fresh for a day; a demo that is started again later gets fresh dates.
+_FRESH = timedelta(hours=12)
 
-def centre_entry(title: str, towns: Sequence[Town]) -> dict[str, Any]:
-    """Return a centre with its endpoint, certificate, keys and authorities."""
+
+def registration(title: str, towns: Sequence[Town]) -> str:
+    """Return this centre's registration: endpoint, certificate, keys and authorities."""
     environment = settings.AMTSBRUECKE
     assert environment.tls_dir is not None
-    certificate = environment.tls_dir / "centre.pem"
-    return {
-        "id": environment.centre,
-        "name": title,
-        "endpoint": environment.gateway_endpoint,
-        "fingerprint": pki.fingerprint(certificate.read_bytes()),
-        "keys": _keys(keystore.centre_public_keys()),
-        "authorities": [_authority(town) for town in towns],
-    }
+    certificate = (environment.tls_dir / "centre.pem").read_bytes()
+    signed = services.entry(
+        name=title,
+        endpoint=environment.gateway_endpoint,
+        fingerprints=[pki.fingerprint(certificate)],
+        authorities=[_authority(town) for town in towns],
+    )
+    return b64encode(signed).decode()
 
 
-def _authority(town: Town) -> dict[str, Any]:
-    municipality = selectors.municipality(slug=town.slug)
-    return {
-        "id": str(town.authority_id),
-        "name": town.name,
-        "ags": town.ags,
-        "ars": town.ars,
-        "place": town.place,
-        "postcodes": town.postcodes,
-        "keys": _keys(keystore.authority_public_keys(municipality.tenant_role)),
-    }
+def publish(registrations: Sequence[str], *, by: Actor) -> int:
+    """Publish the next version if anything changed or the last is old; return the version."""
+    directory = selectors.present()
+    old = directory is None or clock.now() - directory.snapshot.published_at > _FRESH
+    entries = [b64decode(text) for text in registrations]
+    return services.publish(entries=entries, by=by, renew=old)
 
 
-def _keys(halves: Iterable[keystore.PublicHalf]) -> list[dict[str, str]]:
-    return [
-        {
-            "kid": half.kid,
-            "purpose": half.purpose,
-            "suite": half.suite,
-            "raw": half.raw.hex(),
-            "not_before": half.not_before.isoformat(),
-        }
-        for half in halves
+def _authority(town: Town) -> AuthorityRecord:
+    whole = Area(ars_prefix=town.ars)
+    parts = [
+        Area(ars_prefix=town.ars, postcode=postcode, place=town.place)
+        for postcode in town.postcodes
     ]
+    return services.authority_record(
+        municipality=registry.municipality(slug=town.slug),
+        areas=[whole, *parts],
+        email=f"vollstreckung@{town.slug}.example",
+    )

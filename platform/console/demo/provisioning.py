@@ -69,13 +69,15 @@ class Provisioning:
         umbrella = self.home.centre(self.plan.umbrella.name)
         with running_database(umbrella):
             said = run_step(
-                umbrella, "publish", [told[centre.name]["entry"] for centre in self.plan.centres]
+                umbrella,
+                "publish",
+                [told[centre.name]["registration"] for centre in self.plan.centres],
             )
         self.report(f"{umbrella.name}: directory version {said['version']} published")
         for centre in self.plan.all:
             folder = self.home.centre(centre.name)
             folder.write_settings(
-                {**folder.settings(), "AMTSBRUECKE_UMBRELLA_KEYS": said["umbrella_key"]}
+                {**folder.settings(), "AMTSBRUECKE_UMBRELLA_KEYS": said["umbrella_keys"]}
             )
 
 

@@ -25,7 +25,7 @@ def found(said: dict[str, Any]) -> dict[str, Any]:
     from django.conf import settings
 
     from centre.keys import keystore
-    from console.demo.entries import centre_entry
+    from console.demo.entries import registration
     from console.migrations import migrate
 
     migrate(report=lambda schema: sys.stderr.write(f"migrated {schema}\n"))
@@ -37,7 +37,7 @@ def found(said: dict[str, Any]) -> dict[str, Any]:
         _collect_static()
     return {
         "summary": f"{len(chosen)} municipalities in {time.monotonic() - begin:.1f} s",
-        "entry": centre_entry(said["title"], chosen),
+        "registration": registration(said["title"], chosen) if chosen else "",
     }
 
 
@@ -69,10 +69,9 @@ def _found_town(town: Town) -> None:
             name=f"Vollstreckung {town.place}",
             role=Role.CASEWORKER,
             password=PASSWORD,
+            temporary=False,
             by=BY,
         )
-        # Real accounts choose a password at the first sign-in; these are for trying.
-        Clerk.objects.filter(must_change_password=True).update(must_change_password=False)
 
 
 def _collect_static() -> None:
@@ -81,7 +80,38 @@ def _collect_static() -> None:
     call_command("collectstatic", interactive=False, verbosity=0)
 
 
-STEPS: dict[str, Callable[[Any], dict[str, Any]]] = {"found": found}
+def publish(said: list[str]) -> dict[str, Any]:
+    """Publish the directory from the centres' registrations."""
+    become("owner")
+    from centre.keys import keystore
+    from console.demo import entries
+
+    version = entries.publish(said, by=BY)
+    keys = [half.raw.hex() for half in keystore.centre_public_keys() if half.purpose == "sign"]
+    return {"version": version, "umbrella_keys": " ".join(keys)}
+
+
+def verify(said: object) -> dict[str, Any]:
+    """Check every receipt of this centre with the keys of the directory."""
+    del said
+    become("owner")
+    import psycopg
+    from django.conf import settings
+
+    from centre.directory import selectors
+    from console.receipts import check_all
+
+    environment = settings.AMTSBRUECKE
+    with psycopg.connect(environment.database_url) as connection:
+        found = check_all(connection, centre=environment.centre, directory=selectors.current())
+    return {"letters": found.letters, "verified": found.verified, "duplicates": 0}
+
+
+STEPS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "found": found,
+    "publish": publish,
+    "verify": verify,
+}
 
 
 def main() -> None:
