@@ -213,7 +213,7 @@ def db(
         if login != Process.WEB:
             stack.enter_context(_connected(login, cluster.url(login)))
         block = transaction.atomic()
-        block._from_testcase = True
+        block._from_testcase = True  # type: ignore[attr-defined]  # as Django's TestCase does
         with block:
             yield
             transaction.set_rollback(True)

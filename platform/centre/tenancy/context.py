@@ -5,7 +5,7 @@ One context variable holds the answer, and nothing else does: it follows asyncio
 reached. Enter a scope first and open the transaction inside it; the other way round is refused.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -120,13 +120,18 @@ def carry[T](items: Iterator[T]) -> Iterator[T]:
     place = _place.get()
 
     def carried() -> Iterator[T]:
-        while True:
-            with _at(place):
-                try:
-                    item = next(items)
-                except StopIteration:
-                    return
-            yield item
+        try:
+            while True:
+                with _at(place):
+                    try:
+                        item = next(items)
+                    except StopIteration:
+                        return
+                yield item
+        finally:
+            if isinstance(items, Generator):
+                with _at(place):
+                    items.close()
 
     return carried()
 
@@ -136,12 +141,17 @@ def carry_async[T](items: AsyncIterator[T]) -> AsyncIterator[T]:
     place = _place.get()
 
     async def carried() -> AsyncIterator[T]:
-        while True:
-            with _at(place):
-                try:
-                    item = await anext(items)
-                except StopAsyncIteration:
-                    return
-            yield item
+        try:
+            while True:
+                with _at(place):
+                    try:
+                        item = await anext(items)
+                    except StopAsyncIteration:
+                        return
+                yield item
+        finally:
+            if isinstance(items, AsyncGenerator):
+                with _at(place):
+                    await items.aclose()
 
     return carried()

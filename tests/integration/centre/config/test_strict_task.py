@@ -45,7 +45,7 @@ def _queue() -> list[dict[str, Any]]:
 
 def _received(headers: dict[str, Any], task: StrictTask = of_tenant) -> EagerResult:
     """Run a task as a worker does that received these headers."""
-    return super(StrictTask, task).apply(headers=headers)  # type: ignore[misc, no-any-return]
+    return super(StrictTask, task).apply(headers=headers)
 
 
 def test_runs_in_the_tenant_that_enqueued(db: None, alpha: Municipality) -> None:

@@ -22,7 +22,7 @@ app.conf.update(
 done: queue.Queue[tuple[str, str, bool]] = queue.Queue()
 
 
-@app.task(scope="tenant", name="of_tests.note", bind=True, max_retries=1)
+@app.task(scope="tenant", name="of_tests.note", bind=True, max_retries=1)  # type: ignore[untyped-decorator]
 def note(task: StrictTask) -> None:
     tenant = current_tenant()
     assert tenant is not None
@@ -36,7 +36,7 @@ def note(task: StrictTask) -> None:
         raise task.retry(countdown=0)
 
 
-@app.task(scope="centre", name="of_tests.last")
+@app.task(scope="centre", name="of_tests.last")  # type: ignore[untyped-decorator]
 def last() -> None:
     done.put(("", "", current_tenant() is None))
 

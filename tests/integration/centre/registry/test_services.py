@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from django.contrib.auth.models import Group
 from django.db import transaction
@@ -41,15 +40,12 @@ def found(*, municipality: Municipality, administrator: Any) -> None:
 @pytest.fixture
 def owner(
     as_process: Callable[[str], AbstractContextManager[None]],
-    cluster: Any,
     settings: Settings,
 ) -> Iterator[None]:
     founded.clear()
     settings.TENANT_FOUNDERS = [f"{__name__}.found"]
     with as_process("owner"):
         yield
-    with psycopg.connect(cluster.server.admin_dsn, autocommit=True) as admin:
-        admin.execute("DROP SCHEMA IF EXISTS m_delta_stadt CASCADE")
 
 
 def _create(**changes: Any) -> Municipality:
@@ -195,7 +191,7 @@ def test_delete_goes_on_after_an_interruption(
     owner: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     delta = _create()
-    arguments = {
+    arguments: dict[str, Any] = {
         "slug": delta.slug,
         "confirm": services.confirmation(delta),
         "export_to": tmp_path / "delta.zip",

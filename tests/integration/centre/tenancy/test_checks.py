@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 import pytest
@@ -12,7 +12,7 @@ from django.db import connections
 from centre.tenancy import checks
 
 
-def _ids() -> list[str]:
+def _ids() -> list[str | None]:
     return [message.id for message in checks.check_server(None, databases=["default"])]
 
 
@@ -51,7 +51,7 @@ class _Client:
     def __init__(self, pooler: _Pooler, *, autocommit: bool) -> None:
         self.pooler, self.autocommit = pooler, autocommit
 
-    def __enter__(self) -> "_Client":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None: ...

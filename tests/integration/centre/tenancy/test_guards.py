@@ -2,9 +2,9 @@
 
 import pickle
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -122,6 +122,23 @@ def test_carried_iterator_works_outside_its_scope(db: None, alpha: Municipality)
     assert current_tenant() is None
 
 
+def test_carried_generator_is_closed_in_its_scope(db: None, alpha: Municipality) -> None:
+    closed_in = []
+
+    def generate() -> Iterator[str]:
+        try:
+            yield _role()
+            yield _role()
+        finally:
+            closed_in.append(_role())
+
+    with tenant_scope(alpha):
+        roles = carry(generate())
+    next(roles)
+    cast("Generator[str]", roles).close()
+    assert closed_in == ["krz_t_alpha"]
+
+
 def test_debug_cursor_is_guarded_too(db: None, alpha: Municipality) -> None:
     with CaptureQueriesContext(connection) as queries:
         with tenant_scope(alpha):
@@ -164,9 +181,12 @@ def test_unchanged_place_costs_nothing(
 ) -> None:
     went: list[Any] = []
     go = DatabaseWrapper._go
-    monkeypatch.setattr(
-        DatabaseWrapper, "_go", lambda self, *place: (went.append(place), go(self, *place))
-    )
+
+    def noted(self: DatabaseWrapper, *place: Any) -> None:
+        went.append(place)
+        go(self, *place)
+
+    monkeypatch.setattr(DatabaseWrapper, "_go", noted)
     for _ in range(2):
         with tenant_scope(alpha):
             _role()

@@ -63,7 +63,7 @@ def serving(
     connections.settings["default"].update(config)
     yield request.param
     connections.close_all()
-    connections["default"].close_pool()
+    connections["default"].close_pool()  # type: ignore[attr-defined]
     connections.settings["default"].clear()
     connections.settings["default"].update(before)
 
@@ -106,7 +106,7 @@ def test_threads_of_wsgi(serving: str, page: str) -> None:
 )
 @pytest.mark.parametrize("page", ["sync", "async", "sync-stream", "async-stream"])
 async def test_tasks_of_asgi(serving: str, page: str) -> None:
-    application = get_asgi_application()
+    application: Any = get_asgi_application()
 
     async def ask(client: httpx.AsyncClient, number: int) -> None:
         slug, url = _url(number, page)
