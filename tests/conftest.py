@@ -33,4 +33,9 @@ os.environ.update(
 
 django.setup()
 
-pytest_plugins = ["tests.plugins.no_skips", "tests.plugins.loopback", "tests.plugins.database"]
+pytest_plugins = [
+    "tests.plugins.no_skips",
+    "tests.plugins.loopback",
+    "tests.plugins.database",
+    "tests.plugins.gateway",
+]

@@ -1,0 +1,98 @@
+"""The gRPC server: what it listens to, and the limits that hold before any of our code runs."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import grpc
+from amtsbruecke.exchange.v1beta1 import blob_service_pb2, link_service_pb2
+from google.protobuf.message import Message
+from grpc_health.v1 import health, health_pb2_grpc
+
+from federation.gateway.blobs import BlobServicer
+from federation.gateway.calls import tolerant
+from federation.gateway.desk import Desk
+from federation.gateway.links import LinkServicer
+from federation.protocol import limits
+
+LINK_SERVICE: Final = "amtsbruecke.exchange.v1beta1.LinkService"
+BLOB_SERVICE: Final = "amtsbruecke.exchange.v1beta1.BlobService"
+
+#: Adds a service to a server. For services of other rooms, such as the directory's.
+type Register = Callable[[grpc.aio.Server], None]
+
+_OPTIONS: Final = (
+    # Our own answer to a frame that is too large says more than the transport's: leave it room.
+    ("grpc.max_receive_message_length", limits.MAX_FRAME_BYTES + limits.MIB),
+    ("grpc.max_send_message_length", limits.MAX_FRAME_BYTES),
+    ("grpc.max_concurrent_streams", 64),
+    # Connections are renewed, so that certificates and addresses are; streams end before that.
+    ("grpc.max_connection_age_ms", 60 * 60 * 1000),
+    ("grpc.max_connection_age_grace_ms", 60 * 1000),
+    # A connection whose other end has silently gone is found out.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.max_ping_strikes", 3),
+    ("grpc.max_metadata_size", 16 * limits.KIB),
+    # A second gateway on the same address is a mistake, not a load balancer.
+    ("grpc.so_reuseport", 0),
+)
+_MAX_CALLS: Final = 512
+
+
+def build(services: Iterable[Register]) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
+    """Return a server with these services and the standard health service."""
+    server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=_MAX_CALLS)
+    state = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(state, server)
+    for register in services:
+        register(server)
+    return server, state
+
+
+def exchange(desk: Desk) -> Register:
+    """Return what adds `LinkService` and `BlobService`."""
+
+    def register(server: grpc.aio.Server) -> None:
+        links, blobs = LinkServicer(desk), BlobServicer(desk)
+        server.add_generic_rpc_handlers(
+            (
+                grpc.method_handlers_generic_handler(
+                    LINK_SERVICE,
+                    {
+                        "Exchange": grpc.stream_stream_rpc_method_handler(
+                            links.Exchange,
+                            tolerant(link_service_pb2.ExchangeRequest),
+                            _serialise,
+                        ),
+                        "Deliver": grpc.unary_unary_rpc_method_handler(
+                            links.Deliver, tolerant(link_service_pb2.DeliverRequest), _serialise
+                        ),
+                        "GetPosition": grpc.unary_unary_rpc_method_handler(
+                            links.GetPosition,
+                            tolerant(link_service_pb2.GetPositionRequest),
+                            _serialise,
+                        ),
+                    },
+                ),
+                grpc.method_handlers_generic_handler(
+                    BLOB_SERVICE,
+                    {
+                        "PutBlob": grpc.stream_unary_rpc_method_handler(
+                            blobs.PutBlob, tolerant(blob_service_pb2.PutBlobRequest), _serialise
+                        ),
+                        "GetBlobOffset": grpc.unary_unary_rpc_method_handler(
+                            blobs.GetBlobOffset,
+                            tolerant(blob_service_pb2.GetBlobOffsetRequest),
+                            _serialise,
+                        ),
+                    },
+                ),
+            )
+        )
+
+    return register
+
+
+def _serialise(message: Message) -> bytes:
+    return message.SerializeToString()

@@ -1,0 +1,123 @@
+"""Which letters may come in. No database: everything is decided from bytes, directory and clock.
+
+The order of the checks is part of the protocol: what costs little and needs no trust comes first,
+the signature before anything that it covers is read. Each letter is judged by itself; one that is
+refused never touches the others of its batch.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from federation.inbox.arrivals import NO_ID, Arrival, Item, Settled
+from federation.inbox.lookups import Lookups
+from federation.protocol import limits
+from federation.protocol.errors import ItemRefused
+from federation.protocol.messages import Envelope
+from federation.protocol.reasons import Reason
+from federation.protocol.receipts import NOTHING, VOID, Sent, refused
+from federation.wire.envelope import Carried, read_outer
+
+#: How long a sender should wait where nobody can say.
+_SOON = timedelta(seconds=30)
+_LATER = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A municipality that is hosted here."""
+
+    tenant_role: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """Judges the letters of one peer as of one moment."""
+
+    #: The centre that sends, as its certificate says.
+    origin: str
+    #: This centre.
+    receiver: str
+    directory: Lookups
+    hosts: Mapping[UUID, Host]
+    now: datetime
+
+    def examine(self, items: Sequence[bytes], *, first_lseq: int) -> list[Item]:
+        """Return what becomes of each item of a batch, in order."""
+        return [self._examine(item, lseq) for lseq, item in enumerate(items, start=first_lseq)]
+
+    def _examine(self, item: bytes, lseq: int) -> Item:
+        if not item:
+            return Settled(lseq, NOTHING, VOID)
+        message_id = NO_ID
+        try:
+            carried = self._verified(item)
+            envelope = carried.read()
+            message_id = envelope.message_id
+            host = self._check(envelope)
+        except ItemRefused as error:
+            delay = None if error.retry_delay is None else timedelta(seconds=error.retry_delay)
+            sent = Sent(message_id, sha256(item).digest())
+            return Settled(lseq, sent, refused(error.why, retry_delay=delay))
+        return Arrival(
+            lseq=lseq,
+            message_id=message_id,
+            digest=carried.digest,
+            envelope=item,
+            tenant_role=host.tenant_role,
+            sender=envelope.sender,
+            case_id=envelope.case_id,
+            case_sequence=envelope.case_sequence,
+            kind=envelope.kind,
+            blobs=tuple((bytes.fromhex(each.digest), each.size) for each in envelope.blobs),
+        )
+
+    def _verified(self, item: bytes) -> Carried:
+        """Return the letter's frame once it is sure who signed what it carries."""
+        carried = read_outer(item)
+        key = self.directory.verify_key(carried.signer, carried.kid)
+        if key is None:
+            raise _deferred(Reason.SIGNER_UNKNOWN, "The directory does not know this key.", _SOON)
+        carried.verify(key)
+        return carried
+
+    def _check(self, envelope: Envelope) -> Host:
+        """Return the recipient's host where all that the letter says of itself may be."""
+        self._check_sender(envelope)
+        host = self._recipient(envelope)
+        if envelope.expires_at <= self.now:
+            raise ItemRefused(Reason.EXPIRED, "The letter has expired.")
+        early = envelope.created_at - self.now - limits.CLOCK_SKEW
+        if early > timedelta():
+            raise _deferred(Reason.CREATED_IN_FUTURE, "The letter comes from the future.", early)
+        return host
+
+    def _check_sender(self, envelope: Envelope) -> None:
+        sender = self.directory.authority(envelope.sender)
+        represented = (
+            envelope.origin_centre == self.origin
+            and sender is not None
+            and sender.home_centre == self.origin
+        )
+        if not represented:
+            raise ItemRefused(
+                Reason.AUTHORITY_NOT_REPRESENTED, "This centre does not speak for the sender."
+            )
+        if sender is not None and sender.state != "active":
+            raise ItemRefused(Reason.AUTHORITY_SUSPENDED, "The sender is suspended.")
+
+    def _recipient(self, envelope: Envelope) -> Host:
+        authority = self.directory.authority(envelope.recipient)
+        host = self.hosts.get(envelope.recipient)
+        if host is None or authority is None or authority.home_centre != self.receiver:
+            raise _deferred(Reason.RECIPIENT_UNKNOWN, "The recipient is not hosted here.", _LATER)
+        if not host.active or authority.state != "active":
+            raise _deferred(Reason.RECIPIENT_SUSPENDED, "The recipient is suspended.", _LATER)
+        return host
+
+
+def _deferred(reason: Reason, words: str, delay: timedelta) -> ItemRefused:
+    return ItemRefused(reason, words, retry_delay=delay.total_seconds())

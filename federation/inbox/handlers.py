@@ -1,0 +1,31 @@
+"""Who acts on a message: the table of names in `settings.FEDERATION_HANDLERS`, resolved once."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Protocol
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from federation.protocol.messages import InboundMessage, MessageKind
+
+
+class Handler(Protocol):
+    """Gives a message its effect, in the tenant's scope and inside the inbox's transaction.
+
+    Raises `MessageUnprocessable` if it can never have one; every other error means "try later".
+    """
+
+    def __call__(self, *, message: InboundMessage) -> None: ...
+
+
+@cache
+def handlers() -> Mapping[MessageKind, Handler]:
+    """Return the handler of every message kind; raise if the table is not whole."""
+    return {kind: resolve(settings.FEDERATION_HANDLERS[kind]) for kind in MessageKind}
+
+
+def resolve(name: str) -> Handler:
+    """Import a handler by its dotted name."""
+    handler: Handler = import_string(name)
+    return handler

@@ -1,0 +1,31 @@
+"""What admission asks of the directory; `centre.directory`'s snapshot in memory answers it."""
+
+from collections.abc import Collection
+from typing import Protocol
+from uuid import UUID
+
+from centre.keys.sign import VerifyKey
+
+
+class Centre(Protocol):
+    @property
+    def state(self) -> str: ...
+    @property
+    def fingerprints(self) -> Collection[str]: ...
+
+
+class Authority(Protocol):
+    @property
+    def state(self) -> str: ...
+    @property
+    def home_centre(self) -> str: ...
+
+
+class Lookups(Protocol):
+    """One version of the directory. Never changes."""
+
+    @property
+    def version(self) -> int: ...
+    def centre(self, centre_id: str, /) -> Centre | None: ...
+    def authority(self, authority_id: UUID, /) -> Authority | None: ...
+    def verify_key(self, authority_id: UUID, kid: str, /) -> VerifyKey | None: ...

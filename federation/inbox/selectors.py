@@ -1,0 +1,112 @@
+"""Reads of the inbox: what is due, what waits, what is parked.
+
+Functions that say so look at all tenants and are for the worker's login role in public scope; all
+others see the current tenant's rows only.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from centre.kernel import clock
+from centre.tenancy.context import require_tenant
+from federation.inbox.models import CasePosition, InboundMessage, InboundState
+from federation.inbox.ordering import Thread
+
+# One index probe for each tenant that has something pending, however many rows it has.
+_DUE_TENANTS = """
+WITH RECURSIVE waiting AS (
+    (SELECT tenant_role, due_at FROM inbox_inboundmessage
+      WHERE state = 'pending' ORDER BY tenant_role, due_at LIMIT 1)
+    UNION ALL
+    SELECT following.tenant_role, following.due_at
+      FROM waiting, LATERAL (
+           SELECT tenant_role, due_at FROM inbox_inboundmessage
+            WHERE state = 'pending' AND tenant_role > waiting.tenant_role
+            ORDER BY tenant_role, due_at LIMIT 1) AS following
+)
+SELECT tenant_role FROM waiting WHERE due_at <= %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message that was not applied yet, as an operator sees it. Never content."""
+
+    origin: str
+    message_id: UUID
+    kind: str
+    sender: UUID
+    case_id: UUID
+    case_sequence: int
+    state: str
+    reason: str
+    detail: str
+    attempts: int
+    received_at: datetime
+    due_at: datetime
+    #: The number that its case and sender must reach first; None if it waits for nothing.
+    waits_for: int | None
+
+
+def tenants_with_due_messages() -> list[str]:
+    """Return the roles of tenants that have messages to apply now. All tenants."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE_TENANTS, [clock.now()])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def due(*, limit: int) -> QuerySet[InboundMessage]:
+    """Return the messages that may be tried now, longest due first."""
+    return InboundMessage.objects.filter(
+        tenant_role=require_tenant().role, state=InboundState.PENDING, due_at__lte=clock.now()
+    ).order_by("due_at", "lseq", "id")[:limit]
+
+
+def held(cases: Collection[UUID], *, limit: int) -> QuerySet[InboundMessage]:
+    """Return messages of these cases that wait for an earlier one, lowest number first."""
+    return InboundMessage.objects.filter(
+        tenant_role=require_tenant().role, state=InboundState.HELD, case_id__in=cases
+    ).order_by("case_sequence")[:limit]
+
+
+def positions(cases: Collection[UUID]) -> dict[Thread, int]:
+    """Return the next number of each thread of these cases that has begun."""
+    found = CasePosition.objects.filter(tenant_role=require_tenant().role, case_id__in=cases)
+    return {(each.case_id, each.sender): each.next_sequence for each in found}
+
+
+def waiting(
+    *, states: Sequence[InboundState] = (InboundState.PARKED, InboundState.HELD)
+) -> list[Waiting]:
+    """Return the current tenant's messages in these states, oldest first."""
+    rows = list(
+        InboundMessage.objects.filter(tenant_role=require_tenant().role, state__in=states)
+        .defer("envelope")
+        .order_by("received_at", "lseq")
+    )
+    reached = positions({row.case_id for row in rows})
+    return [
+        Waiting(
+            origin=row.origin,
+            message_id=row.id,
+            kind=row.kind,
+            sender=row.sender,
+            case_id=row.case_id,
+            case_sequence=row.case_sequence,
+            state=row.state,
+            reason=row.reason,
+            detail=row.detail,
+            attempts=row.attempts,
+            received_at=row.received_at,
+            due_at=row.due_at,
+            waits_for=reached.get((row.case_id, row.sender), 1)
+            if row.state == InboundState.HELD
+            else None,
+        )
+        for row in rows
+    ]

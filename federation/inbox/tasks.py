@@ -1,0 +1,16 @@
+"""The worker's door to the inbox. No payload: the database says what is due."""
+
+from datetime import timedelta
+
+from celery import shared_task
+
+from federation.inbox import processing
+
+_BUDGET = timedelta(seconds=20)
+
+
+@shared_task(scope="centre")  # type: ignore[untyped-decorator]
+def apply_due_messages() -> None:
+    """Apply what is due, and come again at once if there was more than fits into one task."""
+    if processing.apply_due_messages(budget=_BUDGET):
+        apply_due_messages.delay()
