@@ -1,8 +1,10 @@
 """What the databases of the demo say afterwards. Nothing here knows what was meant to happen."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
 
 import psycopg
 
@@ -97,12 +99,12 @@ def count(home: Home, plan: Plan) -> Count:
     return result
 
 
-def _received(home: Home, centre: Centre) -> Mapping[tuple[str, object], str]:
+def _received(home: Home, centre: Centre) -> dict[tuple[str, UUID], str]:
     rows = _rows(home, centre, _RECEIVED)
     return {(origin, identifier): state for identifier, origin, _, state in rows}
 
 
-def _rows(home: Home, centre: Centre, query: str) -> Sequence[tuple[object, ...]]:
+def _rows(home: Home, centre: Centre, query: str) -> list[tuple[Any, ...]]:
     settings = home.centre(centre.name).settings()
     with psycopg.connect(settings["AMTSBRUECKE_OWNER_DATABASE_URL"]) as connection:
         return connection.execute(query).fetchall()
@@ -119,7 +121,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 def table(result: Count) -> str:
     """Return the table for people: a line for each pair of centres and one for all."""
     head = ("from", "to", "sent", "delivered", "registered", "p50 ms", "p99 ms")
-    lines = [head]
+    lines: list[tuple[str, ...]] = [head]
     for (source, target), pair in sorted(result.pairs.items()):
         lines.append((source, target, *_figures(pair)))
     total = Pair(result.sent, result.delivered, result.registered, milliseconds=result.milliseconds)
