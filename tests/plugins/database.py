@@ -67,7 +67,7 @@ class Cluster:
         with psycopg.connect(self.server.admin_dsn, autocommit=True) as admin:
             _drop(admin, self.test_database)
             admin.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {} STRATEGY file_copy").format(
                     sql.Identifier(self.test_database),
                     sql.Identifier(self.template),
                     sql.Identifier(f"{PREFIX}_owner"),
