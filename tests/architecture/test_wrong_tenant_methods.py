@@ -20,7 +20,7 @@ from tests.plugins.gateway import PEER, Gateway
 
 #: Services of other processes than a centre's gateway, with the test that tries them.
 ELSEWHERE: dict[str, str] = {
-    "amtsbruecke.directory.v1beta1.DirectoryService": "public to every peer; signed, and no tenant's"
+    "amtsbruecke.directory.v1beta1.DirectoryService": "signed, the same for every peer"
 }
 
 
