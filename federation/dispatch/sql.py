@@ -372,7 +372,7 @@ async def acknowledge(
     """
     last = receipts[-1]
     final = [each for each in refused if each.retry_ms is None]
-    async with connection.transaction(), connection.pipeline():
+    async with connection.pipeline() as pipeline, connection.transaction():
         # First the link: a stale owner must not get any further.
         moved = await connection.execute(
             _MOVE_ACKED,
@@ -419,6 +419,7 @@ async def acknowledge(
                 " FROM unnest(%s::uuid[], %s::int[]) AS item (id, ms) WHERE letter.id = item.id",
                 ([each.message_id for each in deferred], [each.retry_ms for each in deferred]),
             )
+        await pipeline.sync()
         if moved.rowcount != 1:
             raise FenceLost(lease.link)
 
@@ -453,42 +454,47 @@ async def park(
         )
 
 
+# A letter without number is locked before it dies, so that it is not numbered meanwhile. One under
+# way keeps its position, because the peer may have seen it there.
+_EXPIRE = """
+WITH unsent AS (
+    SELECT letter.id FROM outbox_letter AS letter
+     WHERE letter.link = ANY(%(links)s) AND letter.lseq IS NULL
+       AND letter.expires_at < clock_timestamp()
+     LIMIT %(most)s FOR UPDATE SKIP LOCKED
+), late AS (
+    SELECT id, NULL::bigint AS lseq FROM unsent
+    UNION ALL
+    SELECT letter.id, letter.lseq
+      FROM outbox_link AS link JOIN outbox_letter AS letter
+        ON letter.link = link.name AND letter.lseq > link.acked_lseq
+     WHERE link.name = ANY(%(links)s)
+       AND letter.expires_at < clock_timestamp() - make_interval(secs => %(grace)s)
+), dead AS (
+    INSERT INTO outbox_deadletter
+        (id, message_id, tenant_role, link, lseq, case_id, kind, state, reason, died_at)
+    SELECT gen_random_uuid(), letter.id, letter.tenant_role, letter.link, late.lseq,
+           letter.case_id, letter.kind, 'expired',
+           CASE WHEN late.lseq IS NULL THEN 'NEVER_SENT' ELSE 'NO_RECEIPT' END, clock_timestamp()
+      FROM late JOIN outbox_letter AS letter USING (id)
+        ON CONFLICT (message_id) WHERE resolution = '' DO NOTHING
+ RETURNING message_id
+), ended AS (
+    UPDATE outbox_letter AS letter SET lseq = 0 FROM unsent WHERE letter.id = unsent.id
+)
+SELECT count(*) FROM dead
+"""
+
+
 async def expire(connection: Connection, links: Sequence[str], *, grace: float, most: int) -> int:
-    """End letters whose time is over, in a transaction; return how many.
+    """End letters whose time is over; return how many.
 
     Letters under way are given `grace` seconds more, since the peer may hold them and its clock may
-    differ. They keep their position, because the peer may have seen it.
+    differ.
     """
-    async with connection.transaction():
-        cursor = await connection.execute(
-            "WITH late AS ("
-            "  (SELECT letter.id, NULL::bigint AS lseq FROM outbox_letter AS letter"
-            "    WHERE letter.link = ANY(%(links)s) AND letter.lseq IS NULL"
-            "      AND letter.expires_at < clock_timestamp()"
-            "    ORDER BY letter.expires_at LIMIT %(most)s FOR UPDATE SKIP LOCKED)"
-            "  UNION ALL"
-            "  SELECT letter.id, letter.lseq FROM outbox_letter AS letter, outbox_link AS link"
-            "   WHERE link.name = ANY(%(links)s) AND letter.link = link.name"
-            "     AND letter.lseq > link.acked_lseq"
-            "     AND letter.expires_at < clock_timestamp() - make_interval(secs => %(grace)s)"
-            "     AND NOT EXISTS (SELECT FROM outbox_deadletter AS dead"
-            "                      WHERE dead.message_id = letter.id AND dead.resolution = '')"
-            "), dead AS ("
-            "  INSERT INTO outbox_deadletter (id, message_id, tenant_role, link, lseq, case_id,"
-            "                                 kind, state, reason, died_at)"
-            "  SELECT gen_random_uuid(), letter.id, letter.tenant_role, letter.link, late.lseq,"
-            "         letter.case_id, letter.kind, 'expired',"
-            "         CASE WHEN late.lseq IS NULL THEN 'NEVER_SENT' ELSE 'NO_RECEIPT' END,"
-            "         clock_timestamp()"
-            "    FROM late JOIN outbox_letter AS letter USING (id)"
-            "      ON CONFLICT (message_id) WHERE resolution = '' DO NOTHING"
-            "  RETURNING message_id, lseq)"
-            " UPDATE outbox_letter AS letter"
-            "    SET lseq = CASE WHEN dead.lseq IS NULL THEN 0 ELSE dead.lseq END"
-            "   FROM dead WHERE letter.id = dead.message_id",
-            {"links": list(links), "grace": grace, "most": most},
-        )
-        return cursor.rowcount
+    cursor = await connection.execute(_EXPIRE, {"links": list(links), "grace": grace, "most": most})
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0
 
 
 # -- trouble ---------------------------------------------------------------------------------
