@@ -88,7 +88,15 @@ def towns() -> tuple[Town, ...]:
     """Return all municipalities of the demo."""
     text = files(__package__).joinpath("municipalities.csv").read_text(encoding="utf-8")
     return tuple(
-        Town(**{**row, "postcodes": tuple(row["postcodes"].split())})
+        Town(
+            centre=row["centre"],
+            slug=row["slug"],
+            place=row["place"],
+            name=row["name"],
+            ags=row["ags"],
+            ars=row["ars"],
+            postcodes=tuple(row["postcodes"].split()),
+        )
         for row in csv.DictReader(text.splitlines(), delimiter=";")
     )
 

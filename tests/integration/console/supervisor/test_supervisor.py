@@ -40,7 +40,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     patch = pytest.MonkeyPatch()
     patch.setattr(provisioning, "certify", lambda *_: None)
     patch.setitem(
-        module.PROCESSES,  # type: ignore[arg-type]
+        module.PROCESSES,
         "centre",
         (ProcessPlan("worker", Stage.DRAINS, 20.0), ProcessPlan("beat", Stage.DRAINS, 10.0)),
     )
