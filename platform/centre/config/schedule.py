@@ -6,6 +6,8 @@ A line reads `"name": {"task": "dotted.name", "schedule": seconds}`.
 from typing import Any
 
 SCHEDULE: dict[str, dict[str, Any]] = {
+    "find the first directory": {"task": "sync.fetch_first_directory", "schedule": 2.0},
+    "bring the directory up to date": {"task": "sync.fetch_directory", "schedule": 300.0},
     "tell tenants what became of letters": {"task": "outbox.deliver_outcomes", "schedule": 1.0},
     "vouch for the trail": {"task": "audit.sign_heads", "schedule": 60.0},
 }

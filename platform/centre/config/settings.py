@@ -34,6 +34,7 @@ SHARED_APPS = [
     "federation.outbox",
     "federation.inbox",
     "federation.blobs",
+    "federation.sync",
 ]
 TENANT_APPS = [
     "django.contrib.contenttypes",
@@ -66,6 +67,11 @@ FEDERATION_BACKLOG_QUOTA = 250_000
 
 # -- web -------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "clerks.Clerk"
+# Costs an attacker memory as well as time, and a clerk a third of what PBKDF2 takes.
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 ROOT_URLCONF = "centre.config.urls_tenant"
 WSGI_APPLICATION = "centre.config.wsgi.application"
 ASGI_APPLICATION = "centre.config.asgi.application"
