@@ -41,7 +41,9 @@ def entry(areas: Path, into: Path, name: str) -> None:
         services.authority_record(municipality=each, areas=by_slug.get(each.slug, []))
         for each in registry.active()
     ]
-    certificate = Path(settings.AMTSBRUECKE.tls_dir) / "centre.pem"
+    tls_dir = settings.AMTSBRUECKE.tls_dir
+    assert tls_dir is not None  # required above
+    certificate = tls_dir / "centre.pem"
     signed = services.entry(
         name=name,
         endpoint=settings.AMTSBRUECKE.gateway_endpoint,
