@@ -31,7 +31,8 @@ class InboundMessage(models.Model):
     change only the columns from `state` on; the envelope is evidence.
     """
 
-    pk = models.CompositePrimaryKey("origin", "id")
+    # The id first: it alone is looked up too.
+    pk = models.CompositePrimaryKey("id", "origin")
     #: The centre that represents the sender.
     origin = models.CharField(max_length=63)
     #: The message id that the sender's signature covers.
@@ -76,7 +77,6 @@ class InboundMessage(models.Model):
                 name="inbox_waiting",
                 condition=models.Q(state__in=(InboundState.HELD, InboundState.PARKED)),
             ),
-            models.Index("tenant_role", "case_id", name="inbox_case"),
         ]
 
 

@@ -98,7 +98,7 @@ def _apply_singly() -> int:
         except MessageUnprocessable as error:
             _settle_failure(key, error, final=True)
         except Exception as error:
-            log.exception("message not applied", message_id=str(key[1]))
+            log.exception("message not applied", message_id=str(key[0]))
             _settle_failure(key, error, final=False)
         decided += 1
     return decided

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from centre.kernel import clock
 from centre.tenancy.context import require_tenant
-from federation.inbox.models import CasePosition, InboundMessage, InboundState
+from federation.inbox.models import CasePosition, InboundMessage, InboundState, IssuedReceipt
 from federation.inbox.ordering import Thread
 
 # One index probe for each tenant that has something pending, however many rows it has.
@@ -53,6 +53,21 @@ class Waiting:
     waits_for: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class IssuedProof:
+    """The receipt that this centre gave for a letter, and the letter's place in it."""
+
+    link: str
+    lseq: int
+    digest: bytes
+    body: bytes
+    signature: bytes
+    kid: str
+    #: Of all items of the receipt, 32 bytes each; the path of one follows from them.
+    leaves: bytes
+    received_at: datetime
+
+
 def tenants_with_due_messages() -> list[str]:
     """Return the roles of tenants that have messages to apply now. All tenants."""
     with connection.cursor() as cursor:
@@ -78,6 +93,40 @@ def positions(cases: Collection[UUID]) -> dict[Thread, int]:
     """Return the next number of each thread of these cases that has begun."""
     found = CasePosition.objects.filter(tenant_role=require_tenant().role, case_id__in=cases)
     return {(each.case_id, each.sender): each.next_sequence for each in found}
+
+
+def issued_receipt(message_id: UUID) -> IssuedProof | None:
+    """Return the receipt for a message that the current tenant has received, or None."""
+    row = _received(message_id).defer("envelope").first()
+    if row is None or row.lseq is None:
+        return None
+    receipt = (
+        IssuedReceipt.objects.filter(link=row.link, first_lseq__lte=row.lseq)
+        .order_by("-first_lseq")
+        .first()
+    )
+    if receipt is None or receipt.last_lseq < row.lseq:
+        return None
+    return IssuedProof(
+        link=row.link,
+        lseq=row.lseq,
+        digest=bytes(row.digest),
+        body=bytes(receipt.body),
+        signature=bytes(receipt.signature),
+        kid=receipt.kid,
+        leaves=bytes(receipt.leaves),
+        received_at=row.received_at,
+    )
+
+
+def envelope(message_id: UUID) -> bytes | None:
+    """Return a letter that the current tenant has received, byte for byte, or None."""
+    row = _received(message_id).first()
+    return None if row is None else bytes(row.envelope)
+
+
+def _received(message_id: UUID) -> QuerySet[InboundMessage]:
+    return InboundMessage.objects.filter(tenant_role=require_tenant().role, id=message_id)
 
 
 def waiting(

@@ -11,7 +11,7 @@ from federation.inbox.models import CasePosition, InboundMessage, InboundState
 from federation.inbox.ordering import Thread
 from federation.outbox.models import Alarm
 
-type Key = tuple[str, UUID]
+type Key = tuple[UUID, str]
 
 #: Code of the alarm for a message that a person has to decide upon.
 MESSAGE_PARKED: Final = "MESSAGE_PARKED"
@@ -76,6 +76,18 @@ def park(row: InboundMessage, *, reason: str, detail: str) -> None:
         message_id=row.id,
         detail=f"{reason}: {detail}"[:500],
         raised_at=clock.now(),
+    )
+
+
+def revive(row: InboundMessage) -> None:
+    """Let a parked row be tried again, as if it had just come."""
+    _update(row, "", "", state=InboundState.PENDING, attempts=0, due_at=clock.now())
+
+
+def discard(row: InboundMessage) -> None:
+    """End a parked row without an effect; its reason stays."""
+    InboundMessage.objects.filter(pk=row.pk).update(
+        state=InboundState.DISCARDED, settled_at=clock.now()
     )
 
 

@@ -23,7 +23,7 @@ from federation.gateway.server import build, exchange
 from federation.gateway.tls import ServerCertificates
 from federation.gateway.view import Lookout, View
 from federation.inbox.admission import Host
-from federation.protocol.receipts import ReceiptBody
+from federation.protocol.receipts import ReceiptBody, SignedReceipt
 from federation.wire.receipt import from_message, verify_receipt
 from tests.factories.certificates import Certificate, CertificateAuthority
 from tests.factories.letters import Centre, Office, SmallDirectory
@@ -133,15 +133,15 @@ class Stream:
 
     async def receipt(self) -> ReceiptBody:
         """Return the next receipt, verified; credits on the way are kept in `granted`."""
-        while True:
-            response = await self.read()
-            if response.WhichOneof("frame") == "receipt":
-                return self._gateway_receipt(response)
-            self.granted.append(response.credit)
+        return (await self.signed_receipt())[1]
 
-    def _gateway_receipt(self, response: pb.ExchangeResponse) -> ReceiptBody:
+    async def signed_receipt(self) -> tuple[SignedReceipt, ReceiptBody]:
+        """Return the next receipt as it was signed, and what it says."""
+        while (response := await self.read()).WhichOneof("frame") != "receipt":
+            self.granted.append(response.credit)
+        signed = from_message(response.receipt)
         key = self._gateway.world.receipt_key.verify_key
-        return verify_receipt(from_message(response.receipt), key=key)
+        return signed, verify_receipt(signed, key=key)
 
     async def deliver(self, first_lseq: int, *items: bytes) -> ReceiptBody:
         await self.send(first_lseq, *items)

@@ -80,8 +80,8 @@ class Migration(migrations.Migration):
                 (
                     "pk",
                     models.CompositePrimaryKey(
-                        "origin",
                         "id",
+                        "origin",
                         blank=True,
                         editable=False,
                         primary_key=True,
@@ -135,7 +135,6 @@ class Migration(migrations.Migration):
                         condition=models.Q(("state__in", ("held", "parked"))),
                         name="inbox_waiting",
                     ),
-                    models.Index(models.F("tenant_role"), models.F("case_id"), name="inbox_case"),
                 ],
             },
         ),
@@ -159,13 +158,14 @@ class Migration(migrations.Migration):
         ShareAmongTenants(
             "InboundLink",
             tenant=(),
+            web=("SELECT",),
             worker=("SELECT",),
             federation=("SELECT", "INSERT", "UPDATE"),
             row_level=False,
         ),
         ShareAmongTenants(
             "IssuedReceipt",
-            tenant=(),
+            tenant=("SELECT",),
             worker=("SELECT",),
             federation=("SELECT", "INSERT"),
             row_level=False,

@@ -44,6 +44,16 @@ class _Event(StrEnum):
 class AuditEvent(_Event):
     """What may stand in the trail."""
 
+    # The inbox
+    INBOX_MESSAGE_RETRIED = (
+        "inbox:message:retried",
+        "Eine zurückgestellte Nachricht wurde zur erneuten Verarbeitung freigegeben.",
+    )
+    INBOX_MESSAGE_DISCARDED = (
+        "inbox:message:discarded",
+        "Eine zurückgestellte Nachricht wurde endgültig nicht verarbeitet.",
+    )
+
     # The centre's operators and the registry
     TENANT_MUNICIPALITY_CREATED = "tenant:municipality:created", "Eine Kommune wurde eingerichtet."
     TENANT_MUNICIPALITY_SUSPENDED = "tenant:municipality:suspended", "Eine Kommune wurde gesperrt."

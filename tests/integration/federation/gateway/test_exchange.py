@@ -1,8 +1,16 @@
 """The honest way of a letter through the gateway."""
 
+import asyncio
 from hashlib import sha256
 
-from federation.protocol.receipts import GENESIS, Status
+from django.db import connection
+
+from centre.registry.models import Municipality
+from centre.tenancy.context import tenant_scope
+from federation.inbox import selectors
+from federation.protocol import receipts
+from federation.protocol.receipts import GENESIS, Sent, SignedReceipt, Status
+from federation.wire.receipt import verify_receipt
 from tests.factories.letters import letter
 from tests.plugins.gateway import PEER, Gateway
 
@@ -27,18 +35,19 @@ async def test_a_letter_is_stored_byte_for_byte_and_receipted(gateway: Gateway) 
 
 async def test_frames_at_hand_share_a_receipt_and_receipts_are_chained(gateway: Gateway) -> None:
     offices = gateway.world.offices
-    previous = GENESIS
-    covered = 0
     async with gateway.stream() as stream:
         for first in range(1, 101, 10):
             items = [letter(offices["kiel"], offices["beta"]) for _ in range(10)]
             await stream.send(first, *items)
+        hashes, covered = [GENESIS], 0
         while covered < 100:
-            receipt = await stream.receipt()
+            signed, receipt = await stream.signed_receipt()
             assert receipt.first_lseq == covered + 1
+            assert receipt.prev_hash == hashes[-1]
+            hashes.append(signed.hash)
             covered = receipt.last_lseq
+    assert len(hashes) <= 11
     assert len(gateway.stored()) == 100
-    assert previous == GENESIS
     assert all(row["tenant_role"] == "krz_t_beta" for row in gateway.stored())
 
 
@@ -50,3 +59,29 @@ async def test_a_repeated_letter_is_a_duplicate_under_its_new_number(gateway: Ga
         receipt = await stream.deliver(2, item)
     assert receipt.verdict(2).status is Status.DUPLICATE
     assert len(gateway.stored()) == 1
+
+
+async def test_a_receiving_municipality_can_prove_what_it_was_sent(
+    gateway: Gateway, alpha: Municipality
+) -> None:
+    offices = gateway.world.offices
+    items = [letter(offices["kiel"], offices["alpha"]) for _ in range(3)]
+    async with gateway.stream() as stream:
+        await stream.deliver(1, *items)
+    message_id = gateway.stored()[1]["id"]
+
+    def prove() -> tuple[bytes | None, selectors.IssuedProof | None]:
+        try:
+            with tenant_scope(alpha):
+                return selectors.envelope(message_id), selectors.issued_receipt(message_id)
+        finally:
+            connection.close()
+
+    envelope, proof = await asyncio.to_thread(prove)
+    assert envelope == items[1]
+    assert proof is not None
+    receipt = SignedReceipt(proof.body, proof.kid, proof.signature)
+    body = verify_receipt(receipt, key=gateway.world.receipt_key.verify_key)
+    path = receipts.proof(proof.leaves, index=proof.lseq - body.first_lseq)
+    sent = Sent(message_id, sha256(items[1]).digest())
+    assert receipts.proves(body, sent=sent, lseq=proof.lseq, path=path) == receipts.ACCEPTED

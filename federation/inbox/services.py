@@ -1,0 +1,62 @@
+"""What an operator decides about a message that could not be applied. In the tenant's scope."""
+
+from uuid import UUID
+
+from django.db import transaction
+
+from centre.audit import services as audit
+from centre.audit.chain import Entry
+from centre.audit.events import AuditEvent
+from centre.kernel.actors import Actor
+from centre.kernel.errors import AmtsbrueckeError
+from federation.inbox import selectors, states
+from federation.inbox.models import InboundMessage, InboundState
+from federation.inbox.ordering import FIRST_SEQUENCE
+
+
+class NotParked(AmtsbrueckeError):
+    """This message does not wait for a decision."""
+
+    reason = "NOT_PARKED"
+
+
+@transaction.atomic
+def retry(*, origin: str, message_id: UUID, by: Actor) -> None:
+    """Try a parked message again at once, for example after a fault of ours was mended."""
+    row = _parked(origin, message_id)
+    states.revive(row)
+    _record(AuditEvent.INBOX_MESSAGE_RETRIED, row, by, {"reason": row.reason})
+
+
+@transaction.atomic
+def discard(*, origin: str, message_id: UUID, why: str, by: Actor) -> None:
+    """Never apply a parked message; let what waited for it go on without it.
+
+    The envelope stays, as evidence of what had been received.
+    """
+    row = _parked(origin, message_id)
+    states.discard(row)
+    thread = (row.case_id, row.sender)
+    reached = selectors.positions([row.case_id]).get(thread, FIRST_SEQUENCE)
+    if row.case_sequence == reached:
+        states.advance(thread, reached + 1)
+    _record(AuditEvent.INBOX_MESSAGE_DISCARDED, row, by, {"reason": row.reason, "why": why[:200]})
+
+
+def _parked(origin: str, message_id: UUID) -> InboundMessage:
+    row = (
+        InboundMessage.objects.filter(pk=(message_id, origin), state=InboundState.PARKED)
+        .defer("envelope")
+        .select_for_update(of=("self",))
+        .first()
+    )
+    if row is None:
+        raise NotParked(f"Message {message_id} of {origin} does not wait for a decision.")
+    return row
+
+
+def _record(event: AuditEvent, row: InboundMessage, by: Actor, detail: dict[str, str]) -> None:
+    entry = Entry(
+        event=event, by=by, subject=str(row.case_id), detail={"message": str(row.id), **detail}
+    )
+    audit.record(events=[entry])

@@ -1,0 +1,438 @@
+"""From the inbox to the effect: exactly once, in order, and never stuck on one bad message."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+import psycopg
+import pytest
+from django.db import IntegrityError, connection, transaction
+from pytest_django import Settings
+
+from centre.kernel import clock
+from centre.kernel.actors import system
+from centre.kernel.ids import new_id
+from centre.keys import keystore
+from centre.registry.models import Municipality, MunicipalityState
+from centre.tenancy.context import require_tenant, tenant_scope
+from federation.inbox import handlers, letters, processing, selectors, services, states
+from federation.inbox.models import InboundMessage, InboundState
+from federation.outbox.models import Alarm
+from federation.protocol.errors import MessageUnprocessable
+from federation.protocol.messages import InboundMessage as Message
+from federation.protocol.messages import MessageKind, OutboundMessage
+from federation.wire.notices import read_processing_failure
+from tests.factories.letters import Office, letter
+
+pytestmark = [pytest.mark.usefixtures("committed_db"), pytest.mark.process("worker")]
+
+BUDGET = timedelta(seconds=30)
+OPERATOR = system("tests")
+
+
+@dataclass
+class Desk:
+    """A handler that writes down what it was given, and fails on demand."""
+
+    applied: list[tuple[str, str]] = field(default_factory=list)
+    faults: dict[str, Exception] = field(default_factory=dict)
+    hook: Callable[[Message], None] | None = None
+    posted: list[OutboundMessage] = field(default_factory=list)
+
+    def handle(self, *, message: Message) -> None:
+        assert connection.in_atomic_block
+        content = message.payload.decode()
+        if self.hook:
+            self.hook(message)
+        if fault := self.faults.get(content):
+            raise fault
+        # An effect in the same transaction: it must vanish when the transaction does.
+        Alarm.objects.create(
+            code="EFFECT", link="", detail=content, raised_at=clock.now(), message_id=new_id()
+        )
+        self.applied.append((require_tenant().slug, content))
+
+    @staticmethod
+    def effects(tenant: Municipality) -> list[str]:
+        with tenant_scope(tenant):
+            rows = Alarm.objects.filter(code="EFFECT").order_by("id")
+            return list(rows.values_list("detail", flat=True))
+
+
+DESK = Desk()
+
+
+def handle(*, message: Message) -> None:
+    DESK.handle(message=message)
+
+
+@pytest.fixture(autouse=True)
+def desk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    DESK.__init__()  # type: ignore[misc]
+    settings.FEDERATION_HANDLERS = dict.fromkeys(MessageKind, f"{__name__}.handle")
+    monkeypatch.setattr(handlers, "resolve", lambda _name: handle)
+    monkeypatch.setattr(keystore, "seal_private_key", lambda _kid: RECIPIENT.sealing)
+    monkeypatch.setattr(letters.outbox, "post", lambda *, messages: DESK.posted.extend(messages))
+    handlers.handlers.cache_clear()
+    yield DESK
+    handlers.handlers.cache_clear()
+
+
+SENDER = Office("nord")
+RECIPIENT = Office("krz")
+
+
+@pytest.fixture
+def deliver(dsn: Callable[[str], str]) -> Callable[..., UUID]:
+    """Return the function that puts a letter into a tenant's inbox, as the gateway would."""
+
+    def put(
+        tenant: Municipality,
+        content: str,
+        *,
+        sequence: int = 1,
+        case_id: UUID | None = None,
+        kind: MessageKind = MessageKind.ASSISTANCE_REQUEST,
+        sender: Office = SENDER,
+    ) -> UUID:
+        message_id, now, case_id = new_id(), clock.now(), case_id or new_id()
+        item = letter(
+            sender,
+            RECIPIENT,
+            message_id=message_id,
+            payload=content.encode(),
+            case_sequence=sequence,
+            case_id=case_id,
+            kind=kind,
+        )
+        with psycopg.connect(dsn("federation")) as link:
+            link.execute(
+                "INSERT INTO inbox_inboundmessage (origin, id, tenant_role, link, lseq, sender,"
+                " case_id, case_sequence, kind, envelope, digest, received_at, state, due_at)"
+                " VALUES ('nord', %s, %s, 'nord', 1, %s, %s, %s, %s, %s, '', %s, 'pending', %s)",
+                (
+                    message_id,
+                    tenant.tenant_role,
+                    sender.id,
+                    case_id,
+                    sequence,
+                    kind,
+                    item,
+                    now,
+                    now,
+                ),
+            )
+        return message_id
+
+    return put
+
+
+type Deliver = Callable[..., UUID]
+
+
+def _states(tenant: Municipality) -> dict[UUID, str]:
+    with tenant_scope(tenant):
+        return dict(InboundMessage.objects.values_list("id", "state"))
+
+
+def _run() -> None:
+    assert processing.apply_due_messages(budget=BUDGET) is False
+
+
+def _make_due(tenant: Municipality) -> None:
+    with tenant_scope(tenant):
+        InboundMessage.objects.filter(state=InboundState.PENDING).update(due_at=clock.now())
+
+
+def test_a_message_has_its_effect_once(desk: Desk, deliver: Deliver, alpha: Municipality) -> None:
+    first = deliver(alpha, "please")
+    _run()
+    _run()
+    assert desk.effects(alpha) == ["please"]
+    assert _states(alpha) == {first: InboundState.APPLIED}
+
+
+def test_each_tenant_gets_its_own(
+    desk: Desk, deliver: Deliver, alpha: Municipality, beta: Municipality
+) -> None:
+    deliver(alpha, "for alpha")
+    deliver(beta, "for beta")
+    _run()
+    assert sorted(desk.applied) == [("alpha", "for alpha"), ("beta", "for beta")]
+    assert desk.effects(alpha) == ["for alpha"]
+    assert desk.effects(beta) == ["for beta"]
+
+
+def test_messages_of_a_case_take_effect_in_their_order(
+    desk: Desk, deliver: Deliver, alpha: Municipality
+) -> None:
+    case_id = new_id()
+    for sequence in (3, 1, 5, 2, 4):
+        deliver(alpha, f"step {sequence}", sequence=sequence, case_id=case_id)
+    _run()
+    assert desk.effects(alpha) == [f"step {number}" for number in range(1, 6)]
+
+
+def test_a_gap_holds_what_follows_until_it_is_filled(
+    desk: Desk, deliver: Deliver, alpha: Municipality
+) -> None:
+    case_id = new_id()
+    second = deliver(alpha, "second", sequence=2, case_id=case_id)
+    third = deliver(alpha, "third", sequence=3, case_id=case_id)
+    other = deliver(alpha, "another case")
+    _run()
+    assert desk.effects(alpha) == ["another case"]
+    assert _states(alpha) == {
+        second: InboundState.HELD,
+        third: InboundState.HELD,
+        other: InboundState.APPLIED,
+    }
+    with tenant_scope(alpha):
+        held = selectors.waiting(states=[InboundState.HELD])
+        assert [(each.case_sequence, each.waits_for) for each in held] == [(2, 1), (3, 1)]
+    deliver(alpha, "first", sequence=1, case_id=case_id)
+    _run()
+    assert desk.effects(alpha) == ["another case", "first", "second", "third"]
+
+
+def test_many_held_messages_all_follow(
+    desk: Desk, deliver: Deliver, alpha: Municipality, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processing, "BATCH_SIZE", 3)
+    case_id = new_id()
+    for sequence in range(10, 0, -1):
+        deliver(alpha, f"{sequence:02}", sequence=sequence, case_id=case_id)
+    _run()
+    assert desk.effects(alpha) == [f"{number:02}" for number in range(1, 11)]
+
+
+def test_two_senders_of_one_case_do_not_wait_for_each_other(
+    desk: Desk, deliver: Deliver, alpha: Municipality
+) -> None:
+    case_id, other = new_id(), Office("sachsen")
+    deliver(alpha, "waits", sequence=2, case_id=case_id)
+    deliver(alpha, "goes", sequence=1, case_id=case_id, sender=other)
+    _run()
+    assert desk.effects(alpha) == ["goes"]
+
+
+def test_a_message_that_can_never_work_is_parked_and_answered(
+    desk: Desk, deliver: Deliver, alpha: Municipality
+) -> None:
+    desk.faults["bad"] = MessageUnprocessable("PAYLOAD_MALFORMED", "This is no request.")
+    case_id = new_id()
+    bad = deliver(alpha, "bad", case_id=case_id)
+    after = deliver(alpha, "after", sequence=2, case_id=case_id)
+    good = deliver(alpha, "good")
+    _run()
+    assert desk.effects(alpha) == ["good"]
+    assert _states(alpha) == {
+        bad: InboundState.PARKED,
+        after: InboundState.HELD,
+        good: InboundState.APPLIED,
+    }
+    (answer,) = desk.posted
+    assert (answer.kind, answer.recipient, answer.case_sequence) == (
+        MessageKind.PROCESSING_FAILURE,
+        SENDER.id,
+        0,
+    )
+    notice = read_processing_failure(answer.payload)
+    assert (notice.message_id, notice.reason, notice.text) == (
+        bad,
+        "PAYLOAD_MALFORMED",
+        "This is no request.",
+    )
+    with tenant_scope(alpha):
+        alarm = Alarm.objects.get(code=states.MESSAGE_PARKED)
+        assert alarm.message_id == bad
+        parked = selectors.waiting(states=[InboundState.PARKED])
+        assert [(each.reason, each.detail) for each in parked] == [
+            ("PAYLOAD_MALFORMED", "This is no request.")
+        ]
+
+
+def test_a_failure_notice_that_fails_is_not_answered(
+    desk: Desk, deliver: Deliver, alpha: Municipality
+) -> None:
+    desk.faults["notice"] = MessageUnprocessable("CASE_UNKNOWN", "No such case.")
+    notice = deliver(alpha, "notice", sequence=0, kind=MessageKind.PROCESSING_FAILURE)
+    _run()
+    assert _states(alpha) == {notice: InboundState.PARKED}
+    assert desk.posted == []
+
+
+def test_a_letter_that_cannot_be_opened_is_parked(
+    desk: Desk, deliver: Deliver, alpha: Municipality, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keystore, "seal_private_key", lambda _kid: Office("krz").sealing)
+    sealed = deliver(alpha, "unreadable")
+    _run()
+    assert _states(alpha) == {sealed: InboundState.PARKED}
+    assert [read_processing_failure(each.payload).reason for each in desk.posted] == ["SEAL_BROKEN"]
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("bug"), IntegrityError("twice")])
+def test_any_other_fault_is_tried_again_later(
+    desk: Desk, deliver: Deliver, alpha: Municipality, fault: Exception
+) -> None:
+    desk.faults["flaky"] = fault
+    flaky = deliver(alpha, "flaky")
+    good = deliver(alpha, "good")
+    _run()
+    assert _states(alpha) == {flaky: InboundState.PENDING, good: InboundState.APPLIED}
+    with tenant_scope(alpha):
+        row = InboundMessage.objects.get(id=flaky)
+        assert (row.attempts, row.reason) == (1, type(fault).__name__)
+        assert row.due_at > clock.now()
+    desk.faults.clear()
+    _make_due(alpha)
+    _run()
+    assert desk.effects(alpha) == ["good", "flaky"]
+    assert desk.posted == []
+
+
+def test_a_fault_that_never_ends_is_parked_for_an_operator(
+    desk: Desk, deliver: Deliver, alpha: Municipality, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processing, "MAX_ATTEMPTS", 3)
+    desk.faults["bug"] = RuntimeError("always")
+    bug = deliver(alpha, "bug")
+    for _ in range(3):
+        _make_due(alpha)
+        _run()
+    assert _states(alpha) == {bug: InboundState.PARKED}
+    assert desk.posted == []
+
+
+def test_an_effect_and_its_mark_are_never_apart(
+    desk: Desk, deliver: Deliver, alpha: Municipality
+) -> None:
+    """The second message of a batch fails: the first one's effect is undone and made once more."""
+    desk.faults["bad"] = RuntimeError("bug")
+    deliver(alpha, "good")
+    deliver(alpha, "bad")
+    _run()
+    assert desk.effects(alpha) == ["good"]
+    assert desk.applied == [("alpha", "good"), ("alpha", "good")]
+
+
+def test_a_number_that_was_used_before_is_parked(
+    desk: Desk, deliver: Deliver, alpha: Municipality
+) -> None:
+    case_id = new_id()
+    deliver(alpha, "first", case_id=case_id)
+    _run()
+    again = deliver(alpha, "first again", case_id=case_id)
+    deliver(alpha, "second", sequence=2, case_id=case_id)
+    _run()
+    assert desk.effects(alpha) == ["first", "second"]
+    assert _states(alpha)[again] == InboundState.PARKED
+
+
+def test_a_retried_message_takes_along_what_waited_for_it(
+    desk: Desk, deliver: Deliver, alpha: Municipality
+) -> None:
+    desk.faults["bad"] = MessageUnprocessable("PAYLOAD_MALFORMED", "No.")
+    case_id = new_id()
+    bad = deliver(alpha, "bad", case_id=case_id)
+    deliver(alpha, "after", sequence=2, case_id=case_id)
+    _run()
+    desk.faults.clear()
+    with tenant_scope(alpha):
+        services.retry(origin="nord", message_id=bad, by=OPERATOR)
+    _run()
+    assert desk.effects(alpha) == ["bad", "after"]
+
+
+def test_a_discarded_message_lets_the_next_one_go(
+    desk: Desk, deliver: Deliver, alpha: Municipality
+) -> None:
+    desk.faults["bad"] = MessageUnprocessable("PAYLOAD_MALFORMED", "No.")
+    case_id = new_id()
+    bad = deliver(alpha, "bad", case_id=case_id)
+    deliver(alpha, "after", sequence=2, case_id=case_id)
+    _run()
+    with tenant_scope(alpha):
+        services.discard(origin="nord", message_id=bad, why="Papier kam per Post", by=OPERATOR)
+        with pytest.raises(services.NotParked):
+            services.retry(origin="nord", message_id=bad, by=OPERATOR)
+    _run()
+    assert desk.effects(alpha) == ["after"]
+    assert _states(alpha)[bad] == InboundState.DISCARDED
+
+
+def test_two_workers_never_apply_one_tenant_at_the_same_time(
+    desk: Desk,
+    deliver: Deliver,
+    alpha: Municipality,
+    beta: Municipality,
+    as_process: Callable[[str], AbstractContextManager[None]],
+) -> None:
+    inside, go_on = threading.Event(), threading.Event()
+
+    def wait(message: Message) -> None:
+        if message.payload == b"slow":
+            inside.set()
+            assert go_on.wait(20)
+
+    desk.hook = wait
+    deliver(alpha, "slow")
+
+    def other_worker() -> None:
+        with as_process("worker"):
+            processing.apply_batch(alpha.identity)
+
+    worker = threading.Thread(target=other_worker)
+    worker.start()
+    assert inside.wait(20)
+    deliver(alpha, "waits for the first worker")
+    deliver(beta, "does not wait")
+    _run()
+    assert desk.effects(beta) == ["does not wait"]
+    assert ("alpha", "waits for the first worker") not in desk.applied
+    go_on.set()
+    worker.join(20)
+    _run()
+    assert desk.effects(alpha) == ["slow", "waits for the first worker"]
+
+
+def test_a_suspended_municipality_waits(
+    desk: Desk,
+    deliver: Deliver,
+    alpha: Municipality,
+    as_process: Callable[[str], AbstractContextManager[None]],
+) -> None:
+    waiting = deliver(alpha, "later")
+    with as_process("owner"):
+        Municipality.objects.filter(pk=alpha.pk).update(state=MunicipalityState.SUSPENDED)
+    _run()
+    assert _states(alpha) == {waiting: InboundState.PENDING}
+
+
+def test_a_tenant_cannot_change_an_envelope(deliver: Deliver, alpha: Municipality) -> None:
+    deliver(alpha, "evidence")
+    with (
+        tenant_scope(alpha),
+        pytest.raises(Exception, match="permission denied"),
+        transaction.atomic(),
+    ):
+        InboundMessage.objects.update(envelope=b"forged")
+
+
+def test_a_tenant_sees_its_own_messages_only(
+    deliver: Deliver, alpha: Municipality, beta: Municipality
+) -> None:
+    deliver(alpha, "alpha's")
+    with tenant_scope(beta):
+        assert not InboundMessage.objects.exists()
+
+
+def test_the_budget_ends_a_task_and_says_so(
+    desk: Desk, deliver: Deliver, alpha: Municipality
+) -> None:
+    deliver(alpha, "one")
+    assert processing.apply_due_messages(budget=timedelta()) is True
