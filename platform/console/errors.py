@@ -38,3 +38,9 @@ class SettingMissing(ConsoleError):
     """A setting that this command needs is not given."""
 
     reason = "SETTING_MISSING"
+
+
+class DemoStuck(ConsoleError):
+    """The demo does not get on."""
+
+    reason = "DEMO_STUCK"

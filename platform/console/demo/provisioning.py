@@ -38,8 +38,8 @@ class Provisioning:
     plan: Plan
     report: Report
 
-    def run(self) -> None:
-        """Make everything that the centres need to start."""
+    def run(self) -> int:
+        """Make everything that the centres need to start; return the directory's version."""
         self.home.create()
         for centre in self.plan.all:
             prepare(self.home, self.plan, centre)
@@ -51,7 +51,7 @@ class Provisioning:
                     strict=True,
                 )
             )
-        self._publish(told)
+        return self._publish(told)
 
     def _found(self, centre: Centre) -> dict[str, Any]:
         """Give a centre its database, roles, keys and municipalities; return what it publishes."""
@@ -65,7 +65,7 @@ class Provisioning:
         self.report(f"{centre.name}: {said['summary']}")
         return said
 
-    def _publish(self, told: Mapping[str, Any]) -> None:
+    def _publish(self, told: Mapping[str, Any]) -> int:
         umbrella = self.home.centre(self.plan.umbrella.name)
         with running_database(umbrella):
             said = run_step(
@@ -73,12 +73,15 @@ class Provisioning:
                 "publish",
                 [told[centre.name]["registration"] for centre in self.plan.centres],
             )
-        self.report(f"{umbrella.name}: directory version {said['version']} published")
+        version: int = said["version"]
+        self.report(f"{umbrella.name}: directory version {version} published")
         for centre in self.plan.all:
             folder = self.home.centre(centre.name)
             folder.write_settings(
                 {**folder.settings(), "AMTSBRUECKE_UMBRELLA_KEYS": said["umbrella_keys"]}
             )
+
+        return version
 
 
 def prepare(home: Home, plan: Plan, centre: Centre) -> None:

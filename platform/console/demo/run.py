@@ -28,12 +28,14 @@ def run(home: Home, *, port_base: int, once: bool, as_json: bool, logs: bool) ->
     output = Output() if logs else Output(None)
     with Supervisor(home, output=output) as supervisor:
         _require_free_ports(plan)
-        provisioning.Provisioning(home=home, plan=plan, report=say).run()
+        version = provisioning.Provisioning(home=home, plan=plan, report=say).run()
         with supervisor.stopping_on_signals():
             supervisor.start([home.centre(centre.name) for centre in plan.all])
             say("all processes started")
             if not traffic.await_ready(home, plan, supervisor.wait):
                 return False
+            traffic.fetch_directory(home, plan, version)
+            say(f"directory version {version} in force everywhere")
             traffic.post_sample(home, plan, say)
             found = traffic.watch(home, plan, say, supervisor.wait)
             checked = verify_receipts(home, plan)

@@ -13,9 +13,11 @@ from typing import Any
 
 from centre.kernel.actors import system
 from console.demo.plan import ADMINISTRATOR, CASEWORKER, PASSWORD, Town, towns
+from console.errors import DemoStuck
 from console.roles import become
 
 BY = system("demo")
+_PATIENCE, _TICK = 30.0, 0.2
 
 
 def found(said: dict[str, Any]) -> dict[str, Any]:
@@ -91,6 +93,22 @@ def publish(said: list[str]) -> dict[str, Any]:
     return {"version": version, "umbrella_keys": " ".join(keys)}
 
 
+def fetch(said: dict[str, int]) -> dict[str, Any]:
+    """Fetch the directory until the version that was published is in force here."""
+    become("worker")
+    from federation.sync import services
+
+    deadline = time.monotonic() + _PATIENCE
+    while (version := services.fetch_directory(by=BY)) < said["version"]:
+        if time.monotonic() > deadline:
+            raise DemoStuck(
+                f"Version {version} of the directory is in force, {said['version']} expected.",
+                hint="Is the umbrella running? See its logs.",
+            )
+        time.sleep(_TICK)
+    return {"version": version}
+
+
 def verify(said: object) -> dict[str, Any]:
     """Check every receipt of this centre with the keys of the directory."""
     del said
@@ -110,6 +128,7 @@ def verify(said: object) -> dict[str, Any]:
 STEPS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "found": found,
     "publish": publish,
+    "fetch": fetch,
     "verify": verify,
 }
 

@@ -3,13 +3,14 @@
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from console.demo.plan import Centre, Plan
 from console.demo.provisioning import Report, run_step
 from console.demo.report import Count, count
-from console.errors import ConsoleError
+from console.errors import DemoStuck
 from console.home import Home
 
 #: No progress for so long means that something is wrong.
@@ -17,12 +18,6 @@ PATIENCE = 60.0
 _TICK = 0.5
 
 type Interrupted = Callable[[float], bool]
-
-
-class DemoStuck(ConsoleError):
-    """The demo does not get on."""
-
-    reason = "DEMO_STUCK"
 
 
 def await_ready(home: Home, plan: Plan, interrupted: Interrupted) -> bool:
@@ -51,6 +46,17 @@ def _open(centre: Centre) -> bool:
     except (OSError, URLError):
         return False
     return True
+
+
+def fetch_directory(home: Home, plan: Plan, version: int) -> None:
+    """Bring every centre to the directory that was just published, without waiting for timers."""
+    with ThreadPoolExecutor(max_workers=len(plan.centres)) as pool:
+        list(
+            pool.map(
+                lambda centre: run_step(home.centre(centre.name), "fetch", {"version": version}),
+                plan.centres,
+            )
+        )
 
 
 def post_sample(home: Home, plan: Plan, report: Report) -> None:
