@@ -41,6 +41,8 @@ TENANT_APPS = [
     "django.contrib.auth",
     "django.contrib.sessions",
     "tenants.clerks",
+    "tenants.documents",
+    "tenants.cases",
     "tenants.web",
 ]
 INSTALLED_APPS = list(dict.fromkeys(SHARED_APPS + TENANT_APPS))
@@ -60,8 +62,21 @@ TENANT_FOUNDERS = [
 ]
 
 # -- federation: the only upward links, as names ---------------------------------------------
-FEDERATION_HANDLERS: dict[str, str] = {}
-FEDERATION_OUTCOME_HANDLER = ""
+FEDERATION_HANDLERS = {
+    "assistance_request": "tenants.cases.inbound.on_assistance_request",
+    "registration": "tenants.cases.inbound.on_registration",
+    "acceptance": "tenants.cases.inbound.on_acceptance",
+    "refusal": "tenants.cases.inbound.on_refusal",
+    "query": "tenants.cases.inbound.on_query",
+    "answer": "tenants.cases.inbound.on_answer",
+    "completion": "tenants.cases.inbound.on_completion",
+    "closure": "tenants.cases.inbound.on_closure",
+    "withdrawal": "tenants.cases.inbound.on_withdrawal",
+    "withdrawal_confirmation": "tenants.cases.inbound.on_withdrawal_confirmation",
+    "void": "tenants.cases.inbound.on_void",
+    "processing_failure": "tenants.cases.inbound.on_processing_failure",
+}
+FEDERATION_OUTCOME_HANDLER = "tenants.cases.inbound.on_outcomes"
 # Letters that one municipality may have waiting for one centre before `post` refuses more.
 FEDERATION_BACKLOG_QUOTA = 250_000
 

@@ -1,0 +1,53 @@
+"""Writes of cases. Import the package and call `services.verb(...)`.
+
+`drafting` writes and sends requests, `steps` holds what clerks do with a case afterwards, `work`
+makes the writes of one transaction.
+"""
+
+from tenants.cases.services.drafting import (
+    create_draft,
+    delete_draft,
+    give_up,
+    resubmit,
+    submit_draft,
+    submit_request,
+    submit_requests,
+    update_draft,
+)
+from tenants.cases.services.steps import (
+    Choice,
+    Result,
+    accept,
+    accept_many,
+    answer,
+    ask,
+    close,
+    complete,
+    confirm_withdrawal,
+    refuse,
+    resend_message,
+    withdraw,
+)
+
+__all__ = [
+    "Choice",
+    "Result",
+    "accept",
+    "accept_many",
+    "answer",
+    "ask",
+    "close",
+    "complete",
+    "confirm_withdrawal",
+    "create_draft",
+    "delete_draft",
+    "give_up",
+    "refuse",
+    "resend_message",
+    "resubmit",
+    "submit_draft",
+    "submit_request",
+    "submit_requests",
+    "update_draft",
+    "withdraw",
+]

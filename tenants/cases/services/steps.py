@@ -1,0 +1,305 @@
+"""The steps that clerks take with a case. Each is one transaction.
+
+`version` is the one that the clerk saw; if somebody else has written since, the service raises
+`CaseChanged` and writes nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+
+from centre.audit.events import AuditEvent
+from centre.kernel.actors import Actor
+from centre.kernel.errors import AmtsbrueckeError
+from centre.kernel.ids import new_id
+from federation.outbox import services as outbox
+from federation.outbox.errors import LetterExpired, NotDead
+from tenants.cases import codes, faults, policies
+from tenants.cases.errors import InputInvalid, NotResendable
+from tenants.cases.faults import Fault
+from tenants.cases.graph import Verb
+from tenants.cases.lifecycle import LifecycleError
+from tenants.cases.models import Case, CaseMessage, Direction, Outcome
+from tenants.cases.money import format_euro
+from tenants.cases.payloads import (
+    Acceptance,
+    Answer,
+    Closure,
+    Completion,
+    Query,
+    Refusal,
+    Withdrawal,
+    WithdrawalConfirmation,
+)
+from tenants.cases.services.drafting import refresh_search
+from tenants.cases.services.reading import attached, locked
+from tenants.cases.services.work import Work
+
+
+def accept(*, case_id: UUID, version: int, own_reference: str, note: str = "", by: Actor) -> Case:
+    """Take a case on under our own file reference."""
+    _require_good(
+        _line("own_reference", own_reference, "das eigene Aktenzeichen"), _free("note", note)
+    )
+    with transaction.atomic():
+        case, work = _begin(case_id, version, by)
+        case.own_reference = own_reference.strip()
+        refresh_search(case)
+        payload = Acceptance(own_reference=case.own_reference, note=note)
+        work.step(case, Verb.ACCEPT, payload, text=_lines(case.own_reference, note))
+        work.audit(AuditEvent.CASE_REQUEST_ACCEPTED, case)
+        work.finish()
+    return case
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One of many cases to accept."""
+
+    case_id: UUID
+    version: int
+    own_reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What became of one of many."""
+
+    case_id: UUID
+    error: AmtsbrueckeError | None = None
+
+
+def accept_many(*, choices: Sequence[Choice], by: Actor) -> list[Result]:
+    """Accept cases one by one; one that cannot be accepted does not keep back the others."""
+    policies.require_worker(by)
+    results = []
+    for choice in choices:
+        error: AmtsbrueckeError | None = None
+        try:
+            accept(
+                case_id=choice.case_id,
+                version=choice.version,
+                own_reference=choice.own_reference,
+                by=by,
+            )
+        except AmtsbrueckeError as refused:
+            error = refused
+        results.append(Result(case_id=choice.case_id, error=error))
+    return results
+
+
+def refuse(*, case_id: UUID, version: int, reason: str, text: str = "", by: Actor) -> Case:
+    """Decline to assist, with a reason from the list."""
+    _require_good(
+        _coded("reason", reason, codes.REFUSAL_REASONS, "der Grund der Ablehnung"),
+        _free("text", text, needed=reason == "other"),
+    )
+    with transaction.atomic():
+        case, work = _begin(case_id, version, by)
+        case.reason = reason
+        words = _lines(codes.REFUSAL_REASONS[reason], text)
+        work.step(case, Verb.REFUSE, Refusal(reason=reason, text=text), text=words)
+        work.audit(AuditEvent.CASE_REQUEST_REFUSED, case, reason=reason)
+        work.finish()
+    return case
+
+
+def ask(
+    *,
+    case_id: UUID,
+    version: int,
+    topic: str,
+    text: str,
+    document_ids: Sequence[UUID] = (),
+    by: Actor,
+) -> Case:
+    """Ask the requesting authority something; the case waits for the answer."""
+    _require_good(
+        _coded("topic", topic, codes.QUERY_TOPICS, "das Thema"), _free("text", text, needed=True)
+    )
+    with transaction.atomic():
+        case, work = _begin(case_id, version, by)
+        message_id = new_id()
+        sent = attached(case, document_ids, message_id=message_id)
+        payload = Query(topic=topic, text=text, documents=sent)
+        words = _lines(codes.QUERY_TOPICS[topic], text)
+        work.step(case, Verb.ASK, payload, text=words, message_id=message_id)
+        work.audit(AuditEvent.CASE_QUERY_ASKED, case)
+        work.finish()
+    return case
+
+
+def answer(
+    *, case_id: UUID, version: int, text: str, document_ids: Sequence[UUID] = (), by: Actor
+) -> Case:
+    """Answer the open query."""
+    _require_good(_free("text", text, needed=True))
+    with transaction.atomic():
+        case, work = _begin(case_id, version, by)
+        if case.query_id is None:
+            raise LifecycleError("Es ist keine Rückfrage offen.")
+        message_id = new_id()
+        sent = attached(case, document_ids, message_id=message_id)
+        payload = Answer(query_id=case.query_id, text=text, documents=sent)
+        work.step(case, Verb.ANSWER, payload, text=text, message_id=message_id)
+        work.audit(AuditEvent.CASE_QUERY_ANSWERED, case)
+        work.finish()
+    return case
+
+
+def complete(
+    *,
+    case_id: UUID,
+    version: int,
+    result: str,
+    collected_cents: int = 0,
+    costs_cents: int = 0,
+    text: str = "",
+    document_ids: Sequence[UUID] = (),
+    by: Actor,
+) -> Case:
+    """Report the result and what was collected."""
+    _require_good(
+        _coded("result", result, codes.COMPLETION_RESULTS, "das Ergebnis"),
+        _free("text", text, needed=result == "other"),
+        *_sums(collected_cents, costs_cents),
+    )
+    with transaction.atomic():
+        case, work = _begin(case_id, version, by)
+        message_id = new_id()
+        sent = attached(case, document_ids, message_id=message_id)
+        payload = Completion(
+            result=result,
+            collected_cents=collected_cents,
+            costs_cents=costs_cents,
+            text=text,
+            documents=sent,
+        )
+        case.result = result
+        case.collected_cents, case.costs_cents = collected_cents, costs_cents
+        words = _lines(codes.COMPLETION_RESULTS[result], money_words(payload), text)
+        work.step(case, Verb.COMPLETE, payload, text=words, message_id=message_id)
+        work.audit(AuditEvent.CASE_REQUEST_COMPLETED, case, result=result)
+        work.finish()
+    return case
+
+
+def close(*, case_id: UUID, version: int, text: str = "", by: Actor) -> Case:
+    """Close a case that is refused, completed or withdrawn; the other side is told."""
+    _require_good(_free("text", text))
+    with transaction.atomic():
+        case, work = _begin(case_id, version, by)
+        work.step(case, Verb.CLOSE, Closure(text=text), text=text)
+        work.audit(AuditEvent.CASE_REQUEST_CLOSED, case)
+        work.finish()
+    return case
+
+
+def withdraw(*, case_id: UUID, version: int, reason: str, text: str = "", by: Actor) -> Case:
+    """Take a request back; the other side lifts its measures and confirms."""
+    _require_good(
+        _coded("reason", reason, codes.WITHDRAWAL_REASONS, "der Grund der Rücknahme"),
+        _free("text", text, needed=reason == "other"),
+    )
+    with transaction.atomic():
+        case, work = _begin(case_id, version, by)
+        case.reason = reason
+        words = _lines(codes.WITHDRAWAL_REASONS[reason], text)
+        work.step(case, Verb.WITHDRAW, Withdrawal(reason=reason, text=text), text=words)
+        work.audit(AuditEvent.CASE_REQUEST_WITHDRAWN, case, reason=reason)
+        work.finish()
+    return case
+
+
+def confirm_withdrawal(
+    *,
+    case_id: UUID,
+    version: int,
+    collected_cents: int = 0,
+    costs_cents: int = 0,
+    text: str = "",
+    by: Actor,
+) -> Case:
+    """Confirm that measures are lifted, with what had been collected and spent by then."""
+    _require_good(_free("text", text), *_sums(collected_cents, costs_cents))
+    with transaction.atomic():
+        case, work = _begin(case_id, version, by)
+        payload = WithdrawalConfirmation(
+            collected_cents=collected_cents, costs_cents=costs_cents, text=text
+        )
+        case.collected_cents, case.costs_cents = collected_cents, costs_cents
+        words = _lines(money_words(payload), text)
+        work.step(case, Verb.CONFIRM_WITHDRAWAL, payload, text=words)
+        work.audit(AuditEvent.CASE_REQUEST_WITHDRAWN, case, confirmed="yes")
+        work.finish()
+    return case
+
+
+def resend_message(*, case_id: UUID, message_id: UUID, by: Actor) -> Case:
+    """Send a message that did not get through again, as it is. Raises `NotResendable`."""
+    with transaction.atomic():
+        case, work = _begin(case_id, None, by)
+        message = CaseMessage.objects.filter(
+            case=case, id=message_id, direction=Direction.OUT, outcome=Outcome.FAILED
+        ).first()
+        if message is None:
+            raise NotResendable
+        try:
+            outbox.resend(message_id=message_id, by=by)
+        except (NotDead, LetterExpired) as error:
+            raise NotResendable from error
+        work.outcome(message, Outcome.WAITING)
+        others = CaseMessage.objects.filter(case=case, outcome=Outcome.FAILED)
+        if not others.exclude(id=message_id).exists():
+            case.trouble = ""
+        work.touch(case)
+        work.tell(case, what="note", label="Nachricht erneut gesendet", message_id=message_id)
+        work.audit(AuditEvent.CASE_DELIVERY_CHANGED, case, message=str(message_id), state="resent")
+        work.finish()
+    return case
+
+
+def money_words(payload: Completion | WithdrawalConfirmation) -> str:
+    """Return the sums of a report as a line for the timeline."""
+    if not (payload.collected_cents or payload.costs_cents):
+        return ""
+    collected, costs = format_euro(payload.collected_cents), format_euro(payload.costs_cents)
+    return f"Eingezogen: {collected}, Kosten: {costs}"
+
+
+# -- the parts ------------------------------------------------------------------------------
+
+
+def _begin(case_id: UUID, version: int | None, by: Actor) -> tuple[Case, Work]:
+    policies.require_worker(by)
+    return locked(case_id, version), Work(by=by)
+
+
+def _lines(*parts: str) -> str:
+    return "\n".join(part for part in parts if part)
+
+
+def _require_good(*checked: Sequence[Fault]) -> None:
+    if found := tuple(fault for group in checked for fault in group):
+        raise InputInvalid(found)
+
+
+def _line(path: str, value: str, what: str) -> list[Fault]:
+    return list(faults.text(path, value, what, limit=faults.LINE))
+
+
+def _free(path: str, value: str, *, needed: bool = False) -> list[Fault]:
+    return list(faults.text(path, value, "der Text", needed=needed, limit=faults.TEXT, lines=True))
+
+
+def _coded(path: str, value: str, known: Mapping[str, str], what: str) -> list[Fault]:
+    return list(faults.code(path, value, known, what))
+
+
+def _sums(collected_cents: int, costs_cents: int) -> list[list[Fault]]:
+    return [
+        list(faults.amount("collected_cents", collected_cents, "der eingezogene Betrag")),
+        list(faults.amount("costs_cents", costs_cents, "der Betrag der Kosten")),
+    ]

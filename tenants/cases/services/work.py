@@ -1,0 +1,247 @@
+"""What one transaction writes, collected, so that many cases cost as few statements as one.
+
+A service opens a transaction, lets `Work` collect, and calls `finish()` last. That keeps one order
+everywhere: cases, log, timeline, outbox, and the trail at the very end, since its lock is shared
+by the whole municipality.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.conf import settings
+
+from centre.audit import services as audit
+from centre.audit.chain import Entry
+from centre.audit.events import AuditEvent
+from centre.kernel import clock
+from centre.kernel.actors import Actor
+from centre.kernel.ids import new_id
+from federation.outbox import services as outbox
+from federation.protocol.messages import BlobRef, InboundMessage, MessageKind, OutboundMessage
+from tenants.cases import deadlines, lifecycle, payloads, wire
+from tenants.cases.graph import Kind, Side, Verb
+from tenants.cases.lifecycle import Standing
+from tenants.cases.models import (
+    Case,
+    CaseEvent,
+    CaseMessage,
+    Direction,
+    Outcome,
+    RequestContent,
+)
+from tenants.cases.payloads import Payload
+
+#: How long the federation tries to deliver a message (`CASE_MESSAGE_DAYS`).
+MESSAGE_DAYS: Final = 14
+SCHEMA_VERSION: Final = wire.SCHEMA_VERSION
+
+_FIXED: Final = frozenset({"id", "reference", "side", "created_by", "created_at"})
+_CHANGING: Final = [
+    field.attname
+    for field in Case._meta.concrete_fields  # noqa: SLF001 -- Django's documented way to ask
+    if field.attname not in _FIXED
+]
+
+
+class Work:
+    """Collects writes of one actor; `finish()` makes them."""
+
+    def __init__(self, *, by: Actor) -> None:
+        self.by = by
+        self.now: datetime = clock.now()
+        self._new: dict[UUID, Case] = {}
+        self._contents: list[RequestContent] = []
+        self._changed: dict[UUID, Case] = {}
+        self._bumped: set[UUID] = set()
+        self._log: list[CaseMessage] = []
+        self._outcomes: dict[UUID, CaseMessage] = {}
+        self._events: list[CaseEvent] = []
+        self._outbound: list[OutboundMessage] = []
+        self._entries: list[Entry] = []
+
+    # -- what may happen to a case ------------------------------------------------------------
+
+    def create(self, case: Case, content: RequestContent) -> None:
+        """Add a case that is new here."""
+        self._new[case.id] = case
+        self._contents.append(content)
+
+    def step(
+        self,
+        case: Case,
+        verb: Verb,
+        payload: Payload | None = None,
+        *,
+        text: str = "",
+        message_id: UUID | None = None,
+    ) -> None:
+        """Take a step of the life cycle and send what it sends. Raises `LifecycleError`."""
+        row = lifecycle.step(verb)
+        message_id = message_id or new_id()
+        standing = lifecycle.take(case.standing, verb, query_id=message_id)
+        if row.sends and payload is not None:
+            self._send(case, message_id, row.sends, payload)
+        self.change(case, standing)
+        self.tell(case, what=verb, label=row.label, text=text, message_id=message_id)
+
+    def register(self, case: Case, payload: payloads.Registration) -> None:
+        """Confirm the entry of a case that is new at the requested side."""
+        message_id = new_id()
+        row = lifecycle.step(Verb.REGISTER)
+        lifecycle.take(Standing(side=row.side), Verb.REGISTER)
+        self._send(case, message_id, Kind.REGISTRATION, payload)
+        self.tell(case, what=row.verb, label=row.label, message_id=message_id)
+
+    def receive(self, case: Case, message: InboundMessage, kind: Kind, payload: Payload) -> None:
+        """Let a message of the other side take its effect. Raises `MessageUnexpected`."""
+        query_id = payload.query_id if isinstance(payload, payloads.Answer) else None
+        standing = lifecycle.receive(
+            case.standing, kind, message_id=message.message_id, query_id=query_id
+        )
+        self.log_received(case, message)
+        self.change(case, standing)
+
+    def change(self, case: Case, standing: Standing) -> None:
+        """Put a case into another standing; the clock of its state starts anew."""
+        if standing.state is None:
+            raise lifecycle.LifecycleError
+        if standing.state != case.state:
+            case.state_since = self.now
+            case.due_at = deadlines.due_at(standing.side, standing.state, since=self.now)
+        if standing.state in lifecycle.FINAL[standing.side]:
+            case.closed_at = self.now
+        case.state, case.query_id = standing.state, standing.query_id
+        self.touch(case)
+
+    def touch(self, case: Case, *, quietly: bool = False) -> None:
+        """Write a case again. `quietly`: nothing that a clerk decides upon has changed."""
+        if not quietly and case.id not in self._bumped:
+            self._bumped.add(case.id)
+            case.version += 1
+        if case.id not in self._new:
+            self._changed[case.id] = case
+
+    def tell(
+        self,
+        case: Case,
+        *,
+        what: str,
+        label: str,
+        text: str = "",
+        message_id: UUID | None = None,
+        theirs: bool = False,
+    ) -> None:
+        """Add a line to the timeline."""
+        side = Side(case.side)
+        self._events.append(
+            CaseEvent(
+                case=case,
+                at=self.now,
+                side=side.other if theirs else side,
+                by=self.by.name[:200],
+                what=what,
+                label=label,
+                text=text,
+                message_id=message_id,
+            )
+        )
+
+    def audit(self, event: AuditEvent, case: Case, **detail: str) -> None:
+        """Add an entry to the trail, without content."""
+        told = {"case": str(case.id), **{key: value for key, value in detail.items() if value}}
+        self._entries.append(Entry(event=event, by=self.by, subject=case.reference, detail=told))
+
+    def outcome(self, message: CaseMessage, outcome: Outcome, *, reason: str = "") -> None:
+        """Note what became of a message of ours."""
+        message.outcome, message.reason, message.outcome_at = outcome, reason[:63], self.now
+        self._outcomes[message.id] = message
+
+    # -- the log ------------------------------------------------------------------------------
+
+    def _send(self, case: Case, message_id: UUID, kind: Kind, payload: Payload) -> None:
+        if case.other_authority is None:
+            raise lifecycle.LifecycleError("Die andere Behörde fehlt.")
+        content = wire.write(payload)
+        case.out_sequence += 1
+        days = getattr(settings, "CASE_MESSAGE_DAYS", MESSAGE_DAYS)
+        self._outbound.append(
+            OutboundMessage(
+                message_id=message_id,
+                recipient=case.other_authority,
+                case_id=case.id,
+                case_sequence=case.out_sequence,
+                kind=MessageKind(kind),
+                schema_version=SCHEMA_VERSION,
+                payload=content,
+                expires_at=self.now + timedelta(days=days),
+                blobs=tuple(
+                    BlobRef(digest=each.digest.hex(), size=each.sealed_size)
+                    for each in payloads.attachments(payload)
+                ),
+            )
+        )
+        self._log.append(
+            CaseMessage(
+                id=message_id,
+                case=case,
+                number=self._next_number(case),
+                direction=Direction.OUT,
+                kind=kind,
+                schema_version=SCHEMA_VERSION,
+                sequence=case.out_sequence,
+                other_authority=case.other_authority,
+                payload=content,
+                created_at=self.now,
+                outcome=Outcome.WAITING,
+            )
+        )
+
+    def log_received(self, case: Case, message: InboundMessage) -> None:
+        """Keep a message of the other side with its exact bytes."""
+        self._log.append(
+            CaseMessage(
+                id=message.message_id,
+                case=case,
+                number=self._next_number(case),
+                direction=Direction.IN,
+                kind=message.kind.value,
+                schema_version=message.schema_version,
+                sequence=message.case_sequence,
+                other_authority=message.sender,
+                payload=message.payload,
+                created_at=message.created_at,
+                outcome=Outcome.RECEIVED,
+                outcome_at=message.received_at,
+            )
+        )
+
+    @staticmethod
+    def _next_number(case: Case) -> int:
+        case.log_length += 1
+        return case.log_length
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Write everything. Must be the last thing in the transaction."""
+        audit.record(events=self.finish_without_trail())
+
+    def finish_without_trail(self) -> Sequence[Entry]:
+        """Write everything but the trail; return its entries for the caller to record last."""
+        Case.objects.bulk_create(self._new.values())
+        RequestContent.objects.bulk_create(self._contents)
+        changed = sorted(self._changed.values(), key=lambda case: case.id)
+        if len(changed) == 1:
+            changed[0].save(update_fields=_CHANGING)
+        elif changed:
+            Case.objects.bulk_update(changed, _CHANGING)
+        CaseMessage.objects.bulk_create(self._log)
+        if self._outcomes:
+            CaseMessage.objects.bulk_update(
+                self._outcomes.values(), ["outcome", "reason", "outcome_at"]
+            )
+        CaseEvent.objects.bulk_create(self._events)
+        outbox.post(messages=self._outbound)
+        return self._entries
