@@ -31,7 +31,7 @@ from tests.plugins.gateway import RECEIVER, Gateway
 async def eventually[T](look: Callable[[], T], *, seconds: float = 20) -> T:
     """Return what `look` finds, as soon as it finds something."""
     async with asyncio.timeout(seconds):
-        while not (found := await asyncio.to_thread(look)):
+        while not (found := await asyncio.to_thread(look)):  # noqa: ASYNC110 -- other processes
             await asyncio.sleep(0.02)
         return found
 

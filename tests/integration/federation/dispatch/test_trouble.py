@@ -1,0 +1,316 @@
+"""What goes wrong on the way, and what the link makes of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from amtsbruecke.exchange.v1beta1 import link_service_pb2 as pb
+
+from centre.kernel import clock
+from centre.keys.sign import SigningKey
+from federation.protocol.errors import CallRefused
+from federation.protocol.frames import Credit
+from federation.protocol.reasons import Reason
+from federation.wire.envelope import read_outer
+from tests.factories.letters import letter, tampered
+from tests.fakes.receiver import FakeReceiver
+from tests.integration.federation.dispatch.conftest import Road, eventually
+from tests.plugins.gateway import PEER, RECEIVER
+
+NOWHERE = "127.0.0.1:9"
+
+
+@pytest.fixture
+def receiver(road: Road) -> FakeReceiver:
+    return FakeReceiver(name=PEER, origin=RECEIVER, key=road.gateway.world.receipt_key)
+
+
+@asynccontextmanager
+async def serving(road: Road, receiver: FakeReceiver) -> AsyncIterator[None]:
+    """Let the directory lead to the receiver within the block."""
+    world = road.gateway.world
+    async with receiver.serve(world.certificates[PEER], world.authority) as address:
+        road.know(PEER, address)
+        yield
+
+
+def ids_of(batch: pb.Batch) -> list[Any]:
+    return [read_outer(item).read().message_id for item in batch.items if item]
+
+
+# -- peers -----------------------------------------------------------------------------------
+
+
+async def test_dead_peer_delays_nobody_else(road: Road) -> None:
+    road.know(PEER, NOWHERE)
+    road.post(10, link=PEER)
+    road.post(100)
+    async with road.dispatch():
+        await road.acknowledged(100)
+        await eventually(lambda: road.link(PEER)["failing_since"])
+
+    dead = road.link(PEER)
+    assert (dead["acked_lseq"], dead["last_error"]) == (0, "UNAVAILABLE")
+    assert dead["next_try_at"] is not None
+    assert dead["backoff_ms"] >= 1000
+    assert road.rows("SELECT code FROM outbox_attempt WHERE link = %s", PEER)
+
+
+async def test_contact_from_the_peer_ends_the_back_off(road: Road, receiver: FakeReceiver) -> None:
+    road.know(PEER, NOWHERE)
+    road.post(3, link=PEER)
+    async with road.dispatch():
+        await eventually(lambda: road.link(PEER)["failing_since"])
+        road.do(
+            "UPDATE outbox_link SET next_try_at = now() + interval '1 hour', backoff_ms = 300000"
+            " WHERE name = %s",
+            PEER,
+        )
+        async with serving(road, receiver):
+            # What the gateway does when the peer calls.
+            road.do("UPDATE outbox_link SET next_try_at = now(), backoff_ms = 0")
+            road.do("SELECT pg_notify('amtsbruecke_dispatch', %s)", PEER)
+            await road.acknowledged(3, link=PEER)
+    assert road.link(PEER)["failing_since"] is None
+
+
+async def test_suspended_centre_gets_nothing(road: Road, receiver: FakeReceiver) -> None:
+    async with serving(road, receiver):
+        road.know(PEER, road.centres[PEER].endpoint, state="suspended")
+        road.post(link=PEER)
+        async with road.dispatch():
+            await eventually(lambda: road.link(PEER).get("last_error") == "CENTRE_NOT_ACTIVE")
+            assert not receiver.hellos
+            road.know(PEER, road.centres[PEER].endpoint)
+            await road.acknowledged(1, link=PEER)
+
+
+async def test_paused_link_rests_until_it_is_resumed(road: Road, receiver: FakeReceiver) -> None:
+    async with serving(road, receiver), road.dispatch():
+        road.post(link=PEER)
+        await road.acknowledged(1, link=PEER)
+        road.do("UPDATE outbox_link SET state = 'paused' WHERE name = %s", PEER)
+        road.do("SELECT pg_notify('amtsbruecke_dispatch', %s)", PEER)
+        await eventually(lambda: road.rows("SELECT 1 FROM outbox_link WHERE state = 'paused'"))
+        road.post(5, link=PEER)
+        road.post(5)
+        await road.acknowledged(5)
+        road.do("UPDATE outbox_link SET state = 'active' WHERE name = %s", PEER)
+        road.do("SELECT pg_notify('amtsbruecke_dispatch', %s)", PEER)
+        await road.acknowledged(6, link=PEER)
+
+
+# -- the stream ------------------------------------------------------------------------------
+
+
+async def test_lost_receipts_are_given_again_and_nothing_is_sent_twice(
+    road: Road, receiver: FakeReceiver
+) -> None:
+    cuts = [64, 192]
+
+    def cut(_: pb.Batch) -> None:
+        if cuts and len(receiver.items) >= cuts[0]:
+            cuts.pop(0)
+            raise CallRefused(Reason.UNAVAILABLE, "the line is cut")
+
+    receiver.after = cut
+    ids = road.post(300, link=PEER)
+    async with serving(road, receiver), road.dispatch():
+        await road.acknowledged(300, link=PEER)
+    assert not cuts
+    assert len(receiver.items) == 300
+    assert sorted(ids) == sorted(read_outer(item).read().message_id for item in receiver.held)
+
+
+async def test_peer_without_credit_is_waited_for(road: Road, receiver: FakeReceiver) -> None:
+    receiver.credit = Credit(10, 100_000)
+    road.post(100, link=PEER)
+    async with serving(road, receiver), road.dispatch():
+        await road.acknowledged(100, link=PEER)
+    assert max(receiver.frames) <= 10
+
+
+async def test_letter_that_kills_calls_is_parked_and_the_others_move_on(
+    road: Road, receiver: FakeReceiver
+) -> None:
+    ids = road.post(100, link=PEER)
+    poison = ids[37]
+
+    def kill(batch: pb.Batch) -> None:
+        if poison in ids_of(batch):
+            raise CallRefused(Reason.INTERNAL, "boom")
+
+    receiver.before = kill
+    async with serving(road, receiver), road.dispatch():
+        await road.acknowledged(100, link=PEER, seconds=60)
+
+    (dead,) = road.dead()
+    assert (dead["message_id"], dead["state"], dead["reason"]) == (poison, "parked", "KILLS_CALLS")
+    assert len(receiver.held) == 99
+    assert receiver.items.count(b"") == 1
+    assert road.gateway.alarms() == ["LETTER_PARKED"]
+
+
+async def test_peer_that_kills_every_call_costs_one_letter_at_most(
+    road: Road, receiver: FakeReceiver
+) -> None:
+    road.post(4, link=PEER)
+
+    def kill(_: pb.Batch) -> None:
+        raise CallRefused(Reason.INTERNAL, "always")
+
+    receiver.before = kill
+    async with serving(road, receiver), road.dispatch():
+        await eventually(road.dead, seconds=40)
+        seen = len(receiver.hellos)
+        await eventually(lambda: len(receiver.hellos) > seen + 5, seconds=40)
+        assert len(road.dead()) == 1
+
+
+# -- receipts --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda receipt: replace(receipt, signature=bytes(64)),
+        lambda receipt: replace(receipt, kid="0" * 16),
+        lambda receipt: replace(receipt, body=receipt.body[:-1]),
+        lambda receipt: replace(receipt, body=b""),
+    ],
+    ids=["signature", "key", "truncated", "empty"],
+)
+async def test_forged_receipt_counts_for_nothing_and_alarms(
+    road: Road, receiver: FakeReceiver, change: Any
+) -> None:
+    receiver.change = change
+    road.post(5, link=PEER)
+    async with serving(road, receiver), road.dispatch():
+        await eventually(road.gateway.alarms)
+        assert road.link(PEER)["acked_lseq"] == 0
+        assert road.link(PEER)["last_error"] == "RECEIPT_INVALID"
+        receiver.change = lambda receipt: receipt
+        await road.acknowledged(5, link=PEER)
+    assert road.gateway.alarms() == ["RECEIPT_INVALID"]
+
+
+async def test_receipt_for_other_bytes_counts_for_nothing(
+    road: Road, receiver: FakeReceiver
+) -> None:
+    offices = road.gateway.world.offices
+    other = letter(offices["alpha"], offices["beta"])
+    hold = receiver._hold
+
+    def hold_other(batch: pb.Batch) -> Any:
+        return hold(pb.Batch(first_lseq=batch.first_lseq, items=[other] * len(batch.items)))
+
+    receiver._hold = hold_other  # type: ignore[method-assign]
+    road.post(1, link=PEER)
+    async with serving(road, receiver), road.dispatch():
+        await eventually(lambda: "RECEIPT_INVALID" in road.gateway.alarms())
+    assert road.link(PEER)["acked_lseq"] == 0
+    assert not road.rows("SELECT FROM outbox_receipt")
+
+
+async def test_peer_that_claims_what_was_never_sent_is_not_believed(
+    road: Road, receiver: FakeReceiver
+) -> None:
+    receiver.welcome = lambda welcome: replace(welcome, in_lseq=1000)
+    road.post(1, link=PEER)
+    async with serving(road, receiver), road.dispatch():
+        await eventually(lambda: "POSITION_IMPOSSIBLE" in road.gateway.alarms())
+    assert road.link(PEER)["acked_lseq"] == 0
+
+
+async def test_receipt_of_another_key_than_the_directorys_is_refused(road: Road) -> None:
+    stranger = FakeReceiver(name=PEER, origin=RECEIVER, key=SigningKey.generate())
+    road.post(1, link=PEER)
+    async with serving(road, stranger), road.dispatch():
+        await eventually(lambda: "RECEIPT_INVALID" in road.gateway.alarms())
+
+
+# -- letters ---------------------------------------------------------------------------------
+
+
+async def test_refused_letter_dies_with_its_reason_and_the_others_live(road: Road) -> None:
+    offices = road.gateway.world.offices
+
+    def change(envelope: Any) -> None:
+        envelope.schema_version = 9
+
+    road.post(20)
+    (bad,) = road.queue([tampered(letter(offices["alpha"], offices["beta"]), change)])
+    road.post(20)
+    async with road.dispatch():
+        await road.acknowledged(41)
+    (dead,) = road.dead()
+    assert (dead["message_id"], dead["state"]) == (bad, "refused")
+    assert dead["reason"] == "SIGNATURE_INVALID"
+    assert len(road.gateway.stored()) == 40
+
+
+async def test_deferred_letter_comes_again_under_a_new_number(road: Road) -> None:
+    world = road.gateway.world
+    host = world.hosts[road.beta.authority_id]
+    world.hosts[road.beta.authority_id] = replace(host, active=False)
+    (message_id,) = road.post()
+    async with road.dispatch():
+        await road.acknowledged(1)
+        (row,) = road.rows("SELECT held, lseq, not_before FROM outbox_letter")
+        assert row["held"]
+        assert row["lseq"] is None
+        world.hosts[road.beta.authority_id] = host
+        road.do("UPDATE outbox_letter SET not_before = now()")
+        await road.acknowledged(2)
+    assert [row["id"] for row in road.gateway.stored()] == [message_id]
+    assert not road.dead()
+
+
+async def test_letter_expires_in_words_while_the_peer_is_dead(road: Road) -> None:
+    road.know(PEER, NOWHERE)
+    past = clock.now() - timedelta(seconds=1)
+    road.queue(
+        [letter(road.gateway.world.offices["alpha"], road.gateway.world.offices["beta"])],
+        link=PEER,
+        expires_at=past,
+    )
+    async with road.dispatch():
+        (dead,) = await eventually(road.dead)
+    assert (dead["state"], dead["reason"]) == ("expired", "NEVER_SENT")
+    assert road.rows("SELECT lseq FROM outbox_letter") == [{"lseq": 0}]
+
+
+async def test_tenants_take_turns(road: Road, receiver: FakeReceiver) -> None:
+    """One tenant's import does not delay another one's single letter."""
+    offices = road.gateway.world.offices
+    road.post(200, link=PEER)
+    (single,) = road.queue(
+        [letter(offices["beta"], offices["alpha"])], link=PEER, role=road.beta.tenant_role
+    )
+    async with serving(road, receiver), road.dispatch():
+        await road.acknowledged(201, link=PEER)
+    position = [read_outer(item).read().message_id for item in receiver.items].index(single)
+    assert position <= 1
+
+
+# -- owners ----------------------------------------------------------------------------------
+
+
+async def test_two_dispatchers_share_the_links_and_one_takes_over(
+    road: Road, receiver: FakeReceiver
+) -> None:
+    async with serving(road, receiver), road.dispatch() as first:
+        await eventually(lambda: len(first.crew.held) == 2)
+        async with road.dispatch() as second:
+            await eventually(lambda: len(first.crew.held) == len(second.crew.held) == 1)
+            road.post(50)
+            road.post(50, link=PEER)
+            await asyncio.gather(road.acknowledged(50), road.acknowledged(50, link=PEER))
+        road.post(10)
+        road.post(10, link=PEER)
+        await asyncio.gather(road.acknowledged(60), road.acknowledged(60, link=PEER))
+        assert len(first.crew.held) == 2
