@@ -68,6 +68,7 @@ def _own_name() -> str:
 
 
 def _letter(message: CaseMessage) -> LetterPart | None:
+    proof: _Proof | None
     if message.direction == Direction.OUT:
         item, proof = outbox.envelope(message.id), outbox.receipt_proof(message.id)
     else:

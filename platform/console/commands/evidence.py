@@ -119,9 +119,8 @@ def _print_finding(number: int, finding: "Finding") -> None:
     state = _STATES[finding.status]
     at = f" {finding.delivered_at:%Y-%m-%d %H:%M:%S} UTC" if finding.delivered_at else ""
     content = "Inhalt bewiesen" if finding.content_proven else "ohne Inhalt"
-    click.echo(
-        f"{number:>3}. {finding.kind}: {finding.sender} -> {finding.recipient}: {state}{at}; {content}"
-    )
+    way = f"{finding.kind}: {finding.sender} -> {finding.recipient}"
+    click.echo(f"{number:>3}. {way}: {state}{at}; {content}")
     for problem in finding.problems:
         click.secho(f"     NICHT BEWIESEN / NOT PROVEN: {problem}", fg="red")
 
