@@ -13,7 +13,7 @@ _ABANDONED_AFTER = timedelta(days=14)
 log = structlog.get_logger(__name__)
 
 
-@shared_task(scope="centre")  # type: ignore[untyped-decorator]
+@shared_task(name="blobs.clear_abandoned", scope="centre")  # type: ignore[untyped-decorator]
 def clear_abandoned_blobs() -> None:
     """Clear away documents that were never finished or never named."""
     if cleared := services.clear_abandoned(older_than=_ABANDONED_AFTER):

@@ -61,7 +61,7 @@ class Desk:
         self.gatekeeper = Gatekeeper(lookout.directory)
         self.alarms = Alarms(pool)
         self._threads = threads
-        self._worker = worker
+        self.worker = worker
         self._streams: dict[str, Ending] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._contacts: dict[str, float] = {}
@@ -160,7 +160,7 @@ class Desk:
                 items=items,
                 key=self.lookout.view.key,
             )
-        self._worker.request()
+        self.worker.request()
         await self._count(link, committed)
         return self._message(committed.receipt)
 
@@ -188,9 +188,10 @@ class Desk:
                 break
             found += [each for each in more if each.first_lseq <= frame.last_lseq]
         if not frames.is_repeated_by(frame, found):
-            words = f"items {frame.first_lseq} to {frame.last_lseq} were other letters before"
-            await self.alarms.ring(peer.centre, Reason.SEQUENCE_REWIND, words)
-            raise CallRefused(Reason.SEQUENCE_REWIND, words.capitalize() + ".")
+            raise CallRefused(
+                Reason.SEQUENCE_REWIND,
+                f"Items {frame.first_lseq} to {frame.last_lseq} were other letters before.",
+            )
         metrics.duplicates.labels(peer.centre).inc(len(frame.items))
         return [self._message(each) for each in found]
 

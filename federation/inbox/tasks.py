@@ -9,7 +9,7 @@ from federation.inbox import processing
 _BUDGET = timedelta(seconds=20)
 
 
-@shared_task(scope="centre")  # type: ignore[untyped-decorator]
+@shared_task(name="inbox.apply_due_messages", scope="centre")  # type: ignore[untyped-decorator]
 def apply_due_messages() -> None:
     """Apply what is due, and come again at once if there was more than fits into one task."""
     if processing.apply_due_messages(budget=_BUDGET):

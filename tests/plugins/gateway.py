@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import grpc
@@ -54,7 +55,7 @@ class Gateway:
     lookout: Lookout
     address: str
     dsn: Callable[[str], str]
-    pokes: list[int]
+    pokes: SimpleQueue[bool]
 
     @asynccontextmanager
     async def channel(
@@ -128,6 +129,11 @@ class Stream:
         assert isinstance(response, pb.ExchangeResponse)
         return response
 
+    async def read_on(self) -> None:
+        """Read and forget, until the stream ends."""
+        while True:
+            await self.read()
+
     async def send(self, first_lseq: int, *items: bytes) -> None:
         await self.write(pb.ExchangeRequest(batch=pb.Batch(first_lseq=first_lseq, items=items)))
 
@@ -199,7 +205,7 @@ async def gateway(
     async def look(_: View | None) -> View:
         return View(directory=world.directory, hosts=world.hosts, key=world.receipt_key)
 
-    pokes: list[int] = []
+    pokes: SimpleQueue[bool] = SimpleQueue()
     lookout = Lookout(look, interval=3600)
     await lookout.refresh()
     tls = world.certificates[RECEIVER].write(tmp_path / "tls", world.authority)
@@ -207,7 +213,7 @@ async def gateway(
         async with AsyncConnectionPool(
             dsn("federation"), min_size=1, max_size=8, kwargs={"autocommit": True}, open=False
         ) as pool:
-            worker = Poke(lambda: pokes.append(1), interval=0.0)
+            worker = Poke(lambda: pokes.put(True), interval=0.0)
             desk = Desk(centre=RECEIVER, pool=pool, lookout=lookout, threads=threads, worker=worker)
             server, _ = build([exchange(desk)])
             port = server.add_secure_port("127.0.0.1:0", ServerCertificates(tls).credentials())
