@@ -232,3 +232,21 @@ def test_an_umbrella_that_is_away_leaves_the_last_version_in_force(settings: Any
     with pytest.raises(FetchFailed):
         sync.fetch_directory(by=BY)
     assert selectors.current().version == 4
+
+
+def test_a_stranger_without_a_federation_certificate_gets_nothing(
+    certificates: Path, tmp_path: Path
+) -> None:
+    pki.create_authority(tmp_path / "other")
+    pki.issue(tmp_path / "other", "krz", tmp_path / "krz")
+    (tmp_path / "krz" / "ca.pem").write_bytes((certificates / "krz" / "ca.pem").read_bytes())
+
+    def register(server: grpc.aio.Server) -> None:
+        answer = response(1, 1, b"x")
+        pb_grpc.add_DirectoryServiceServicer_to_server(_Handed([answer]), server)
+
+    with serving(certificates / "kdn", register) as address:
+        with pytest.raises(FetchFailed, match="UNAVAILABLE"):
+            client.fetch(Source(address), tls_directory=tmp_path / "krz", known_version=0)
+        with grpc.insecure_channel(address) as channel, pytest.raises(grpc.RpcError):
+            pb_grpc.DirectoryServiceStub(channel).GetSnapshot(pb.GetSnapshotRequest(), timeout=5)
