@@ -55,7 +55,7 @@ class Gateway:
     lookout: Lookout
     address: str
     dsn: Callable[[str], str]
-    pokes: SimpleQueue[bool]
+    pokes: SimpleQueue[str]
 
     @asynccontextmanager
     async def channel(
@@ -90,7 +90,7 @@ class Gateway:
     @asynccontextmanager
     async def blobs(
         self, certificate: Certificate | None = None
-    ) -> AsyncIterator[blob_service_pb2_grpc.BlobServiceStub]:
+    ) -> AsyncIterator[blob_service_pb2_grpc.BlobServiceAsyncStub]:
         async with self.channel(certificate) as channel:
             yield blob_service_pb2_grpc.BlobServiceStub(channel)
 
@@ -205,7 +205,7 @@ async def gateway(
     async def look(_: View | None) -> View:
         return View(directory=world.directory, hosts=world.hosts, key=world.receipt_key)
 
-    pokes: SimpleQueue[bool] = SimpleQueue()
+    pokes: SimpleQueue[str] = SimpleQueue()
     lookout = Lookout(look, interval=3600)
     await lookout.refresh()
     tls = world.certificates[RECEIVER].write(tmp_path / "tls", world.authority)
@@ -213,7 +213,7 @@ async def gateway(
         async with AsyncConnectionPool(
             dsn("federation"), min_size=1, max_size=8, kwargs={"autocommit": True}, open=False
         ) as pool:
-            worker = Poke(lambda: pokes.put(True), interval=0.0)
+            worker = Poke(lambda: pokes.put("poke"), interval=0.0)
             desk = Desk(centre=RECEIVER, pool=pool, lookout=lookout, threads=threads, worker=worker)
             server, _ = build([exchange(desk)])
             port = server.add_secure_port("127.0.0.1:0", ServerCertificates(tls).credentials())

@@ -11,7 +11,7 @@ from amtsbruecke.exchange.v1beta1 import blob_service_pb2 as pb
 
 from centre.keys.blobs import SEALED_CHUNK_SIZE
 from federation.blobs.sizes import MAX_ANNOUNCED_BYTES
-from federation.gateway import blobs
+from federation.gateway import sql
 from federation.protocol import limits
 from federation.protocol.messages import BlobRef
 from federation.protocol.reasons import Reason
@@ -143,13 +143,13 @@ async def test_memory_holds_a_few_chunks_only(
 ) -> None:
     """What is stored grows while the upload goes on."""
     seen: list[int] = []
-    add = blobs.sql.add_chunks
+    add = sql.add_chunks
 
     async def watch(connection: Any, upload: Any, *arguments: Any, **named: Any) -> Any:
         seen.append(len(arguments[1]))
         return await add(connection, upload, *arguments, **named)
 
-    monkeypatch.setattr(blobs.sql, "add_chunks", watch)
+    monkeypatch.setattr(sql, "add_chunks", watch)
     await _put(gateway, _header(gateway), *_data(CONTENT))
     assert sum(seen) == 10
     assert max(seen) <= 9

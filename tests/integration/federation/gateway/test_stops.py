@@ -1,6 +1,7 @@
 """Streams that end: by the gateway's will, by a newer stream, by silence. Nothing is lost."""
 
 import asyncio
+from typing import Any
 
 import grpc
 import pytest
@@ -128,7 +129,7 @@ async def test_a_peer_that_says_nothing_is_cut_off(
 ) -> None:
     monkeypatch.setattr(sessions, "HELLO_TIMEOUT_S", 0.05)
     async with gateway.channel() as channel:
-        call = channel.stream_stream("/amtsbruecke.exchange.v1beta1.LinkService/Exchange")()
+        call: Any = channel.stream_stream("/amtsbruecke.exchange.v1beta1.LinkService/Exchange")()
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call.read()
     assert from_rpc_error(caught.value).reason is Reason.HELLO_MISSING

@@ -18,8 +18,9 @@ from centre.kernel.ids import new_id
 from centre.keys import keystore
 from centre.registry.models import Municipality, MunicipalityState
 from centre.tenancy.context import require_tenant, tenant_scope
-from federation.inbox import handlers, letters, processing, selectors, services, states
+from federation.inbox import handlers, processing, selectors, services, states
 from federation.inbox.models import InboundMessage, InboundState
+from federation.outbox import services as outbox
 from federation.outbox.models import Alarm
 from federation.protocol.errors import MessageUnprocessable
 from federation.protocol.messages import InboundMessage as Message
@@ -75,7 +76,7 @@ def desk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     settings.FEDERATION_HANDLERS = dict.fromkeys(MessageKind, f"{__name__}.handle")
     monkeypatch.setattr(handlers, "resolve", lambda _name: handle)
     monkeypatch.setattr(keystore, "seal_private_key", lambda _kid: RECIPIENT.sealing)
-    monkeypatch.setattr(letters.outbox, "post", lambda *, messages: DESK.posted.extend(messages))
+    monkeypatch.setattr(outbox, "post", lambda *, messages: DESK.posted.extend(messages))
     handlers.handlers.cache_clear()
     yield DESK
     handlers.handlers.cache_clear()
