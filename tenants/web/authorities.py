@@ -1,10 +1,12 @@
 """Which authorities a clerk may choose from, and why."""
 
 from dataclasses import dataclass
-from datetime import date
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from centre.directory import selectors
+from centre.directory.competence import Candidate
 from centre.directory.records import AuthorityRecord
 from centre.tenancy.context import require_tenant
 
@@ -13,40 +15,52 @@ _MOST = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """Authorities to choose from; `outcome` says how the directory came to them."""
+    """Authorities to choose from, and how the directory came to them."""
 
-    outcome: str
-    found: tuple[AuthorityRecord, ...]
+    reason: str
+    #: Nobody was found, or several: somebody has to do something.
+    needs_care: bool
+    candidates: tuple[Candidate, ...] = ()
     chosen: AuthorityRecord | None = None
 
-    @property
-    def offered(self) -> tuple[AuthorityRecord, ...]:
-        """Return the chosen authority first, then the others."""
-        if self.chosen is None:
-            return self.found
-        others = tuple(record for record in self.found if record.id != self.chosen.id)
-        return (self.chosen, *others)
 
-
-def choices(
-    *, postcode: str, place: str, search: str, chosen: UUID | None, today: date
-) -> Choices:
+def choices(*, postcode: str, place: str, search: str, chosen: UUID | None) -> Choices:
     """Return the competent authorities for an address, or those whose name matches a search.
 
     The one competent authority is taken as chosen, unless somebody chose before.
     """
-    directory = selectors.current()
-    own = require_tenant().authority_id
-    if search:
-        outcome = "search"
-        found = tuple(record for record in directory.search(search, _MOST) if record.id != own)
-    elif postcode or place:
-        resolution = directory.resolve(postcode=postcode, place=place, on=today)
-        outcome = str(resolution.outcome)
-        found = tuple(record for record in resolution.candidates if record.id != own)
-    else:
-        outcome, found = "nothing_asked", ()
+    directory = selectors.present()
+    if directory is None:
+        return Choices(
+            reason=_(
+                "Das Behördenverzeichnis ist noch nicht geladen. Fragen Sie Ihr Rechenzentrum."
+            ),
+            needs_care=True,
+        )
     picked = directory.authority(chosen) if chosen else None
-    if picked is None and outcome == "unique" and len(found) == 1:
-        picked = found[0]
-    return Choices(outcome=outcome, found=found, chosen=picked)
+    if search:
+        found = directory.search(search, limit=_MOST)
+        candidates = tuple(Candidate(authority=each, reason="") for each in found)
+        reason = _("Suche nach „%(name)s“") % {"name": search}
+        if not candidates:
+            reason = _("Keine angeschlossene Behörde heißt „%(name)s“.") % {"name": search}
+    elif postcode or place:
+        resolution = directory.resolve(postcode=postcode, place=place)
+        candidates, reason = resolution.candidates, resolution.reason
+        picked = picked or resolution.authority
+    else:
+        candidates = ()
+        reason = _(
+            "Tragen Sie beim Schuldner Postleitzahl und Ort ein: daraus ergibt sich die zuständige "
+            "Behörde."
+        )
+    own = require_tenant().authority_id
+    others = tuple(each for each in candidates if each.authority.id != own)
+    if picked is not None and picked.id not in {each.authority.id for each in others}:
+        others = (Candidate(authority=picked, reason=_("zuvor gewählt")), *others)
+    if picked is not None and picked.id == own:
+        reason = _(
+            "Der Schuldner wohnt in Ihrer eigenen Kommune: Sie brauchen niemanden zu ersuchen."
+        )
+        picked, others = None, tuple(each for each in others if each.authority.id != own)
+    return Choices(reason=reason, needs_care=picked is None, candidates=others, chosen=picked)

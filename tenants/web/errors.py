@@ -5,7 +5,9 @@ from collections.abc import Callable
 import structlog
 from django.http import HttpRequest, HttpResponseBase
 
-from tenants.cases.errors import CaseChanged, CaseError, CaseNotFound, NotAllowed
+from tenants.cases.errors import CaseError, CaseNotFound, NotAllowed
+from tenants.clerks.errors import ClerkNotAllowed, ClerkNotFound
+from tenants.documents.errors import DocumentNotFound
 from tenants.web.views import errors
 
 log = structlog.get_logger(__name__)
@@ -24,11 +26,11 @@ class ErrorsInWords:
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponseBase | None:
         match exception:
-            case CaseNotFound():
+            case CaseNotFound() | ClerkNotFound() | DocumentNotFound():
                 return errors.page_not_found(request, exception)
-            case NotAllowed():
+            case NotAllowed() | ClerkNotAllowed():
                 return errors.permission_denied(request, exception)
-            case CaseChanged() | CaseError():
+            case CaseError():
                 log.info("page_refused", reason=exception.reason)
                 return errors.conflict(request, exception.message)
             case _:

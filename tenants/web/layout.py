@@ -18,17 +18,19 @@ def _row(width: str, *names: str) -> Row:
 
 _DEBTOR: Row = (
     *_row("half", "kind", "role"),
-    *_row("half", "surname", "first_names"),
-    *_row("twothirds", "company_name"),
-    *_row("third", "legal_form"),
+    *_row("half amt-natural", "surname", "first_names"),
+    *_row("twothirds amt-legal", "company_name"),
+    *_row("third amt-legal", "legal_form"),
     *_row("twothirds", "address__street"),
     *_row("third", "address__house_number", "address__postcode"),
     *_row("twothirds", "address__place"),
-    *_row("third", "birth_on", "birth_name", "birth_place"),
+    *_row("third amt-legal", "seat"),
+    *_row("third amt-natural", "birth_on", "birth_name", "birth_place"),
 )
 _DEBTOR_MORE: Row = (
-    *_row("third", "doctor_title", "gender", "address__supplement"),
-    *_row("third", "seat", "register_court", "register_number"),
+    *_row("third amt-natural", "doctor_title", "gender"),
+    *_row("third", "address__supplement"),
+    *_row("third amt-legal", "register_court", "register_number"),
     *_row("full", "representatives"),
     *_row("half", "phone", "email", "employer", "banks"),
     *_row("full", "disclosure_blocked"),

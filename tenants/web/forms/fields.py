@@ -18,13 +18,16 @@ _DAYS = ("%d.%m.%Y", "%d.%m.%y", "%Y-%m-%d", "%d%m%Y")
 class Words(forms.CharField):
     """One line of text."""
 
-    def __init__(self, label: Any, *, hint: Any = "", **attributes: Any) -> None:
+    def __init__(
+        self, label: Any, *, hint: Any = "", required: bool = False, **attributes: Any
+    ) -> None:
         super().__init__(
             label=label,
             help_text=hint,
-            required=False,
+            required=required,
             max_length=500,
             widget=forms.TextInput(attrs=attributes),
+            error_messages={"required": gettext_lazy("Füllen Sie dieses Feld aus.")},
         )
 
 

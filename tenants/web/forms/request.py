@@ -8,7 +8,17 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from tenants.cases import codes
-from tenants.web.forms.fields import Code, Day, Money, Number, SeveralCodes, Text, Tick, Words, YesNo
+from tenants.web.forms.fields import (
+    Code,
+    Day,
+    Money,
+    Number,
+    SeveralCodes,
+    Text,
+    Tick,
+    Words,
+    YesNo,
+)
 
 
 class DebtorForm(forms.Form):

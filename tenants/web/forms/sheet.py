@@ -7,14 +7,16 @@ travels in the sheet itself, so that adding one works without a script.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from datetime import date
+from functools import cache, cached_property
 from typing import Any
 from uuid import UUID
 
 from django import forms
 
 from tenants.cases.drafts import AncillaryClaim, Claim, Debtor, RequestDraft, Title
-from tenants.cases.validation import Fault
+from tenants.cases.faults import Fault
+from tenants.cases.validation import errors, validate
 from tenants.web.forms.request import (
     AncillaryForm,
     ClaimForm,
@@ -139,8 +141,10 @@ class Sheet:
             for name in part.form.fields:
                 field = part.form[name]
                 value = field.value()
-                typed[field.html_name] = value if isinstance(value, list | tuple) else (
-                    "" if value is None or value is False else value
+                typed[field.html_name] = (
+                    value
+                    if isinstance(value, list | tuple)
+                    else ("" if value is None or value is False else value)
                 )
         return typed
 
@@ -213,7 +217,34 @@ class Sheet:
             name.startswith(f"{prefix}-") for name in self._data or {}
         )
         data = None if fresh else self._data
-        return form(data, prefix=prefix, initial=_values(record, form))  # type: ignore[arg-type]
+        made = form(data, prefix=prefix, initial=_values(record, form))  # type: ignore[arg-type]
+        needed = _needed_of(form)
+        for name, field in made.fields.items():
+            field.on_sheet, field.is_needed = True, name in needed  # type: ignore[attr-defined]
+        return made
+
+
+@cache
+def _needed() -> frozenset[str]:
+    """Return the paths of everything that must be stated: what an empty request is faulted for."""
+    blank = RequestDraft(
+        debtors=(Debtor(),), titles=(Title(),), claims=(Claim(ancillary=(AncillaryClaim(),)),)
+    )
+    return frozenset(fault.path for fault in errors(validate(blank, today=date.today())))
+
+
+def _needed_of(form: type[forms.Form]) -> set[str]:
+    heads = {
+        DebtorForm: "debtors[0].",
+        TitleForm: "titles[0].",
+        ClaimForm: "claims[0].",
+        AncillaryForm: "claims[0].ancillary[0].",
+        GeneralForm: "",
+    }
+    head = heads[form]
+    return {
+        path[len(head) :].replace(".", "__") for path in _needed() if path.startswith(head)
+    }
 
 
 def _values(record: Any, form: type[forms.Form]) -> dict[str, Any]:

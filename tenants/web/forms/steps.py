@@ -14,7 +14,8 @@ class NothingForm(forms.Form):
 class AcceptForm(forms.Form):
     own_reference = Words(
         _("Unser Aktenzeichen"),
-        hint=_("Unter diesem Zeichen führen Sie den Vorgang. Leer: wird noch vergeben."),
+        hint=_("Unter diesem Zeichen führen Sie den Vorgang. Vorgeschlagen ist seine Nummer."),
+        required=True,
     )
     note = Text(_("Mitteilung an die ersuchende Behörde"))
 

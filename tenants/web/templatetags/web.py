@@ -1,17 +1,29 @@
 """How values look on the pages."""
 
-from decimal import Decimal
-from typing import Any
+from datetime import date, datetime
+from typing import Any, Protocol
 
 from django import forms, template
 from django.forms import BoundField
-from django.utils import formats
+from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from tenants.cases.graph import Side, State
+from tenants.cases.money import euros
+from tenants.web import guide
 
 register = template.Library()
 
+_FILE_KINDS = {
+    "application/pdf": "PDF",
+    "image/png": "PNG",
+    "image/jpeg": "JPEG",
+    "image/tiff": "TIFF",
+    "text/plain": "Text",
+}
 _TONES = {"info", "success", "warning", "danger"}
 
 
@@ -40,12 +52,56 @@ def badge(tone: str, text: str) -> SafeString:
 
 
 @register.filter
-def euros(amount: Decimal | None) -> str:
-    """Return an amount as people write it: 1.234,56 €."""
+def cents(amount: int | None) -> str:
+    """Return cents as people write sums: 1.234,56 €."""
     if amount is None:
         return ""
-    number = formats.number_format(amount, decimal_pos=2, use_l10n=True, force_grouping=True)
-    return f"{number} €"
+    number = formats.number_format(euros(amount), decimal_pos=2, use_l10n=True, force_grouping=True)
+    return f"{number}\N{NO-BREAK SPACE}€"
+
+
+@register.filter
+def ago(moment: datetime | None) -> SafeString:
+    """Return how long ago something was, in days; today, the time."""
+    if moment is None:
+        return format_html("")
+    here = timezone.localtime(moment)
+    days = (timezone.localdate() - here.date()).days
+    if days <= 0:
+        words = formats.time_format(here, "H:i")
+    else:
+        words = ngettext("%(days)s Tag", "%(days)s Tagen", days) % {"days": days}
+    exact = formats.date_format(here, "d.m.Y H:i")
+    return format_html('<time datetime="{}" title="{}">{}</time>', here.isoformat(), exact, words)
+
+
+@register.filter
+def moment(value: datetime | None) -> SafeString:
+    """Return day and time."""
+    if value is None:
+        return format_html("")
+    here = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}">{}</time>', here.isoformat(), formats.date_format(here, "d.m.Y, H:i")
+    )
+
+
+@register.filter
+def day(value: date | None) -> str:
+    """Return a day as 01.03.2026."""
+    return formats.date_format(value, "d.m.Y") if value else ""
+
+
+@register.filter
+def iban(number: str) -> str:
+    """Return an account number in groups of four."""
+    return " ".join(number[start : start + 4] for start in range(0, len(number), 4))
+
+
+@register.filter
+def file_kind(media_type: str) -> str:
+    """Return what people call a type of file."""
+    return _FILE_KINDS.get(media_type, _("Datei"))
 
 
 @register.filter
@@ -62,7 +118,9 @@ def control(field: BoundField) -> SafeString:
     widget = field.field.widget
     if isinstance(widget, forms.RadioSelect | forms.CheckboxInput | forms.CheckboxSelectMultiple):
         return field.as_widget()
-    base = "kern-form-input__select" if isinstance(widget, forms.Select) else "kern-form-input__input"
+    base = (
+        "kern-form-input__select" if isinstance(widget, forms.Select) else "kern-form-input__input"
+    )
     names = f"{base} {base}--error" if field.errors else base
     return field.as_widget(attrs={"class": f"{names} {widget.attrs.get('class', '')}".strip()})
 
@@ -84,6 +142,28 @@ def target(field: BoundField) -> str:
     return f"{field.auto_id}_0" if kind(field) == "choices" else str(field.auto_id)
 
 
+class _Placed(Protocol):
+    """What stands somewhere in the life cycle: a row of a list, or a case."""
+
+    side: Side
+    state: State
+
+
+@register.filter
+def tone(case: _Placed) -> str:
+    return guide.tone(case.state, case.side)
+
+
+@register.filter
+def next_step(case: _Placed) -> str:
+    return str(guide.advice(case.state, case.side).short)
+
+
+@register.filter
+def is_incoming(case: _Placed) -> bool:
+    return case.side is Side.REQUESTED
+
+
 @register.filter
 def yes_no(value: Any) -> str:
-    return str(_("ja") if value else _("nein"))
+    return _("ja") if value else _("nein")

@@ -6,13 +6,15 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from tenants.cases import selectors, services
 from tenants.cases.drafts import Contact, RequestDraft
-from tenants.cases.errors import CaseChanged, DraftInvalid
+from tenants.cases.errors import CaseChanged, DraftInvalid, StepNotPossible
+from tenants.cases.graph import State
 from tenants.cases.validation import errors as severe
 from tenants.cases.validation import validate
 from tenants.web import authorities, once
@@ -41,7 +43,7 @@ def new(request: HttpRequest) -> HttpResponse:
 def edit(request: HttpRequest, case_id: UUID) -> HttpResponse:
     """Go on with a draft."""
     view = selectors.read_case(case_id=case_id, by=actor_of(request))
-    if not view.is_draft:
+    if view.state is not State.DRAFT:
         return redirect("web:case", case_id=case_id)
     if request.method == "GET":
         sheet = Sheet(view.request)
@@ -61,6 +63,33 @@ def edit(request: HttpRequest, case_id: UUID) -> HttpResponse:
     except CaseChanged as changed:
         return conflict(request, changed.message, back=request.path)
     return _go_on(request, case_id)
+
+
+@require_http_methods(["GET", "POST"])
+def correct(request: HttpRequest, case_id: UUID) -> HttpResponse:
+    """Correct a request that could not be delivered, and send it again."""
+    view = selectors.read_case(case_id=case_id, by=actor_of(request))
+    if request.method == "GET":
+        return _page(request, Sheet(view.request), version=view.version, corrects=case_id)
+    version = int(request.POST.get("version", "0"))
+    sheet = Sheet(view.request, request.POST)
+    if _is_handed_in(request, sheet):
+        if earlier := once.earlier(request):
+            return redirect(earlier)
+        here = reverse("web:case", args=[case_id])
+        try:
+            services.resubmit(
+                case_id=case_id, version=version, draft=sheet.draft(), by=actor_of(request)
+            )
+        except DraftInvalid as invalid:
+            sheet.homeless = sheet.mark(severe(invalid.faults))
+        except (CaseChanged, StepNotPossible) as late:
+            return conflict(request, late.message, back=here)
+        else:
+            messages.success(request, _("Das Ersuchen ist erneut unterwegs."))
+            once.done(request, here)
+            return redirect(here)
+    return _page(request, sheet, version=version, corrects=case_id)
 
 
 def _marked(sheet: Sheet, draft: RequestDraft) -> Sheet:
@@ -88,7 +117,12 @@ def _go_on(request: HttpRequest, case_id: UUID) -> HttpResponse:
 
 
 def _page(
-    request: HttpRequest, sheet: Sheet, *, case_id: UUID | None = None, version: int = 0
+    request: HttpRequest,
+    sheet: Sheet,
+    *,
+    case_id: UUID | None = None,
+    version: int = 0,
+    corrects: UUID | None = None,
 ) -> HttpResponse:
     context: dict[str, Any] = {
         "sheet": sheet,
@@ -96,9 +130,10 @@ def _page(
         "choices": _choices(request, sheet),
         "search": request.POST.get("search", ""),
         "case_id": case_id,
+        "corrects": corrects,
         "version": version,
         "once": once.token(),
-        "section": "" if case_id else "draft",
+        "section": "" if case_id or corrects else "draft",
     }
     status = 400 if request.method == "POST" and sheet.errors() and not sheet.is_changed else 200
     return render(request, "web/draft.html", context, status=status)
@@ -111,7 +146,6 @@ def _choices(request: HttpRequest, sheet: Sheet) -> authorities.Choices:
         place=str(first["address__place"].value() or "").strip(),
         search=request.POST.get("search", "").strip(),
         chosen=sheet.authority,
-        today=timezone.localdate(),
     )
 
 
@@ -127,7 +161,7 @@ def authority(request: HttpRequest) -> HttpResponse:
 def check(request: HttpRequest, case_id: UUID) -> HttpResponse:
     """Show the whole request once more, or what is still missing."""
     view = selectors.read_case(case_id=case_id, by=actor_of(request))
-    if not view.is_draft:
+    if view.state is not State.DRAFT:
         return redirect("web:case", case_id=case_id)
     faults = validate(view.request, today=timezone.localdate())
     context = {
@@ -136,6 +170,8 @@ def check(request: HttpRequest, case_id: UUID) -> HttpResponse:
         "faults": severe(faults),
         "warnings": [fault for fault in faults if fault.warning],
         "once": once.token(),
+        "may_see_danger": True,
+        "may_see_blocked": True,
     }
     return render(request, "web/draft_check.html", context)
 

@@ -5,7 +5,7 @@
   /* A form is sent once, however often its button is pressed. */
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (form.method !== "post") return;
+    if (form.method !== "post" || "many" in form.dataset) return;
     if (form.dataset.sent) {
       event.preventDefault();
       return;
@@ -73,24 +73,5 @@
       there.focus();
     });
     tell();
-  }
-
-  /* Long work: ask for the part of the page again until it says that it is done. */
-  const refresh = async (part) => {
-    try {
-      const answer = await fetch(part.dataset.refresh, { headers: { "HX-Request": "true" } });
-      if (!answer.ok) return;
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const fresh = page.getElementById(part.id);
-      if (!fresh) return window.location.reload();
-      part.replaceChildren(...fresh.childNodes);
-      if (fresh.dataset.refresh) window.setTimeout(() => refresh(part), 1500);
-      else window.location.reload();
-    } catch {
-      window.setTimeout(() => refresh(part), 5000);
-    }
-  };
-  for (const part of document.querySelectorAll("[data-refresh]")) {
-    window.setTimeout(() => refresh(part), 1500);
   }
 })();

@@ -1,0 +1,70 @@
+"""Fifty at once: choose in the list, look once, accept, read what came of it."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from tenants.cases import selectors, services
+from tenants.cases.services import Choice
+from tenants.web import once
+from tenants.web.requests import actor_of
+
+MOST = 100
+
+
+@require_http_methods(["GET", "POST"])
+def accept(request: HttpRequest) -> HttpResponse:
+    """Show what was chosen and, once confirmed, accept it; each case succeeds or fails alone."""
+    source = request.POST if request.method == "POST" else request.GET
+    chosen = _ids(source.getlist("case"))
+    if not chosen:
+        messages.info(request, _("Wählen Sie zuerst in der Liste aus, was Sie annehmen möchten."))
+        return redirect("web:worklist")
+    if len(chosen) > MOST:
+        messages.error(request, _("Höchstens %(most)s Vorgänge auf einmal.") % {"most": MOST})
+        return redirect("web:worklist")
+    if request.method == "GET":
+        rows = selectors.rows(case_ids=chosen, by=actor_of(request))
+        context = {
+            "rows": [row for row in rows if row.can_accept],
+            "others": [row for row in rows if not row.can_accept],
+            "total_cents": sum(row.total_cents for row in rows if row.can_accept),
+            "once": once.token(),
+        }
+        return render(request, "web/accept_many.html", context)
+    if earlier := once.earlier(request):
+        return redirect(earlier)
+    choices = [
+        Choice(
+            case_id=case_id,
+            version=_version(request, case_id),
+            own_reference=request.POST.get(f"reference-{case_id}", ""),
+        )
+        for case_id in chosen
+    ]
+    results = services.accept_many(choices=choices, by=actor_of(request))
+    rows = {row.case_id: row for row in selectors.rows(case_ids=chosen, by=actor_of(request))}
+    report = [{"row": rows.get(result.case_id), "error": result.error.message if result.error else ""} for result in results]
+    failed = [line for line in report if line["error"]]
+    context = {"report": report, "failed": failed, "accepted": len(report) - len(failed)}
+    once.done(request, redirect("web:worklist").url)
+    return render(request, "web/accepted_many.html", context)
+
+
+def _ids(texts: list[str]) -> list[UUID]:
+    found = []
+    for text in texts:
+        try:
+            found.append(UUID(text))
+        except ValueError:
+            continue  # a mangled address chooses nothing
+    return list(dict.fromkeys(found))
+
+
+def _version(request: HttpRequest, case_id: UUID) -> int:
+    text = request.POST.get(f"version-{case_id}", "")
+    return int(text) if text.isascii() and text.isdigit() else 0

@@ -1,0 +1,72 @@
+"""A case: what it is, where it stands, and what to do next."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from tenants.cases import selectors, services
+from tenants.cases.evidence import export_evidence
+from tenants.cases.graph import State, Verb
+from tenants.cases.selectors import CaseView
+from tenants.clerks.roles import Role
+from tenants.web import guide
+from tenants.web.requests import actor_of, clerk_of
+from tenants.web.steps import PAGES
+
+
+@require_safe
+def show(request: HttpRequest, case_id: UUID) -> HttpResponse:
+    """Show a case. Its reading is recorded in the trail."""
+    view = selectors.read_case(case_id=case_id, by=actor_of(request))
+    if view.state is State.DRAFT:
+        return redirect("web:draft_edit", case_id=case_id)
+    may_act = clerk_of(request).may(Role.CASEWORKER)
+    context = {
+        "case": view,
+        "tone": guide.tone(view.state, view.side),
+        "advice": guide.advice(view.state, view.side),
+        "links": links(view) if may_act else [],
+        "may_act": may_act,
+        "may_see_danger": may_act,
+        "may_see_blocked": may_act,
+    }
+    return render(request, "web/case.html", context)
+
+
+def links(view: CaseView) -> list[dict[str, object]]:
+    """Return the steps that can be taken now, in the order in which people need them."""
+    possible = {step.verb for step in view.steps}
+    found: list[dict[str, object]] = []
+    if Verb.RESUBMIT in possible:
+        url = reverse("web:correct", args=[view.case_id])
+        found.append({"url": url, "button": _("Berichtigen und erneut senden")})
+    found.extend(
+        {"url": reverse("web:step", args=[view.case_id, page.slug]), "button": page.button}
+        for verb, page in PAGES.items()
+        if verb in possible
+    )
+    return found
+
+
+@require_POST
+def resend(request: HttpRequest, case_id: UUID, message_id: UUID) -> HttpResponse:
+    """Put a message that was parked back on its way."""
+    services.resend_message(case_id=case_id, message_id=message_id, by=actor_of(request))
+    messages.success(request, _("Die Nachricht ist erneut auf dem Weg."))
+    return redirect("web:case", case_id=case_id)
+
+
+@require_POST
+def evidence(request: HttpRequest, case_id: UUID) -> HttpResponse:
+    """Hand out the file that proves a case's deliveries without us. Taking it is recorded."""
+    view = selectors.read_case(case_id=case_id, by=actor_of(request))
+    file = export_evidence(case_id=case_id, by=actor_of(request))
+    response = HttpResponse(file, content_type="application/zip")
+    response["Content-Disposition"] = f'attachment; filename="nachweis-{view.reference}.zip"'
+    response["Cache-Control"] = "private, no-store"
+    return response

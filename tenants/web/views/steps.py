@@ -1,0 +1,99 @@
+"""Taking a step: a page with its form, then the service, then the case again."""
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from centre.kernel.errors import AmtsbrueckeError
+from tenants.cases import lifecycle, selectors
+from tenants.cases.errors import CaseChanged, InputInvalid, NotAllowed
+from tenants.cases.graph import Verb
+from tenants.cases.lifecycle import LifecycleError
+from tenants.cases.selectors import CaseView
+from tenants.documents.errors import DocumentRefused
+from tenants.web import attachments, once
+from tenants.web.requests import actor_of
+from tenants.web.steps import BY_SLUG, StepPage
+from tenants.web.views.errors import conflict
+
+
+@require_http_methods(["GET", "POST"])
+def take(request: HttpRequest, case_id: UUID, slug: str) -> HttpResponse:
+    page = BY_SLUG.get(slug)
+    if page is None:
+        raise Http404
+    here = reverse("web:case", args=[case_id])
+    if request.method == "POST" and (earlier := once.earlier(request)):
+        return redirect(earlier)
+    view = selectors.read_case(case_id=case_id, by=actor_of(request))
+    form = page.form(request.POST or None, initial=_suggestions(page, view))
+    if request.method == "POST" and form.is_valid():
+        try:
+            _take(request, page, view, form.cleaned_data)
+        except (CaseChanged, LifecycleError) as late:
+            return conflict(request, late.message, back=here)
+        except InputInvalid as invalid:
+            for fault in invalid.faults:
+                at = fault.path if fault.path in form.fields else None
+                form.add_error(at, f"{fault.text} {fault.hint}".strip())
+        except DocumentRefused as refused:
+            form.add_error(None, refused.message)
+        else:
+            messages.success(request, str(page.done))
+            once.done(request, here)
+            return redirect(here)
+    if page.verb not in {step.verb for step in view.steps}:
+        return _impossible(request, page, view, here)
+    return _page(request, page, view, form)
+
+
+def _suggestions(page: StepPage, view: CaseView) -> dict[str, Any]:
+    return {"own_reference": view.reference} if page.verb is Verb.ACCEPT else {}
+
+
+def _take(
+    request: HttpRequest, page: StepPage, view: CaseView, values: dict[str, Any]
+) -> None:
+    extra = dict(values)
+    if page.may_attach:
+        offered = attachments.unsent(view.documents)
+        extra["document_ids"] = attachments.chosen(request, view.case_id, offered)
+    version = request.POST.get("version", "")
+    page.take(
+        case_id=view.case_id,
+        version=int(version) if version.isascii() and version.isdigit() else 0,
+        by=actor_of(request),
+        **extra,
+    )
+
+
+def _impossible(
+    request: HttpRequest, page: StepPage, view: CaseView, here: str
+) -> HttpResponse:
+    """Answer a step that the case, or the clerk's role, does not allow."""
+    try:
+        lifecycle.take(view.standing, page.verb)
+    except AmtsbrueckeError as refused:
+        return conflict(request, refused.message, back=here)
+    raise NotAllowed
+
+
+def _page(
+    request: HttpRequest, page: StepPage, view: CaseView, form: forms.Form
+) -> HttpResponse:
+    context = {
+        "case": view,
+        "page": page,
+        "form": form,
+        "offered": attachments.unsent(view.documents) if page.may_attach else [],
+        "once": once.token(),
+        "version": request.POST.get("version", view.version),
+        "back": reverse("web:case", args=[view.case_id]),
+    }
+    return render(request, "web/step.html", context, status=400 if form.errors else 200)

@@ -1,0 +1,146 @@
+"""The list a working day begins with."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
+
+from tenants.cases import selectors
+from tenants.cases.selectors import Counts, Filters
+from tenants.clerks.roles import Role
+from tenants.web.requests import actor_of, clerk_of
+
+PAGE_SIZE = 50
+SORTS: Final = (
+    ("urgency", _("Dringlichkeit")),
+    ("age", _("Älteste zuerst")),
+    ("newest", _("Neueste zuerst")),
+    ("due", _("Frist")),
+)
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A part of the list."""
+
+    key: str
+    tab: str
+    title: Any
+    empty_title: Any
+    empty_text: Any
+
+    @property
+    def url(self) -> str:
+        return f"{reverse('web:worklist')}?{urlencode({'stand': self.key})}"
+
+
+TABS: Final = (
+    Tab(
+        "aufgaben",
+        "todo",
+        _("Zu tun"),
+        _("Alles erledigt"),
+        _("Zurzeit wartet nichts auf Sie. Neue Ersuchen und Antworten erscheinen hier von selbst."),
+    ),
+    Tab(
+        "eingang",
+        "inbox",
+        _("Eingang"),
+        _("Kein offenes Ersuchen"),
+        _("Ersuchen anderer Behörden an Ihre Kommune erscheinen hier, sobald sie eingehen."),
+    ),
+    Tab(
+        "ausgang",
+        "sent",
+        _("Ausgang"),
+        _("Noch kein Ersuchen gestellt"),
+        _("Ersuchen Ihrer Kommune an andere Behörden stehen hier, bis sie abgeschlossen sind."),
+    ),
+    Tab(
+        "entwuerfe",
+        "drafts",
+        _("Entwürfe"),
+        _("Kein Entwurf"),
+        _("Was Sie erfasst, aber noch nicht übermittelt haben, steht hier."),
+    ),
+    Tab(
+        "still",
+        "silent",
+        _("Ohne Antwort"),
+        _("Niemand schweigt"),
+        _("Hier stehen Ersuchen, zu denen die andere Behörde lange nichts gemeldet hat."),
+    ),
+    Tab(
+        "unzustellbar",
+        "undeliverable",
+        _("Unzustellbar"),
+        _("Alles zugestellt"),
+        _("Hier stehen Ersuchen, die nicht zugestellt werden konnten, mit dem Grund."),
+    ),
+    Tab(
+        "abgeschlossen",
+        "closed",
+        _("Abgeschlossen"),
+        _("Noch nichts abgeschlossen"),
+        _("Abgeschlossene Vorgänge bleiben hier lesbar."),
+    ),
+    Tab(
+        "alle",
+        "all",
+        _("Alle"),
+        _("Noch kein Vorgang"),
+        _("Sobald Sie ein Ersuchen stellen oder erhalten, steht es hier."),
+    ),
+)
+
+
+@require_safe
+def show(request: HttpRequest) -> HttpResponse:
+    tab = next((each for each in TABS if each.key == request.GET.get("stand")), TABS[0])
+    search = request.GET.get("suche", "").strip()[:100]
+    sort = request.GET.get("folge", "")
+    sort = sort if sort in dict(SORTS) else SORTS[0][0]
+    after = request.GET.get("nach") or None
+    page = selectors.read_worklist(
+        filters=Filters(tab=tab.tab, search=search),
+        sort=sort,
+        after=after,
+        limit=PAGE_SIZE,
+        by=actor_of(request),
+    )
+    stay = {"stand": tab.key, "suche": search, "folge": sort}
+    context = {
+        "tab": tab,
+        "tabs": list(_tabs(tab, selectors.counts())),
+        "page": page,
+        "search": search,
+        "sort": sort,
+        "sorts": SORTS,
+        "may_pick": clerk_of(request).may(Role.CASEWORKER) and tab.tab in {"todo", "inbox"},
+        "next_url": _url(stay, nach=page.next) if page.next else "",
+        "first_url": _url(stay) if after else "",
+        "everything": _url({"stand": "alle"}),
+        "everywhere": _url({"stand": "alle", "suche": search}),
+        "section": "worklist",
+    }
+    return render(request, "web/worklist.html", context)
+
+
+def _tabs(current: Tab, counts: Counts) -> Iterator[dict[str, Any]]:
+    for tab in TABS:
+        if tab.tab == "all":
+            number = None
+        else:
+            number = counts.by_tab.get(tab.tab)
+        yield {"title": tab.title, "url": tab.url, "count": number, "is_current": tab is current}
+
+
+def _url(stay: dict[str, str], **more: str) -> str:
+    kept = {key: value for key, value in {**stay, **more}.items() if value}
+    return f"{reverse('web:worklist')}?{urlencode(kept)}"
