@@ -9,7 +9,8 @@ from pathlib import Path
 import django
 import pytest
 
-if "DJANGO_SETTINGS_MODULE" in os.environ:
+# A worker of a parallel run inherits what the first process has set below.
+if "DJANGO_SETTINGS_MODULE" in os.environ and "PYTEST_XDIST_WORKER" not in os.environ:
     pytest.exit("Tests bring their own settings: unset DJANGO_SETTINGS_MODULE", returncode=4)
 
 # Settings are read once, at import: a test run sees nothing of the shell that started it.
