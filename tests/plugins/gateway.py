@@ -90,7 +90,7 @@ class Gateway:
     @asynccontextmanager
     async def blobs(
         self, certificate: Certificate | None = None
-    ) -> AsyncIterator[blob_service_pb2_grpc.BlobServiceAsyncStub]:
+    ) -> "AsyncIterator[blob_service_pb2_grpc.BlobServiceAsyncStub]":
         async with self.channel(certificate) as channel:
             yield blob_service_pb2_grpc.BlobServiceStub(channel)
 
