@@ -30,6 +30,17 @@ class NotAllowed(CaseError):
     reason = "NOT_ALLOWED"
 
 
+class StepNotPossible(CaseError):
+    """Das ist im jetzigen Stand des Vorgangs nicht möglich."""
+
+    reason = "STEP_NOT_POSSIBLE"
+
+    @staticmethod
+    def words(state_label: str) -> str:
+        """Return what to tell somebody whose step comes too late."""
+        return f"Das ist nicht mehr möglich: Der Vorgang steht auf „{state_label}“."
+
+
 class InputInvalid(CaseError):
     """Die Eingabe ist unvollständig oder fehlerhaft. Nichts wurde gespeichert."""
 

@@ -24,7 +24,7 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from centre.kernel.errors import AmtsbrueckeError
+from tenants.cases.errors import StepNotPossible
 from tenants.cases.graph import Graph, Kind, Party, Reception, Side, State, Step, Verb
 
 _R, _E = Side.REQUESTING, Side.REQUESTED
@@ -216,13 +216,7 @@ _RECEPTIONS: Final = MappingProxyType({reception.kind: reception for reception i
 _QUERIED: Final = frozenset({State.QUERIED, State.ACCEPTED_QUERIED})
 
 
-class LifecycleError(AmtsbrueckeError):
-    """Das ist im jetzigen Stand des Vorgangs nicht möglich."""
-
-    reason = "STEP_NOT_POSSIBLE"
-
-
-class MessageUnexpected(LifecycleError):
+class MessageUnexpected(StepNotPossible):
     """A message came that the other side could not send in this state."""
 
     reason = "MESSAGE_UNEXPECTED"
@@ -266,12 +260,12 @@ def possible(standing: Standing, *, by: Party) -> tuple[Step, ...]:
 def take(standing: Standing, verb: Verb, *, query_id: UUID | None = None) -> Standing:
     """Return where a case stands after a step. `query_id` names the query that `ASK` sends.
 
-    Raises `LifecycleError` if the step is not possible now.
+    Raises `StepNotPossible` if the step is not possible now.
     """
     row = _STEPS[verb]
     if row.side is not standing.side or standing.state not in row.paths:
         now = label(standing.state, standing.side) if standing.state else "neu"
-        raise LifecycleError(f"„{row.label}“ ist nicht möglich: Der Vorgang steht auf „{now}“.")
+        raise StepNotPossible(f"„{row.label}“ ist nicht möglich: Der Vorgang steht auf „{now}“.")
     return _at(standing, row.paths[standing.state], query_id)
 
 

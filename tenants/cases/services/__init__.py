@@ -15,7 +15,6 @@ from tenants.cases.services.drafting import (
     update_draft,
 )
 from tenants.cases.services.steps import (
-    Choice,
     Result,
     accept,
     accept_many,
@@ -30,7 +29,6 @@ from tenants.cases.services.steps import (
 )
 
 __all__ = [
-    "Choice",
     "Result",
     "accept",
     "accept_many",

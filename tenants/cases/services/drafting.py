@@ -18,10 +18,9 @@ from federation.outbox import services as outbox
 from federation.outbox.errors import NotDead
 from tenants.cases import checks, policies, references, validation, wire
 from tenants.cases.drafts import RequestDraft
-from tenants.cases.errors import DraftInvalid, DraftsInvalid
+from tenants.cases.errors import DraftInvalid, DraftsInvalid, StepNotPossible
 from tenants.cases.faults import Fault
 from tenants.cases.graph import Kind, Side, State, Verb
-from tenants.cases.lifecycle import LifecycleError
 from tenants.cases.models import Case, CaseCounter, CaseMessage, Direction, Outcome, RequestContent
 from tenants.cases.payloads import AssistanceRequest, Attachment
 from tenants.cases.services.reading import attached, locked
@@ -176,7 +175,7 @@ def cancel_letter(message: CaseMessage, work: Work) -> None:
 def _draft(case_id: UUID, version: int | None) -> Case:
     case = locked(case_id, version)
     if case.state != State.DRAFT:
-        raise LifecycleError("Das Ersuchen ist schon abgesandt; der Entwurf ist nicht mehr da.")
+        raise StepNotPossible("Das Ersuchen ist schon abgesandt; der Entwurf ist nicht mehr da.")
     return case
 
 

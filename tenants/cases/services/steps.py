@@ -17,10 +17,9 @@ from centre.kernel.ids import new_id
 from federation.outbox import services as outbox
 from federation.outbox.errors import LetterExpired, NotDead
 from tenants.cases import codes, faults, policies
-from tenants.cases.errors import InputInvalid, NotResendable
+from tenants.cases.errors import InputInvalid, NotResendable, StepNotPossible
 from tenants.cases.faults import Fault
 from tenants.cases.graph import Verb
-from tenants.cases.lifecycle import LifecycleError
 from tenants.cases.models import Case, CaseMessage, Direction, Outcome
 from tenants.cases.money import format_euro
 from tenants.cases.payloads import (
@@ -55,15 +54,6 @@ def accept(*, case_id: UUID, version: int, own_reference: str, note: str = "", b
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """One of many cases to accept."""
-
-    case_id: UUID
-    version: int
-    own_reference: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What became of one of many."""
 
@@ -71,22 +61,20 @@ class Result:
     error: AmtsbrueckeError | None = None
 
 
-def accept_many(*, choices: Sequence[Choice], by: Actor) -> list[Result]:
-    """Accept cases one by one; one that cannot be accepted does not keep back the others."""
+def accept_many(*, choices: Sequence[tuple[UUID, int, str]], by: Actor) -> list[Result]:
+    """Accept cases, each given as id, seen version and own reference; tell of each what came of it.
+
+    One that cannot be accepted does not keep back the others.
+    """
     policies.require_worker(by)
     results = []
-    for choice in choices:
+    for case_id, version, own_reference in choices:
         error: AmtsbrueckeError | None = None
         try:
-            accept(
-                case_id=choice.case_id,
-                version=choice.version,
-                own_reference=choice.own_reference,
-                by=by,
-            )
+            accept(case_id=case_id, version=version, own_reference=own_reference, by=by)
         except AmtsbrueckeError as refused:
             error = refused
-        results.append(Result(case_id=choice.case_id, error=error))
+        results.append(Result(case_id=case_id, error=error))
     return results
 
 
@@ -139,7 +127,7 @@ def answer(
     with transaction.atomic():
         case, work = _begin(case_id, version, by)
         if case.query_id is None:
-            raise LifecycleError("Es ist keine Rückfrage offen.")
+            raise StepNotPossible("Es ist keine Rückfrage offen.")
         message_id = new_id()
         sent = attached(case, document_ids, message_id=message_id)
         payload = Answer(query_id=case.query_id, text=text, documents=sent)

@@ -21,6 +21,7 @@ from centre.kernel.ids import new_id
 from federation.outbox import services as outbox
 from federation.protocol.messages import BlobRef, InboundMessage, MessageKind, OutboundMessage
 from tenants.cases import deadlines, lifecycle, payloads, wire
+from tenants.cases.errors import StepNotPossible
 from tenants.cases.graph import Kind, Side, Verb
 from tenants.cases.lifecycle import Standing
 from tenants.cases.models import (
@@ -77,7 +78,7 @@ class Work:
         text: str = "",
         message_id: UUID | None = None,
     ) -> None:
-        """Take a step of the life cycle and send what it sends. Raises `LifecycleError`."""
+        """Take a step of the life cycle and send what it sends. Raises `StepNotPossible`."""
         row = lifecycle.step(verb)
         message_id = message_id or new_id()
         standing = lifecycle.take(case.standing, verb, query_id=message_id)
@@ -106,7 +107,7 @@ class Work:
     def change(self, case: Case, standing: Standing) -> None:
         """Put a case into another standing; the clock of its state starts anew."""
         if standing.state is None:
-            raise lifecycle.LifecycleError
+            raise StepNotPossible
         if standing.state != case.state:
             case.state_since = self.now
             case.due_at = deadlines.due_at(standing.side, standing.state, since=self.now)
@@ -162,7 +163,7 @@ class Work:
 
     def _send(self, case: Case, message_id: UUID, kind: Kind, payload: Payload) -> None:
         if case.other_authority is None:
-            raise lifecycle.LifecycleError("Die andere Behörde fehlt.")
+            raise StepNotPossible("Die andere Behörde fehlt.")
         content = wire.write(payload)
         case.out_sequence += 1
         days = getattr(settings, "CASE_MESSAGE_DAYS", MESSAGE_DAYS)

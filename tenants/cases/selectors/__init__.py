@@ -1,0 +1,39 @@
+"""Reads of cases. `read_...` leaves a trace in the trail and is what doors use."""
+
+from tenants.cases.selectors.case import (
+    CaseView,
+    TimelineEntry,
+    case_view,
+    message_ids,
+    payload_of,
+    read_case,
+)
+from tenants.cases.selectors.deliveries import DeliveryView
+from tenants.cases.selectors.worklist import (
+    Counts,
+    Filters,
+    Page,
+    Row,
+    counts,
+    read_worklist,
+    rows,
+    worklist,
+)
+
+__all__ = [
+    "CaseView",
+    "Counts",
+    "DeliveryView",
+    "Filters",
+    "Page",
+    "Row",
+    "TimelineEntry",
+    "case_view",
+    "counts",
+    "message_ids",
+    "payload_of",
+    "read_case",
+    "read_worklist",
+    "rows",
+    "worklist",
+]

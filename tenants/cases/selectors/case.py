@@ -1,0 +1,181 @@
+"""One case with everything that its page shows."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from centre.audit import services as audit
+from centre.audit.chain import Entry
+from centre.audit.events import AuditEvent
+from centre.kernel import clock
+from centre.kernel.actors import Actor
+from tenants.cases import deadlines, lifecycle, policies, wire
+from tenants.cases.drafts import Address, Danger, RequestDraft
+from tenants.cases.errors import CaseNotFound
+from tenants.cases.graph import Kind, Side, State, Step
+from tenants.cases.models import Case, CaseEvent, CaseMessage, Direction
+from tenants.cases.payloads import Query
+from tenants.cases.selectors import deliveries
+from tenants.cases.selectors.deliveries import DeliveryView
+from tenants.documents import selectors as documents
+from tenants.documents.models import Document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineEntry:
+    """One line of what happened, at either side."""
+
+    at: datetime
+    label: str
+    by: str
+    text: str
+    is_ours: bool
+    message_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseView:
+    """A case as somebody with certain rights may see it now."""
+
+    case_id: UUID
+    reference: str
+    side: Side
+    state: State
+    state_label: str
+    #: What a step must name to show that nobody has written in between.
+    version: int
+    other_authority: UUID | None
+    other_name: str
+    own_reference: str
+    other_reference: str
+    request: RequestDraft
+    #: What can be done next.
+    steps: tuple[Step, ...]
+    #: The text of the open query.
+    open_query: str
+    due_at: datetime | None
+    due_label: str
+    is_overdue: bool
+    #: A message of ours did not get through: the machine's reason.
+    trouble: str
+    reason: str
+    result: str
+    collected_cents: int
+    costs_cents: int
+    created_at: datetime
+    opened_at: datetime | None
+    delivered_at: datetime | None
+    closed_at: datetime | None
+    timeline: tuple[TimelineEntry, ...]
+    deliveries: tuple[DeliveryView, ...]
+    documents: tuple[Document, ...]
+
+
+def read_case(*, case_id: UUID, by: Actor) -> CaseView:
+    """Return a case and note in the trail that it was read. Raises `CaseNotFound`, `NotAllowed`."""
+    policies.require_reader(by)
+    with transaction.atomic():
+        view = case_view(case_id=case_id, by=by)
+        entry = Entry(
+            event=AuditEvent.CASE_REQUEST_READ,
+            by=by,
+            subject=view.reference,
+            detail={"case": str(case_id)},
+        )
+        audit.record(events=[entry])
+    return view
+
+
+def case_view(*, case_id: UUID, by: Actor) -> CaseView:
+    """Return a case without a trace. Doors use `read_case`."""
+    case = Case.objects.select_related("content").filter(id=case_id).first()
+    if case is None:
+        raise CaseNotFound
+    request = wire.read_record(RequestDraft, bytes(case.content.record))
+    if not policies.may_see_danger(by):
+        request = _without_protected(request)
+    standing = case.standing
+    side, state = Side(case.side), State(case.state)
+    deadline = deadlines.DEADLINES.get((side, state))
+    return CaseView(
+        case_id=case.id,
+        reference=case.reference,
+        side=side,
+        state=state,
+        state_label=lifecycle.label(state, side),
+        version=case.version,
+        other_authority=case.other_authority,
+        other_name=case.other_name,
+        own_reference=case.own_reference,
+        other_reference=case.other_reference,
+        request=request,
+        steps=policies.steps(by, standing),
+        open_query=_query_text(case),
+        due_at=case.due_at,
+        due_label=deadline.label if deadline else "",
+        is_overdue=case.due_at is not None and case.due_at < clock.now(),
+        trouble=case.trouble,
+        reason=case.reason,
+        result=case.result,
+        collected_cents=case.collected_cents,
+        costs_cents=case.costs_cents,
+        created_at=case.created_at,
+        opened_at=case.opened_at,
+        delivered_at=case.delivered_at,
+        closed_at=case.closed_at,
+        timeline=_timeline(case),
+        deliveries=deliveries.of_case(case.id),
+        documents=tuple(documents.of_case(case.id)),
+    )
+
+
+def message_ids(case_id: UUID) -> list[tuple[UUID, bool]]:
+    """Return the messages of a case in the order of its log; True: sent by us."""
+    rows = CaseMessage.objects.filter(case_id=case_id).order_by("number")
+    return [(each.id, each.direction == Direction.OUT) for each in rows.only("id", "direction")]
+
+
+def payload_of(message_id: UUID) -> bytes:
+    """Return the content of a message, byte for byte as it was sealed or opened."""
+    row = CaseMessage.objects.only("payload").filter(id=message_id).first()
+    if row is None:
+        raise CaseNotFound("Diese Nachricht gibt es hier nicht.")
+    return bytes(row.payload)
+
+
+def _timeline(case: Case) -> tuple[TimelineEntry, ...]:
+    rows = CaseEvent.objects.filter(case_id=case.id).order_by("at", "id")
+    return tuple(
+        TimelineEntry(
+            at=row.at,
+            label=row.label,
+            by=row.by,
+            text=row.text,
+            is_ours=row.side == case.side,
+            message_id=row.message_id,
+        )
+        for row in rows
+    )
+
+
+def _query_text(case: Case) -> str:
+    if case.query_id is None:
+        return ""
+    row = CaseMessage.objects.filter(id=case.query_id).first()
+    if row is None:
+        return ""
+    query = wire.read(Kind.QUERY, row.schema_version, bytes(row.payload))
+    return query.text if isinstance(query, Query) else ""
+
+
+def _without_protected(request: RequestDraft) -> RequestDraft:
+    """Leave out what only those see who work on cases: danger, and addresses under a block."""
+    debtors = tuple(
+        replace(debtor, address=Address(), former_addresses=(), phone="", email="", employer="")
+        if debtor.disclosure_blocked
+        else debtor
+        for debtor in request.debtors
+    )
+    return replace(request, debtors=debtors, danger=Danger(known=request.danger.known))

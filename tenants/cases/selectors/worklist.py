@@ -1,0 +1,255 @@
+"""The worklist: pages of rows, and how many there are of each kind."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Count, F, Q, QuerySet
+
+from centre.audit import services as audit
+from centre.audit.chain import Entry
+from centre.audit.events import AuditEvent
+from centre.kernel import clock
+from centre.kernel.actors import Actor
+from tenants.cases import lifecycle, policies
+from tenants.cases.graph import Side, State, Verb
+from tenants.cases.models import Case
+from tenants.cases.worklists import PARTS, Part, Place
+
+MAX_ROWS: Final = 200
+SORTS: Final = ("urgency", "age", "newest", "due")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    #: A part of `tenants.cases.worklists.PARTS`.
+    tab: str = "todo"
+    states: tuple[State, ...] = ()
+    #: Words that must all occur in references, names or the other authority.
+    search: str = ""
+    authority: UUID | None = None
+    overdue: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the worklist."""
+
+    case_id: UUID
+    reference: str
+    side: Side
+    state: State
+    state_label: str
+    debtor_name: str
+    other_name: str
+    own_reference: str
+    total_cents: int
+    urgent: bool
+    #: Since when it stands there, and by when that should end.
+    since: datetime
+    due_at: datetime | None
+    is_overdue: bool
+    trouble: str
+    can_accept: bool
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    rows: tuple[Row, ...]
+    #: Where the next page begins; None: there is none.
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    by_tab: Mapping[str, int]
+    by_state: Mapping[Place, int]
+    overdue: int
+
+
+def read_worklist(
+    *, filters: Filters, by: Actor, sort: str = "urgency", after: str | None = None, limit: int = 50
+) -> Page:
+    """Return a page of the worklist and note in the trail that it was shown."""
+    policies.require_reader(by)
+    with transaction.atomic():
+        page = worklist(filters=filters, sort=sort, after=after, limit=limit)
+        _tell(by, filters.tab, page.rows, searched="yes" if filters.search else "no")
+    return page
+
+
+def rows(*, case_ids: Sequence[UUID], by: Actor) -> tuple[Row, ...]:
+    """Return the rows of chosen cases in the given order, and note in the trail who saw them."""
+    policies.require_reader(by)
+    with transaction.atomic():
+        found = {case.id: case for case in _columns(Case.objects.filter(id__in=case_ids))}
+        chosen = tuple(_row(found[each]) for each in dict.fromkeys(case_ids) if each in found)
+        _tell(by, "chosen", chosen)
+    return chosen
+
+
+def worklist(
+    *, filters: Filters, sort: str = "urgency", after: str | None = None, limit: int = 50
+) -> Page:
+    """Return a page of the worklist with one query. Doors use `read_worklist`.
+
+    Pages are found by their last row and not by counting, so each costs the same and nothing is
+    shown twice when cases come in between. A mark that is none starts at the beginning.
+    """
+    order = sort if sort in SORTS else "urgency"
+    limit = max(1, min(limit, MAX_ROWS))
+    found = _columns(_filtered(filters))
+    if mark := _unpack(order, after):
+        found = found.filter(_beyond(order, *mark))
+    cases = list(found.order_by(*_ORDERS[order])[: limit + 1])
+    more = len(cases) > limit
+    cases = cases[:limit]
+    return Page(tuple(map(_row, cases)), _pack(order, cases[-1]) if more else None)
+
+
+def counts() -> Counts:
+    """Return how many cases there are of each kind, with one query."""
+    now = clock.now()
+    groups = Case.objects.values_list("side", "state").annotate(
+        number=Count("id"),
+        late=Count("id", filter=Q(due_at__lt=now)),
+        troubled=Count("id", filter=~Q(trouble="")),
+        either=Count("id", filter=Q(due_at__lt=now) | ~Q(trouble="")),
+    )
+    by_state: dict[Place, int] = {}
+    by_tab = dict.fromkeys(PARTS, 0)
+    overdue = 0
+    for side, state, number, late, troubled, either in groups.order_by():
+        place = (Side(side), State(state))
+        by_state[place] = number
+        overdue += late
+        for name, part in PARTS.items():
+            if place in part.places:
+                by_tab[name] += number
+            elif place in part.late_places:
+                by_tab[name] += either if part.trouble else late
+            elif part.trouble:
+                by_tab[name] += troubled
+    return Counts(by_tab, by_state, overdue)
+
+
+# -- which cases ----------------------------------------------------------------------------
+
+
+def _filtered(filters: Filters) -> QuerySet[Case]:
+    found = Case.objects.filter(_part(PARTS.get(filters.tab, PARTS["all"])))
+    if filters.states:
+        found = found.filter(state__in=filters.states)
+    if filters.authority:
+        found = found.filter(other_authority=filters.authority)
+    if filters.overdue:
+        found = found.filter(due_at__lt=clock.now())
+    for word in filters.search.replace("\0", "").casefold().split()[:8]:
+        found = found.filter(search__contains=word)
+    return found
+
+
+def _part(part: Part) -> Q:
+    if part is PARTS["all"]:
+        return Q()
+    wanted = _places(part.places)
+    if part.late_places:
+        wanted |= _places(part.late_places) & Q(due_at__lt=clock.now())
+    return wanted | ~Q(trouble="") if part.trouble else wanted
+
+
+def _places(places: frozenset[Place]) -> Q:
+    wanted = Q(pk__in=[])
+    for side in Side:
+        if states := sorted(state for where, state in places if where is side):
+            wanted |= Q(side=side, state__in=states)
+    return wanted
+
+
+# -- in which order -------------------------------------------------------------------------
+
+_ORDERS: Final[Mapping[str, tuple[Any, ...]]] = {
+    "urgency": ("-urgent", "created_at", "id"),
+    "age": ("created_at", "id"),
+    "newest": ("-created_at", "-id"),
+    "due": (F("due_at").asc(nulls_last=True), "id"),
+}
+type _Mark = tuple[bool, datetime | None, UUID]
+
+
+def _beyond(order: str, urgent: bool, moment: datetime | None, last: UUID) -> Q:  # noqa: FBT001
+    if order == "due":
+        if moment is None:
+            return Q(due_at=None, id__gt=last)
+        return Q(due_at__gt=moment) | Q(due_at=moment, id__gt=last) | Q(due_at=None)
+    if order == "newest":
+        return Q(created_at__lt=moment) | Q(created_at=moment, id__lt=last)
+    later = Q(created_at__gt=moment) | Q(created_at=moment, id__gt=last)
+    if order == "age":
+        return later
+    return (Q(urgent=True) & later) | Q(urgent=False) if urgent else Q(urgent=False) & later
+
+
+def _pack(order: str, case: Case) -> str:
+    moment = case.due_at if order == "due" else case.created_at
+    mark = [order, case.urgent, moment.isoformat() if moment else None, str(case.id)]
+    return base64.urlsafe_b64encode(json.dumps(mark).encode()).decode().rstrip("=")
+
+
+def _unpack(order: str, text: str | None) -> _Mark | None:
+    if not text:
+        return None
+    try:
+        mark = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        made_for, urgent, moment, last = mark
+        moment = datetime.fromisoformat(moment) if moment else None
+        if made_for != order or (moment is None and order != "due"):
+            return None
+        return bool(urgent), moment, UUID(last)
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+# -- what is shown --------------------------------------------------------------------------
+
+
+def _columns(found: QuerySet[Case]) -> QuerySet[Case]:
+    return found.defer("search")
+
+
+def _row(case: Case) -> Row:
+    side, state = Side(case.side), State(case.state)
+    return Row(
+        case_id=case.id,
+        reference=case.reference,
+        side=side,
+        state=state,
+        state_label=lifecycle.label(state, side),
+        debtor_name=case.debtor,
+        other_name=case.other_name,
+        own_reference=case.own_reference,
+        total_cents=case.total_cents,
+        urgent=case.urgent,
+        since=case.state_since,
+        due_at=case.due_at,
+        is_overdue=case.due_at is not None and case.due_at < clock.now(),
+        trouble=case.trouble,
+        can_accept=side is Side.REQUESTED and state in lifecycle.step(Verb.ACCEPT).paths,
+        version=case.version,
+    )
+
+
+def _tell(by: Actor, part: str, shown: Sequence[Row], **detail: str) -> None:
+    entry = Entry(
+        event=AuditEvent.CASE_WORKLIST_READ,
+        by=by,
+        subject=part[:40],
+        detail={"rows": str(len(shown)), **detail},
+    )
+    audit.record(events=[entry])

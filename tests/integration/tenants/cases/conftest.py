@@ -1,0 +1,194 @@
+"""Two towns that know each other, and a postman who carries their messages by hand."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from django.db import transaction
+
+from centre.audit import services as audit
+from centre.audit.chain import Entry
+from centre.directory import selectors as directory
+from centre.directory.interface import Directory
+from centre.directory.records import AuthorityRecord, CentreRecord, PublicKey, Snapshot
+from centre.kernel import clock
+from centre.kernel.actors import Actor
+from centre.keys import keystore
+from centre.registry.models import Municipality
+from centre.tenancy.context import tenant_scope
+from federation.outbox.states import DeliveryState, Outcome
+from federation.protocol.messages import BlobRef, InboundMessage, MessageKind
+from tenants.cases import inbound, payloads, wire
+from tenants.cases.graph import Kind
+from tenants.cases.models import Case, CaseMessage, Direction
+from tests.factories.clerks import clerk
+
+HANDLERS: dict[str, Callable[..., Sequence[Entry]]] = {
+    kind: getattr(inbound, f"on_{kind}") for kind in MessageKind
+}
+
+
+def _record(town: Municipality) -> AuthorityRecord:
+    with tenant_scope(town):
+        halves = keystore.authority_public_keys(town.tenant_role)
+    return AuthorityRecord(
+        id=town.authority_id,
+        name=town.name,
+        home_centre="krz",
+        ags=town.ags,
+        ars=town.ars,
+        keys=tuple(
+            PublicKey(
+                kid=half.kid,
+                purpose=half.purpose,
+                suite=half.suite,
+                raw=half.raw,
+                not_before=clock.now() - timedelta(days=1),
+            )
+            for half in halves
+        ),
+    )
+
+
+@dataclass
+class Town:
+    """A municipality and one of its caseworkers."""
+
+    municipality: Municipality
+    by: Actor
+
+    @property
+    def id(self) -> UUID:
+        return self.municipality.authority_id
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        with tenant_scope(self.municipality):
+            yield
+
+    def case(self, case_id: UUID) -> Case:
+        with self.scope():
+            return Case.objects.get(id=case_id)
+
+
+@dataclass
+class Postman:
+    """Carries what lies in the logs of the towns, in the order of each case's sequence."""
+
+    towns: dict[UUID, Town]
+    carried: set[UUID] = field(default_factory=set)
+
+    def waiting(self, sender: Town) -> list[InboundMessage]:
+        """Return what a town has sent and was not carried yet."""
+        with sender.scope():
+            rows = CaseMessage.objects.filter(direction=Direction.OUT).exclude(id__in=self.carried)
+            return [_letter(row, sender) for row in rows.order_by("case_id", "number")]
+
+    def bring(self, letter: InboundMessage) -> None:
+        """Let a letter take its effect at its recipient."""
+        self.carried.add(letter.message_id)
+        with self.towns[letter.recipient].scope(), transaction.atomic():
+            audit.record(events=HANDLERS[letter.kind](message=letter))
+
+    def bring_all(self, sender: Town) -> int:
+        """Bring everything that a town has sent, with the receipts back; return how many."""
+        letters = self.waiting(sender)
+        for letter in letters:
+            self.bring(letter)
+        self.tell(sender, letters, DeliveryState.RELAYED)
+        return len(letters)
+
+    def until_quiet(self) -> None:
+        """Bring to and fro until nobody has anything left."""
+        while sum(self.bring_all(town) for town in self.towns.values()):
+            pass
+
+    def tell(
+        self,
+        sender: Town,
+        letters: Sequence[InboundMessage],
+        state: DeliveryState,
+        reason: str = "",
+    ) -> None:
+        """Tell a town what became of its letters."""
+        news = [
+            Outcome(
+                message_id=letter.message_id,
+                case_id=letter.case_id,
+                kind=letter.kind,
+                state=state,
+                reason=reason,
+                at=clock.now(),
+            )
+            for letter in letters
+        ]
+        self.carried |= {letter.message_id for letter in letters}
+        with sender.scope(), transaction.atomic():
+            audit.record(events=inbound.on_outcomes(outcomes=news))
+
+
+def _letter(row: CaseMessage, sender: Town) -> InboundMessage:
+    payload = wire.read(Kind(row.kind), row.schema_version, bytes(row.payload))
+    return InboundMessage(
+        message_id=row.id,
+        origin_centre="krz",
+        sender=sender.id,
+        recipient=row.other_authority,
+        case_id=row.case_id,
+        case_sequence=row.sequence,
+        kind=MessageKind(row.kind),
+        schema_version=row.schema_version,
+        payload=bytes(row.payload),
+        created_at=row.created_at,
+        received_at=clock.now(),
+        blobs=tuple(
+            BlobRef(each.digest.hex(), each.sealed_size) for each in payloads.attachments(payload)
+        ),
+    )
+
+
+def _town(municipality: Municipality) -> Town:
+    with tenant_scope(municipality):
+        return Town(municipality, clerk().actor)
+
+
+@pytest.fixture
+def known(
+    monkeypatch: pytest.MonkeyPatch, alpha: Municipality, beta: Municipality, gamma: Municipality
+) -> None:
+    """Let the directory know the three towns."""
+    snapshot = Snapshot(
+        version=1,
+        published_at=clock.now(),
+        expires_at=clock.in_future(days=1),
+        centres=(CentreRecord(id="krz", name="krz", endpoint=""),),
+        authorities=tuple(_record(town) for town in (alpha, beta, gamma)),
+    )
+    known = Directory(snapshot, digest="1")
+    monkeypatch.setattr(directory, "present", lambda: known)
+
+
+@pytest.fixture
+def a(alpha: Municipality, known: None) -> Town:
+    """The requesting town."""
+    return _town(alpha)
+
+
+@pytest.fixture
+def b(beta: Municipality, known: None) -> Town:
+    """The requested town."""
+    return _town(beta)
+
+
+@pytest.fixture
+def c(gamma: Municipality, known: None) -> Town:
+    """Another town that could be asked."""
+    return _town(gamma)
+
+
+@pytest.fixture
+def post(a: Town, b: Town, c: Town) -> Postman:
+    return Postman({town.id: town for town in (a, b, c)})
