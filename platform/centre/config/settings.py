@@ -100,7 +100,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "tenants.web.sessions.session_rules",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "tenants.web.sessions.PasswordChangeFirst",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "tenants.web.errors.ErrorsInWords",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 TEMPLATES: list[dict[str, Any]] = [

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from tenants.cases.codes import Codes
 from tenants.cases.money import NotMoney, euros, parse_euro
 
+_CHOOSE = gettext_lazy("Bitte wählen")
 _DAYS = ("%d.%m.%Y", "%d.%m.%y", "%Y-%m-%d", "%d%m%Y")
 
 
@@ -125,7 +126,7 @@ class Code(forms.ChoiceField):
         codes: Codes,
         *,
         hint: Any = "",
-        empty: Any = gettext_lazy("Bitte wählen"),
+        empty: Any = _CHOOSE,
         required: bool = False,
     ) -> None:
         super().__init__(

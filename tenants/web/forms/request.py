@@ -1,4 +1,4 @@
-"""The parts of a request as forms. A field is named after the attribute that it fills, `__` for `.`.
+"""The parts of a request as forms. A field is named after its attribute, `__` for `.`.
 
 Nothing here is required: a draft may be incomplete. What is wrong with its content is told by
 `tenants.cases.validation`; these forms only tell what cannot be read, such as a day.

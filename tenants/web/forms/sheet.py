@@ -7,12 +7,12 @@ travels in the sheet itself, so that adding one works without a script.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
 from functools import cache, cached_property
 from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.utils import timezone
 
 from tenants.cases.drafts import AncillaryClaim, Claim, Debtor, RequestDraft, Title
 from tenants.cases.faults import Fault
@@ -120,12 +120,14 @@ class Sheet:
 
     def is_readable(self) -> bool:
         """Say whether every field can be read; what cannot is marked at the field."""
-        return all([part.form.is_valid() for part in self.parts()])
+        readable = [part.form.is_valid() for part in self.parts()]  # each marks its own fields
+        return all(readable)
 
     def draft(self) -> RequestDraft:
         """Return what the sheet says. Only for a readable sheet."""
+        general: RequestDraft = self.general.result()
         return replace(
-            self.general.result(),
+            general,
             requested_authority=self.authority,
             debtors=self.debtors.result(),
             titles=self.titles.result(),
@@ -173,7 +175,7 @@ class Sheet:
     def errors(self) -> list[tuple[Part, forms.BoundField, str]]:
         """Return every error with its field, in the order of the page."""
         return [
-            (part, part.form[name], text)
+            (part, part.form[name], str(text))
             for part in self.parts()
             for name, texts in part.form.errors.items()
             if name in part.form.fields
@@ -217,7 +219,7 @@ class Sheet:
             name.startswith(f"{prefix}-") for name in self._data or {}
         )
         data = None if fresh else self._data
-        made = form(data, prefix=prefix, initial=_values(record, form))  # type: ignore[arg-type]
+        made = form(data, prefix=prefix, initial=_values(record, form))
         needed = _needed_of(form)
         for name, field in made.fields.items():
             field.on_sheet, field.is_needed = True, name in needed  # type: ignore[attr-defined]
@@ -230,7 +232,7 @@ def _needed() -> frozenset[str]:
     blank = RequestDraft(
         debtors=(Debtor(),), titles=(Title(),), claims=(Claim(ancillary=(AncillaryClaim(),)),)
     )
-    return frozenset(fault.path for fault in errors(validate(blank, today=date.today())))
+    return frozenset(fault.path for fault in errors(validate(blank, today=timezone.localdate())))
 
 
 def _needed_of(form: type[forms.Form]) -> set[str]:
@@ -242,9 +244,7 @@ def _needed_of(form: type[forms.Form]) -> set[str]:
         GeneralForm: "",
     }
     head = heads[form]
-    return {
-        path[len(head) :].replace(".", "__") for path in _needed() if path.startswith(head)
-    }
+    return {path[len(head) :].replace(".", "__") for path in _needed() if path.startswith(head)}
 
 
 def _values(record: Any, form: type[forms.Form]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ _FILE_KINDS = {
     "image/tiff": "TIFF",
     "text/plain": "Text",
 }
+_MEGABYTE = 1_000_000
 _TONES = {"info", "success", "warning", "danger"}
 
 
@@ -107,9 +108,9 @@ def file_kind(media_type: str) -> str:
 @register.filter
 def size(octets: int) -> str:
     """Return a size in KB or MB, rounded up: no file is 0 KB."""
-    if octets < 1_000_000:
+    if octets < _MEGABYTE:
         return f"{-(-octets // 1000)} KB"
-    return f"{formats.number_format(octets / 1_000_000, decimal_pos=1)} MB"
+    return f"{formats.number_format(octets / _MEGABYTE, decimal_pos=1)} MB"
 
 
 @register.filter

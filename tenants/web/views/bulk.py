@@ -9,7 +9,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from tenants.cases import selectors, services
-from tenants.cases.services import Choice
 from tenants.web import once
 from tenants.web.requests import actor_of
 
@@ -39,16 +38,15 @@ def accept(request: HttpRequest) -> HttpResponse:
     if earlier := once.earlier(request):
         return redirect(earlier)
     choices = [
-        Choice(
-            case_id=case_id,
-            version=_version(request, case_id),
-            own_reference=request.POST.get(f"reference-{case_id}", ""),
-        )
+        (case_id, _version(request, case_id), request.POST.get(f"reference-{case_id}", ""))
         for case_id in chosen
     ]
     results = services.accept_many(choices=choices, by=actor_of(request))
-    rows = {row.case_id: row for row in selectors.rows(case_ids=chosen, by=actor_of(request))}
-    report = [{"row": rows.get(result.case_id), "error": result.error.message if result.error else ""} for result in results]
+    shown = {row.case_id: row for row in selectors.rows(case_ids=chosen, by=actor_of(request))}
+    report = [
+        {"row": shown.get(result.case_id), "error": result.error.message if result.error else ""}
+        for result in results
+    ]
     failed = [line for line in report if line["error"]]
     context = {"report": report, "failed": failed, "accepted": len(report) - len(failed)}
     once.done(request, redirect("web:worklist").url)

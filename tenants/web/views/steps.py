@@ -12,9 +12,9 @@ from django.views.decorators.http import require_http_methods
 
 from centre.kernel.errors import AmtsbrueckeError
 from tenants.cases import lifecycle, selectors
-from tenants.cases.errors import CaseChanged, InputInvalid, NotAllowed
+from tenants.cases.errors import CaseChanged, InputInvalid, NotAllowed, StepNotPossible
 from tenants.cases.graph import Verb
-from tenants.cases.lifecycle import LifecycleError
+from tenants.cases.lifecycle import Standing
 from tenants.cases.selectors import CaseView
 from tenants.documents.errors import DocumentRefused
 from tenants.web import attachments, once
@@ -36,7 +36,7 @@ def take(request: HttpRequest, case_id: UUID, slug: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             _take(request, page, view, form.cleaned_data)
-        except (CaseChanged, LifecycleError) as late:
+        except (CaseChanged, StepNotPossible) as late:
             return conflict(request, late.message, back=here)
         except InputInvalid as invalid:
             for fault in invalid.faults:
@@ -57,9 +57,7 @@ def _suggestions(page: StepPage, view: CaseView) -> dict[str, Any]:
     return {"own_reference": view.reference} if page.verb is Verb.ACCEPT else {}
 
 
-def _take(
-    request: HttpRequest, page: StepPage, view: CaseView, values: dict[str, Any]
-) -> None:
+def _take(request: HttpRequest, page: StepPage, view: CaseView, values: dict[str, Any]) -> None:
     extra = dict(values)
     if page.may_attach:
         offered = attachments.unsent(view.documents)
@@ -73,20 +71,16 @@ def _take(
     )
 
 
-def _impossible(
-    request: HttpRequest, page: StepPage, view: CaseView, here: str
-) -> HttpResponse:
+def _impossible(request: HttpRequest, page: StepPage, view: CaseView, here: str) -> HttpResponse:
     """Answer a step that the case, or the clerk's role, does not allow."""
     try:
-        lifecycle.take(view.standing, page.verb)
+        lifecycle.take(Standing(side=view.side, state=view.state), page.verb)
     except AmtsbrueckeError as refused:
         return conflict(request, refused.message, back=here)
     raise NotAllowed
 
 
-def _page(
-    request: HttpRequest, page: StepPage, view: CaseView, form: forms.Form
-) -> HttpResponse:
+def _page(request: HttpRequest, page: StepPage, view: CaseView, form: forms.Form) -> HttpResponse:
     context = {
         "case": view,
         "page": page,

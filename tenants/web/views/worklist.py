@@ -134,10 +134,7 @@ def show(request: HttpRequest) -> HttpResponse:
 
 def _tabs(current: Tab, counts: Counts) -> Iterator[dict[str, Any]]:
     for tab in TABS:
-        if tab.tab == "all":
-            number = None
-        else:
-            number = counts.by_tab.get(tab.tab)
+        number = None if tab.tab == "all" else counts.by_tab.get(tab.tab)
         yield {"title": tab.title, "url": tab.url, "count": number, "is_current": tab is current}
 
 
