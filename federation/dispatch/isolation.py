@@ -15,6 +15,7 @@ from enum import StrEnum
 KILLS_TO_SUSPECT = 3
 KILLS_TO_PARK = 3
 CUTS_TO_PARK = 12
+_MOST_KILLS = 10_000
 
 
 class Ending(StrEnum):
@@ -63,7 +64,7 @@ class Verdict:
 def ended(suspicion: Suspicion, *, first: int, last: int, ending: Ending) -> Verdict:
     """Judge the end of a call whose first frame without receipt was `first` to `last`."""
     same = suspicion.covers(first)
-    kills = suspicion.kills + 1 if same else 1
+    kills = min(suspicion.kills + 1, _MOST_KILLS) if same else 1
     alone = first == last
     if alone and kills >= (KILLS_TO_PARK if ending is Ending.KILLED else CUTS_TO_PARK):
         return Verdict(Suspicion(), park=first)

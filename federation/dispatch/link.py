@@ -8,7 +8,6 @@ the directory. Each link has a task of its own: a dead or slow peer keeps nobody
 import asyncio
 import random
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -36,8 +35,10 @@ _REREAD_S: Final = 5.0
 #: Pause after trouble with our own database.
 _DATABASE_PAUSE_S: Final = 1.0
 #: The search for a letter that kills calls is quick: the peer is there, and others wait behind it.
-_SEARCH_FIRST_MS: Final = 100
-_SEARCH_LONGEST_MS: Final = 5_000
+_SEARCH_MS: Final = 100
+#: A search that takes longer than this many calls has found a faulty peer instead.
+_SEARCH_CALLS: Final = 12
+_SEARCH_DOUBLINGS: Final = 11
 
 
 class LinkWorker:
@@ -184,7 +185,7 @@ class LinkWorker:
         verdict = isolation.ended(suspicion, first=first, last=last, ending=fault.ending)
         if verdict.park is not None and self._parked_last == verdict.park - 1:
             # Two neighbours in a row, and not one receipt between: it is the peer, not the letters.
-            return isolation.Verdict(replace(suspicion, last=first, frame_limit=1))
+            return isolation.Verdict(isolation.Suspicion(first, suspicion.kills + 1, 1))
         return verdict
 
     async def _park(self, connection: sql.Connection, verdict: isolation.Verdict) -> None:
@@ -216,8 +217,9 @@ class LinkWorker:
         if verdict.park is not None:
             return 0, 0
         if fault.ending is Ending.KILLED and verdict.suspicion != Suspicion():
-            ceiling = min(_SEARCH_FIRST_MS << min(verdict.suspicion.kills, 8), _SEARCH_LONGEST_MS)
-            return max(int(random.uniform(0, ceiling)), fault.told_ms), before  # noqa: S311
+            beyond = min(max(verdict.suspicion.kills - _SEARCH_CALLS, 0), _SEARCH_DOUBLINGS)
+            drawn = int(random.uniform(0, _SEARCH_MS << beyond))  # noqa: S311 -- spreads calls
+            return max(drawn, fault.told_ms), before
         ceiling = backoff.next_ceiling_ms(before)
         drawn = int(backoff.delay(ceiling).total_seconds() * 1000)
         return max(drawn, min(fault.told_ms, backoff.LONGEST_MS)), ceiling

@@ -227,7 +227,7 @@ class Session:
 
     @property
     def _settled(self) -> bool:
-        """Whether all that was sent has a stored receipt. Unsent numbers wait for a next session."""
+        """Whether all that was sent has a stored receipt. Other numbers wait for a next session."""
         return not self._ledger.flight and self._stored == self._ledger.acked
 
     async def _wait(self, *, full: bool) -> None:

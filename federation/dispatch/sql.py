@@ -563,10 +563,11 @@ async def raise_alarm(
     await connection.execute(
         "INSERT INTO outbox_alarm"
         " (id, code, link, tenant_role, message_id, detail, raised_at)"
-        " SELECT %(id)s, %(code)s, %(link)s, %(role)s, %(message)s::uuid, %(detail)s,"
-        "        clock_timestamp()"
+        " SELECT %(id)s, %(code)s::text, %(link)s::text, %(role)s::text, %(message)s::uuid,"
+        "        %(detail)s::text, clock_timestamp()"
         "  WHERE NOT EXISTS (SELECT FROM outbox_alarm"
-        "         WHERE acknowledged_at IS NULL AND code = %(code)s AND link = %(link)s"
+        "         WHERE acknowledged_at IS NULL AND code = %(code)s::text"
+        "           AND link = %(link)s::text"
         "           AND message_id IS NOT DISTINCT FROM %(message)s::uuid)",
         {
             "id": new_id(),
@@ -682,9 +683,9 @@ async def figures(connection: Connection, links: Sequence[str], *, most: int) ->
         "                                                         under_way.oldest)), 0)::float8,"
         "       dead.count"
         "  FROM outbox_link AS peer"
-        "  CROSS JOIN LATERAL (SELECT count(*), min(some.accepted_at) AS oldest FROM"
+        "  CROSS JOIN LATERAL (SELECT count(*), min(first.accepted_at) AS oldest FROM"
         "    (SELECT accepted_at FROM outbox_letter WHERE link = peer.name AND lseq IS NULL"
-        "      LIMIT %s) AS some) AS waiting"
+        "      LIMIT %s) AS first) AS waiting"
         "  CROSS JOIN LATERAL (SELECT min(accepted_at) AS oldest FROM outbox_letter"
         "    WHERE link = peer.name AND lseq > peer.acked_lseq) AS under_way"
         "  CROSS JOIN LATERAL (SELECT count(*) FROM outbox_deadletter"

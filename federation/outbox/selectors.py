@@ -141,10 +141,10 @@ SELECT peer.name, peer.state, peer.next_lseq - 1 - peer.acked_lseq, waiting.coun
   FROM outbox_link AS peer
   CROSS JOIN LATERAL (
        SELECT count(*) FROM (SELECT FROM outbox_letter
-        WHERE link = peer.name AND lseq IS NULL AND NOT held LIMIT %(counted)s) AS some) AS waiting
+        WHERE link = peer.name AND lseq IS NULL AND NOT held LIMIT %(counted)s) AS first) AS waiting
   CROSS JOIN LATERAL (
        SELECT count(*) FROM (SELECT FROM outbox_letter
-        WHERE link = peer.name AND lseq IS NULL AND held LIMIT %(counted)s) AS some) AS held
+        WHERE link = peer.name AND lseq IS NULL AND held LIMIT %(counted)s) AS first) AS held
   LEFT JOIN LATERAL (
        SELECT min(accepted_at) AS accepted_at FROM outbox_letter
         WHERE link = peer.name AND lseq > peer.acked_lseq) AS head ON true

@@ -104,7 +104,8 @@ class Road:
 
     def link(self, name: str = RECEIVER) -> dict[str, Any]:
         found = self.rows("SELECT * FROM outbox_link WHERE name = %s", name)
-        return found[0] if found else {"acked_lseq": 0, "owner": "", "fence": 0}
+        nothing = {"acked_lseq": 0, "failing_since": None, "last_error": ""}
+        return found[0] if found else nothing
 
     async def acknowledged(self, count: int, *, link: str = RECEIVER, seconds: float = 20) -> None:
         """Wait for receipts over so many positions."""

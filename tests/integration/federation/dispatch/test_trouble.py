@@ -75,7 +75,7 @@ async def test_contact_from_the_peer_ends_the_back_off(road: Road, receiver: Fak
             road.do("UPDATE outbox_link SET next_try_at = now(), backoff_ms = 0")
             road.do("SELECT pg_notify('amtsbruecke_dispatch', %s)", PEER)
             await road.acknowledged(3, link=PEER)
-    assert road.link(PEER)["failing_since"] is None
+            assert road.link(PEER)["failing_since"] is None
 
 
 async def test_suspended_centre_gets_nothing(road: Road, receiver: FakeReceiver) -> None:

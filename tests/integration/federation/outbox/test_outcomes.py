@@ -1,0 +1,214 @@
+"""Tenants learn what became of their letters: each of its own, one transaction, also late."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from django.db import transaction
+
+from centre.kernel.actors import system
+from centre.registry.models import Municipality
+from centre.tenancy.context import require_tenant, tenant_scope
+from federation.outbox import outcomes, selectors, services
+from federation.outbox.errors import LetterExpired, NotDead
+from federation.outbox.models import Letter
+from federation.outbox.states import DeliveryState, Outcome
+from tests.factories.letters import message
+
+pytestmark = [pytest.mark.usefixtures("committed_db", "towns"), pytest.mark.process("worker")]
+
+told: list[tuple[str, UUID, str, str]] = []
+broken: set[str] = set()
+
+
+def handler(*, outcomes: Sequence[Outcome]) -> list[Any]:
+    slug = require_tenant().slug
+    if slug in broken:
+        raise RuntimeError("this tenant cannot be told now")
+    told.extend((slug, each.message_id, each.state.value, each.reason) for each in outcomes)
+    return []
+
+
+@pytest.fixture(autouse=True)
+def _handler(settings: Any) -> None:
+    settings.FEDERATION_OUTCOME_HANDLER = f"{__name__}.handler"
+    told.clear()
+    broken.clear()
+
+
+@pytest.fixture
+def owner(dsn: Callable[[str], str]) -> Callable[..., None]:
+    def do(statement: str, *parameters: Any) -> None:
+        with psycopg.connect(dsn("owner")) as connection:
+            connection.execute(statement, parameters)
+
+    return do
+
+
+def post(sender: Municipality, recipient: Municipality, count: int = 1) -> list[UUID]:
+    messages = [message(recipient.authority_id) for _ in range(count)]
+    with tenant_scope(sender), transaction.atomic():
+        services.post(messages=messages)
+    return [each.message_id for each in messages]
+
+
+def receipt(owner: Callable[..., None], ids: Sequence[UUID], first: int = 1) -> None:
+    """Do what dispatch does when a receipt for these letters comes."""
+    last = first + len(ids) - 1
+    owner("INSERT INTO outbox_link (name) VALUES ('nord') ON CONFLICT DO NOTHING")
+    for lseq, message_id in enumerate(ids, start=first):
+        owner("UPDATE outbox_letter SET lseq = %s WHERE id = %s", lseq, message_id)
+    owner(
+        "INSERT INTO outbox_receipt (link, first_lseq, last_lseq, body, signature, kid, leaves,"
+        " issued_at, received_at) VALUES ('nord', %s, %s, '', '', '', '', now(), now())",
+        first,
+        last,
+    )
+    owner("UPDATE outbox_link SET acked_lseq = %s, next_lseq = %s + 1", last, last)
+
+
+def die(owner: Callable[..., None], message_id: UUID, state: str, reason: str) -> None:
+    owner(
+        "INSERT INTO outbox_deadletter (id, message_id, tenant_role, link, lseq, case_id, kind,"
+        " state, reason, died_at) SELECT gen_random_uuid(), id, tenant_role, link, lseq, case_id,"
+        " kind, %s, %s, now() FROM outbox_letter WHERE id = %s",
+        state,
+        reason,
+        message_id,
+    )
+
+
+def test_each_tenant_is_told_of_its_own_letters_once(
+    alpha: Municipality, beta: Municipality, owner: Callable[..., None]
+) -> None:
+    mine, theirs = post(alpha, beta, 3), post(beta, beta, 2)
+    receipt(owner, mine + theirs)
+
+    assert outcomes.deliver_due() == 5
+    assert outcomes.deliver_due() == 0
+
+    assert [(slug, at) for slug, at, *_ in told] == [
+        *(("alpha", each) for each in mine),
+        *(("beta", each) for each in theirs),
+    ]
+    assert {state for *_, state, _ in told} == {"relayed"}
+    with tenant_scope(alpha):
+        delivery = selectors.deliveries(mine)[mine[0]]
+    assert delivery.state is DeliveryState.RELAYED
+    assert delivery.relayed_at is not None
+
+
+def test_refused_letter_is_told_as_refused_only(
+    alpha: Municipality, beta: Municipality, owner: Callable[..., None]
+) -> None:
+    good, bad = post(alpha, beta, 2)
+    receipt(owner, [good, bad])
+    die(owner, bad, "refused", "SIGNATURE_INVALID")
+    outcomes.deliver_due()
+    assert {(each, state, reason) for _, each, state, reason in told} == {
+        (good, "relayed", ""),
+        (bad, "refused", "SIGNATURE_INVALID"),
+    }
+
+
+def test_tenant_that_cannot_be_told_owes_and_nobody_waits(
+    alpha: Municipality, beta: Municipality, owner: Callable[..., None]
+) -> None:
+    mine, theirs = post(alpha, beta), post(beta, beta)
+    receipt(owner, mine + theirs)
+    broken.add("alpha")
+    outcomes.deliver_due()
+    assert [slug for slug, *_ in told] == ["beta"]
+
+    broken.clear()
+    assert outcomes.deliver_due() == 0  # not due yet
+    owner("UPDATE outbox_outcomedebt SET next_try_at = now()")
+    outcomes.deliver_due()
+    assert [(slug, at) for slug, at, *_ in told[1:]] == [("alpha", mine[0])]
+
+
+def test_late_receipt_overrules_expiry(
+    alpha: Municipality, beta: Municipality, owner: Callable[..., None]
+) -> None:
+    (letter,) = post(alpha, beta)
+    die(owner, letter, "expired", "NO_RECEIPT")
+    outcomes.deliver_due()
+    receipt(owner, [letter])
+    owner("UPDATE outbox_deadletter SET resolution = 'relayed', told = true")
+    outcomes.deliver_due()
+    assert [state for *_, state, _ in told] == ["expired", "relayed"]
+
+
+@pytest.mark.process("web")
+def test_dead_letter_is_sent_again(
+    alpha: Municipality, beta: Municipality, owner: Callable[..., None]
+) -> None:
+    (letter,) = post(alpha, beta)
+    with tenant_scope(alpha), transaction.atomic(), pytest.raises(NotDead):
+        services.resend(message_id=letter, by=system("tests"))
+    owner("UPDATE outbox_letter SET lseq = 0")
+    die(owner, letter, "parked", "KILLS_CALLS")
+    with tenant_scope(alpha):
+        assert selectors.deliveries([letter])[letter].state is DeliveryState.PARKED
+        with transaction.atomic():
+            services.resend(message_id=letter, by=system("tests"))
+        assert selectors.deliveries([letter])[letter].state is DeliveryState.WAITING
+
+
+@pytest.mark.process("web")
+def test_expired_letter_cannot_be_sent_again(
+    alpha: Municipality, beta: Municipality, owner: Callable[..., None]
+) -> None:
+    (letter,) = post(alpha, beta)
+    die(owner, letter, "expired", "NEVER_SENT")
+    owner("UPDATE outbox_letter SET expires_at = now() - interval '1 second', lseq = 0")
+    with tenant_scope(alpha), pytest.raises(LetterExpired), transaction.atomic():
+        services.resend(message_id=letter, by=system("tests"))
+    with tenant_scope(alpha):
+        assert selectors.deliveries([letter])[letter].state is DeliveryState.EXPIRED
+
+
+def test_cancelled_letter_is_replaced_by_a_void(
+    alpha: Municipality, beta: Municipality, owner: Callable[..., None]
+) -> None:
+    (letter,) = post(alpha, beta)
+    owner("UPDATE outbox_letter SET lseq = 0")
+    die(owner, letter, "parked", "KILLS_CALLS")
+    with tenant_scope(alpha), transaction.atomic():
+        services.cancel(message_id=letter, by=system("tests"))
+    with tenant_scope(alpha):
+        assert selectors.deliveries([letter])[letter].state is DeliveryState.CANCELLED
+        gone = Letter.objects.get(id=letter)
+        void = Letter.objects.get(kind="void")
+        assert (void.case_id, void.case_sequence, void.lseq) == (
+            gone.case_id,
+            gone.case_sequence,
+            None,
+        )
+    outcomes.deliver_due()
+    assert [(at, state) for _, at, state, _ in told] == [(letter, "cancelled")]
+
+
+@pytest.mark.process("web")
+def test_operator_sees_links_and_dead_letters(
+    alpha: Municipality, beta: Municipality, owner: Callable[..., None]
+) -> None:
+    ids = post(alpha, beta, 5)
+    owner("INSERT INTO outbox_link (name) VALUES ('nord')")
+    for each in ids[:3]:
+        die(owner, each, "parked", "KILLS_CALLS")
+    (link,) = selectors.links()
+    assert (link.name, link.waiting, link.dead, link.backlog) == ("nord", 5, 3, 5)
+    assert link.oldest_age is not None
+
+    first = selectors.dead_letters(page_size=2)
+    second = selectors.dead_letters(page_size=2, page_token=first.next_token)
+    assert {row.message_id for row in (*first.rows, *second.rows)} == set(ids[:3])
+    assert second.next_token == ""
+
+    services.pause(link="nord", by=system("tests"))
+    assert selectors.links()[0].state == "paused"
+    services.resume(link="nord", by=system("tests"))
+    assert selectors.links()[0].state == "active"
