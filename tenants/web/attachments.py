@@ -13,7 +13,7 @@ from tenants.web.requests import actor_of
 _CHUNK = 256 * 1024
 
 
-def pieces(file: UploadedFile[bytes]) -> Iterator[bytes]:
+def pieces(file: "UploadedFile[bytes]") -> Iterator[bytes]:
     """Return an uploaded file in pieces, so that memory holds one at a time."""
     yield from file.chunks(_CHUNK)
 

@@ -30,7 +30,10 @@ def session_rules(
     def middleware(request: HttpRequest) -> HttpResponseBase:
         if current_tenant() is not None and settings.SESSION_COOKIE_NAME in request.COOKIES:
             _apply(request)
-        return get_response(request)
+        response = get_response(request)
+        # What a clerk saw must not lie in the browser when somebody else sits down there.
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
 
     return middleware
 

@@ -66,6 +66,12 @@ def _refusal(refused: SignInRefused) -> tuple[int, str]:
     ) % {"time": f"{until:%H:%M}"}
 
 
+def _refusal_of_old(refused: SignInRefused) -> str:
+    if refused.why is Refusal.LOCKED:
+        return _refusal(refused)[1]
+    return _("Das bisherige Kennwort ist falsch.")
+
+
 def _destination(request: HttpRequest) -> str:
     """Return where to go on: the page that was asked for, if it is one of this host."""
     wanted = request.POST.get("next", request.GET.get("next", ""))
@@ -98,6 +104,8 @@ def account(request: HttpRequest) -> HttpResponse:
             services.change_password(
                 clerk=clerk, old=form.cleaned_data["old"], new=form.cleaned_data["new"]
             )
+        except SignInRefused as refused:
+            form.add_error("old", _refusal_of_old(refused))
         except PasswordRefused as refused:
             for fault in refused.faults:
                 form.add_error("new", fault)
