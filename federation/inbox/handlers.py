@@ -1,22 +1,25 @@
 """Who acts on a message: the table of names in `settings.FEDERATION_HANDLERS`, resolved once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Protocol
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from centre.audit.chain import Entry
 from federation.protocol.messages import InboundMessage, MessageKind
 
 
 class Handler(Protocol):
     """Gives a message its effect, in the tenant's scope and inside the inbox's transaction.
 
-    Raises `MessageUnprocessable` if it can never have one; every other error means "try later".
+    Returns what the trail shall say of it: the trail's lock comes last in a transaction, and many
+    handlers share one. Raises `MessageUnprocessable` if the message can never have an effect; every
+    other error means "try later".
     """
 
-    def __call__(self, *, message: InboundMessage) -> None: ...
+    def __call__(self, *, message: InboundMessage) -> Sequence[Entry]: ...
 
 
 @cache

@@ -21,6 +21,8 @@ from datetime import timedelta
 import structlog
 from django.db import connection, transaction
 
+from centre.audit import services as audit
+from centre.audit.chain import Entry
 from centre.kernel.errors import AmtsbrueckeError
 from centre.registry import selectors as registry
 from centre.tenancy.context import TenantIdentity, require_tenant, tenant_scope
@@ -119,11 +121,13 @@ def _apply(rows: Sequence[InboundMessage]) -> int:
     for row in plan.repeated:
         raise_for_repeat(row)
     table = handlers()
+    entries: list[Entry] = []
     for row in plan.ready:
         message = letters.open_letter(row)
-        table[message.kind](message=message)
+        entries += table[message.kind](message=message)
     states.mark_applied(plan.ready, positions=plan.positions)
     states.mark_held(plan.held)
+    audit.record(events=entries)
     return len(rows)
 
 

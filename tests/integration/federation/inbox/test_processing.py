@@ -12,6 +12,9 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from pytest_django import Settings
 
+from centre.audit.chain import Entry
+from centre.audit.events import AuditEvent
+from centre.audit.models import TrailEntry
 from centre.kernel import clock
 from centre.kernel.actors import system
 from centre.kernel.ids import new_id
@@ -66,8 +69,16 @@ class Desk:
 DESK = Desk()
 
 
-def handle(*, message: Message) -> None:
+def handle(*, message: Message) -> list[Entry]:
     DESK.handle(message=message)
+    return [
+        Entry(
+            event=AuditEvent.CASE_MESSAGE_RECEIVED,
+            by=system("tests"),
+            subject=str(message.message_id),
+            detail={},
+        )
+    ]
 
 
 @pytest.fixture(autouse=True)
@@ -437,3 +448,15 @@ def test_the_budget_ends_a_task_and_says_so(
 ) -> None:
     deliver(alpha, "one")
     assert processing.apply_due_messages(budget=timedelta()) is True
+
+
+def test_what_handlers_tell_the_trail_is_written_with_the_effect(
+    alpha: Municipality, deliver: Callable[..., UUID], desk: Desk
+) -> None:
+    good, bad = deliver(alpha, "good"), deliver(alpha, "bad")
+    desk.faults["bad"] = MessageUnprocessable("NONSENSE", "no")
+    processing.apply_due_messages(budget=timedelta(seconds=20))
+    with tenant_scope(alpha):
+        told = TrailEntry.objects.filter(event=AuditEvent.CASE_MESSAGE_RECEIVED)
+        assert list(told.values_list("subject", flat=True)) == [str(good)]
+    assert bad != good
