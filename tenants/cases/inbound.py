@@ -1,4 +1,4 @@
-"""What messages of the other authority, and news of our own, do to a case.
+"""What messages of the other authority do to a case.
 
 Handlers run in the tenant's scope inside the inbox's transaction, many in one. They return what
 belongs into the trail, and the caller records it last. Each may run twice for one message: the log
@@ -7,28 +7,21 @@ knows what has had its effect.
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
-from uuid import UUID
 
 from centre.audit.chain import Entry
 from centre.audit.events import AuditEvent
-from centre.kernel.actors import Actor, ActorKind, system
-from federation.outbox.states import DeliveryState
-from federation.outbox.states import Outcome as News
-from federation.protocol.errors import FederationError, MessageUnprocessable
+from federation.protocol.errors import MessageUnprocessable
 from federation.protocol.messages import InboundMessage
-from federation.wire.notices import read_processing_failure
-from tenants.cases import codes, deadlines, lifecycle, payloads, references, wire
-from tenants.cases.graph import Kind, Side, State, Verb
-from tenants.cases.models import Case, CaseMessage, Direction, Outcome, RequestContent
+from tenants.cases import codes, deadlines, lifecycle, outcomes, payloads, references, wire
+from tenants.cases.graph import Kind, Side, State
+from tenants.cases.models import Case, CaseMessage, RequestContent
 from tenants.cases.payloads import Payload
-from tenants.cases.services.drafting import authority_name, describe, refresh_search
+from tenants.cases.services.drafting import describe, refresh_search
+from tenants.cases.services.reading import locked_many, peer
 from tenants.cases.services.steps import money_words
 from tenants.cases.services.work import Work
 from tenants.cases.wire import PayloadInvalid
 from tenants.documents import services as documents
-
-_WORKER = system("worker")
-_KNOWN_FAILURES = frozenset({DeliveryState.REFUSED, DeliveryState.EXPIRED, DeliveryState.PARKED})
 
 
 def on_assistance_request(*, message: InboundMessage) -> Sequence[Entry]:
@@ -40,9 +33,9 @@ def on_assistance_request(*, message: InboundMessage) -> Sequence[Entry]:
         raise MessageUnprocessable("PAYLOAD_INVALID", "The case reference is not valid.")
     if _seen(message):
         return []
-    if Case.objects.filter(id=message.case_id).exists():
-        raise MessageUnprocessable("CASE_EXISTS", "There is a case with this id already.")
-    work = Work(by=_peer(message))
+    if known := locked_many([message.case_id]).get(message.case_id):
+        return _corrected(known, message, payload)
+    work = Work(by=peer(message))
     case = Case(
         id=message.case_id,
         reference=payload.case_reference,
@@ -121,32 +114,27 @@ def on_void(*, message: InboundMessage) -> Sequence[Entry]:
     return []
 
 
-def on_processing_failure(*, message: InboundMessage) -> Sequence[Entry]:
-    """Note that a message of ours arrived and could not take effect."""
-    try:
-        notice = read_processing_failure(message.payload)
-    except FederationError as error:
-        raise MessageUnprocessable("PAYLOAD_INVALID", error.message) from error
-    ours = _ours([notice.message_id]).get(notice.message_id)
-    if ours is None or ours.case_id != message.case_id or ours.other_authority != message.sender:
-        return []
-    if ours.outcome in {Outcome.FAILED, Outcome.CANCELLED}:
-        return []
-    work = Work(by=_peer(message))
-    case = _locked([ours.case_id])[ours.case_id]
-    _failed(case, ours, notice.reason, work, text=notice.text)
-    return work.finish_without_trail()
-
-
-def on_outcomes(*, outcomes: Sequence[News]) -> Sequence[Entry]:
-    """Take over what became of our messages. May be told twice, late, or after the opposite."""
-    ours = _ours([news.message_id for news in outcomes])
-    cases = _locked({message.case_id for message in ours.values()})
-    work = Work(by=_WORKER)
-    for news in outcomes:
-        message = ours.get(news.message_id)
-        if message is not None:
-            _take_over(cases[message.case_id], message, news, work)
+def _corrected(
+    case: Case, message: InboundMessage, payload: payloads.AssistanceRequest
+) -> Sequence[Entry]:
+    """Take over a request that was sent again: its sender took the first for lost."""
+    if case.side != Side.REQUESTED or case.other_authority != message.sender:
+        raise MessageUnprocessable("CASE_EXISTS", "There is another case with this id.")
+    work = Work(by=peer(message))
+    _receive(case, message, Kind.ASSISTANCE_REQUEST, payload, work)
+    case.other_reference = payload.request.own_reference[:120]
+    describe(case, payload.request)
+    record = wire.write_record(payload.request)
+    RequestContent.objects.filter(case=case).update(record=record)
+    _keep_documents(message, payload, work)
+    text = "Das Ersuchen wurde berichtigt und ersetzt das frühere. Prüfen Sie, was sich ändert."
+    _tell(case, message, Kind.ASSISTANCE_REQUEST, work, text=text)
+    work.audit(
+        AuditEvent.CASE_MESSAGE_RECEIVED,
+        case,
+        message=str(message.message_id),
+        kind=Kind.ASSISTANCE_REQUEST.value,
+    )
     return work.finish_without_trail()
 
 
@@ -155,21 +143,18 @@ def on_outcomes(*, outcomes: Sequence[News]) -> Sequence[Entry]:
 
 def _on(message: InboundMessage, kind: Kind) -> Sequence[Entry]:
     payload = _read(message, kind)
-    case = _locked([message.case_id]).get(message.case_id)
+    case = locked_many([message.case_id]).get(message.case_id)
     if case is None:
         raise MessageUnprocessable("CASE_UNKNOWN", "There is no such case here.")
     if case.other_authority != message.sender:
         raise MessageUnprocessable("SENDER_NOT_PARTY", "The sender has no part in this case.")
     if _seen(message):
         return []
-    work = Work(by=_peer(message))
+    work = Work(by=peer(message))
     if kind is Kind.REGISTRATION:
-        _request_arrived(case, message.sender, work)
+        outcomes.request_arrived(case, message.sender, work)
     before = case.state
-    try:
-        work.receive(case, message, kind, payload)
-    except lifecycle.MessageUnexpected as error:
-        raise MessageUnprocessable(error.reason, error.message) from error
+    _receive(case, message, kind, payload, work)
     effect = _EFFECTS.get(kind)
     words = effect(case, payload) if effect else ""
     _keep_documents(message, payload, work)
@@ -179,6 +164,13 @@ def _on(message: InboundMessage, kind: Kind) -> Sequence[Entry]:
         AuditEvent.CASE_MESSAGE_RECEIVED, case, message=str(message.message_id), kind=kind.value
     )
     return work.finish_without_trail()
+
+
+def _receive(case: Case, message: InboundMessage, kind: Kind, payload: Payload, work: Work) -> None:
+    try:
+        work.receive(case, message, kind, payload)
+    except lifecycle.MessageUnexpected as error:
+        raise MessageUnprocessable(error.reason, error.message) from error
 
 
 def _accepted(case: Case, payload: Payload) -> str:
@@ -253,80 +245,6 @@ def _words(known: Mapping[str, str], code: str, *more: str) -> str:
     return "\n".join(part for part in (known.get(code, code), *more) if part)
 
 
-# -- news of our own messages ---------------------------------------------------------------
-
-
-def _take_over(case: Case, message: CaseMessage, news: News, work: Work) -> None:
-    if news.state == DeliveryState.RELAYED:
-        replaced = message.outcome == Outcome.CANCELLED and case.state != State.GIVEN_UP
-        if message.outcome != Outcome.RELAYED and not replaced:
-            _relayed(case, message, work)
-    elif message.outcome != Outcome.WAITING:
-        return
-    elif news.state in _KNOWN_FAILURES:
-        _failed(case, message, news.reason or news.state.upper(), work)
-    elif news.state == DeliveryState.CANCELLED:
-        _failed(case, message, "CANCELLED", work)
-
-
-def _relayed(case: Case, message: CaseMessage, work: Work) -> None:
-    work.outcome(message, Outcome.RELAYED)
-    if message.kind == Kind.ASSISTANCE_REQUEST:
-        _arrived(case, work)
-    elif case.trouble and not _others_failed(message):
-        case.trouble = ""
-        work.touch(case, quietly=True)
-    work.audit(AuditEvent.CASE_DELIVERY_CHANGED, case, message=str(message.id), state="relayed")
-
-
-def _arrived(case: Case, work: Work) -> None:
-    """Our request is at the other authority."""
-    case.delivered_at = case.delivered_at or work.now
-    case.trouble = ""
-    if case.state in lifecycle.step(Verb.DELIVER).paths:
-        work.step(case, Verb.DELIVER)
-    elif case.state in lifecycle.step(Verb.RECALL).paths:
-        recall = payloads.Withdrawal(reason="mistake", text="Das Ersuchen war aufgegeben.")
-        work.step(case, Verb.RECALL, recall)
-        case.closed_at = None
-    work.touch(case, quietly=True)
-
-
-def _request_arrived(case: Case, sender: UUID, work: Work) -> None:
-    """Conclude from a registration that the request arrived, receipt or not."""
-    requests = CaseMessage.objects.filter(
-        case=case,
-        kind=Kind.ASSISTANCE_REQUEST,
-        direction=Direction.OUT,
-        other_authority=sender,
-    )
-    request = requests.order_by("-number").first()
-    if request is not None and request.outcome != Outcome.RELAYED:
-        work.outcome(request, Outcome.RELAYED)
-        _arrived(case, work)
-
-
-def _failed(case: Case, message: CaseMessage, reason: str, work: Work, *, text: str = "") -> None:
-    work.outcome(message, Outcome.FAILED, reason=reason)
-    case.trouble = reason[:63]
-    request = message.kind == Kind.ASSISTANCE_REQUEST
-    if request and case.state in lifecycle.step(Verb.FAIL).paths:
-        work.step(case, Verb.FAIL, text=text)
-    else:
-        label = "Eine Nachricht konnte nicht zugestellt werden"
-        work.tell(case, what="note", label=label, text=text, message_id=message.id)
-        work.touch(case)
-    work.audit(
-        AuditEvent.CASE_DELIVERY_CHANGED, case, message=str(message.id), state="failed",
-        reason=reason,
-    )  # fmt: skip
-
-
-def _others_failed(message: CaseMessage) -> bool:
-    failed = CaseMessage.objects.filter(case_id=message.case_id, outcome=Outcome.FAILED)
-    return failed.exclude(id=message.id).exists()
-
-
 # -- the parts ------------------------------------------------------------------------------
 
 
@@ -344,22 +262,6 @@ def _read(message: InboundMessage, kind: Kind) -> Payload:
 
 def _seen(message: InboundMessage) -> bool:
     return CaseMessage.objects.filter(id=message.message_id).exists()
-
-
-def _locked(case_ids: Sequence[UUID] | set[UUID]) -> dict[UUID, Case]:
-    # Always in the same order, so that two transactions never wait for each other.
-    rows = Case.objects.select_for_update().filter(id__in=case_ids).order_by("id")
-    return {case.id: case for case in rows}
-
-
-def _ours(message_ids: Sequence[UUID]) -> dict[UUID, CaseMessage]:
-    rows = CaseMessage.objects.filter(id__in=message_ids, direction=Direction.OUT)
-    return {message.id: message for message in rows}
-
-
-def _peer(message: InboundMessage) -> Actor:
-    name = authority_name(message.sender) or str(message.sender)
-    return Actor(kind=ActorKind.PEER, id=str(message.sender), name=name)
 
 
 def _keep_documents(message: InboundMessage, payload: Payload, work: Work) -> None:

@@ -18,8 +18,9 @@ The tables are checked when this module is imported; an unreachable state, a dea
 that nobody expects is an error of the program.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
@@ -127,7 +128,8 @@ RECEPTIONS: Final = (
     # At the requested authority
     Reception(
         Kind.ASSISTANCE_REQUEST, _E,
-        _to(State.REGISTERED, None),
+        # A second one is a correction: its sender took the first for undeliverable.
+        _to(State.REGISTERED, None) | _noted(*_OPEN, State.REFUSED, State.COMPLETED),
         "Ersuchen eingegangen",
     ),
     Reception(
@@ -140,7 +142,7 @@ RECEPTIONS: Final = (
     Reception(
         Kind.WITHDRAWAL, _E,
         _to(State.WITHDRAWING, *_OPEN, State.REFUSED)
-        | _noted(State.COMPLETED, State.WITHDRAWING),
+        | _noted(State.COMPLETED, State.WITHDRAWING, State.WITHDRAWN),
         "Rücknahme eingegangen",
     ),
     Reception(
@@ -279,7 +281,8 @@ def receive(
     row = _RECEPTIONS[kind]
     if row.side is not standing.side or standing.state not in row.paths:
         raise MessageUnexpected(f"A message {kind} cannot come in the state {standing.state}.")
-    if kind is Kind.ANSWER and query_id != standing.query_id:
+    noted = row.paths[standing.state] is standing.state
+    if noted or (kind is Kind.ANSWER and query_id != standing.query_id):
         return standing
     return _at(standing, row.paths[standing.state], message_id)
 
@@ -288,3 +291,65 @@ def _at(standing: Standing, state: State, query_id: UUID | None) -> Standing:
     if state not in _QUERIED:
         return replace(standing, state=state, query_id=None)
     return replace(standing, state=state, query_id=query_id)
+
+
+# -- the log tells the state ----------------------------------------------------------------
+
+
+class Fate(StrEnum):
+    """What became of a message, as far as it matters here."""
+
+    OPEN = "open"
+    ARRIVED = "arrived"
+    FAILED = "failed"
+    GIVEN_UP = "given_up"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    """A message in one side's log. `fate` counts for those that the side sent itself."""
+
+    message_id: UUID
+    kind: Kind
+    sent: bool
+    fate: Fate = Fate.OPEN
+    #: The query that an answer answers.
+    query_id: UUID | None = None
+
+
+def replay(side: Side, log: Iterable[Logged]) -> Standing:
+    """Return where a case stands by its log alone. Raises `StepNotPossible` if that is broken.
+
+    That a request failed is known after what was sent behind it, so it takes effect last.
+    """
+    standing = Standing(side=side, state=State.DRAFT if side is _R else None)
+    failed = False
+    given_up = False
+    for each in log:
+        if not each.sent:
+            standing = receive(
+                standing, each.kind, message_id=each.message_id, query_id=each.query_id
+            )
+        elif each.kind is Kind.ASSISTANCE_REQUEST:
+            if failed:
+                standing = take(take(standing, Verb.FAIL), Verb.RESUBMIT)
+            else:
+                standing = take(standing, Verb.SUBMIT)
+            given_up = each.fate is Fate.GIVEN_UP
+            failed = given_up or each.fate is Fate.FAILED
+            if each.fate is Fate.ARRIVED:
+                standing = take(standing, Verb.DELIVER)
+        elif each.kind is Kind.WITHDRAWAL and standing.state is State.WITHDRAWING:
+            continue  # a recall repeats a withdrawal that was given up with its request
+        elif each.kind is not Kind.REGISTRATION:
+            standing = take(standing, _BY_KIND[each.kind], query_id=each.message_id)
+    if failed and standing.state in _STEPS[Verb.FAIL].paths:
+        standing = take(standing, Verb.FAIL)
+    return take(standing, Verb.GIVE_UP) if given_up else standing
+
+
+_BY_KIND: Final = MappingProxyType({
+    row.sends: row.verb
+    for row in STEPS
+    if row.sends and row.verb not in {Verb.RESUBMIT, Verb.RECALL}
+})  # fmt: skip

@@ -74,9 +74,9 @@ FEDERATION_HANDLERS = {
     "withdrawal": "tenants.cases.inbound.on_withdrawal",
     "withdrawal_confirmation": "tenants.cases.inbound.on_withdrawal_confirmation",
     "void": "tenants.cases.inbound.on_void",
-    "processing_failure": "tenants.cases.inbound.on_processing_failure",
+    "processing_failure": "tenants.cases.outcomes.on_processing_failure",
 }
-FEDERATION_OUTCOME_HANDLER = "tenants.cases.inbound.on_outcomes"
+FEDERATION_OUTCOME_HANDLER = "tenants.cases.outcomes.on_outcomes"
 # Letters that one municipality may have waiting for one centre before `post` refuses more.
 FEDERATION_BACKLOG_QUOTA = 250_000
 

@@ -5,6 +5,7 @@ from tenants.cases.selectors.case import (
     TimelineEntry,
     case_view,
     message_ids,
+    message_log,
     payload_of,
     read_case,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "case_view",
     "counts",
     "message_ids",
+    "message_log",
     "payload_of",
     "read_case",
     "read_worklist",

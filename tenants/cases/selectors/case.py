@@ -15,8 +15,9 @@ from tenants.cases import deadlines, lifecycle, policies, wire
 from tenants.cases.drafts import Address, Danger, RequestDraft
 from tenants.cases.errors import CaseNotFound
 from tenants.cases.graph import Kind, Side, State, Step
-from tenants.cases.models import Case, CaseEvent, CaseMessage, Direction
-from tenants.cases.payloads import Query
+from tenants.cases.lifecycle import Fate, Logged, Standing
+from tenants.cases.models import Case, CaseEvent, CaseMessage, Direction, Outcome
+from tenants.cases.payloads import Answer, Query
 from tenants.cases.selectors import deliveries
 from tenants.cases.selectors.deliveries import DeliveryView
 from tenants.documents import selectors as documents
@@ -44,6 +45,7 @@ class CaseView:
     side: Side
     state: State
     state_label: str
+    standing: Standing
     #: What a step must name to show that nobody has written in between.
     version: int
     other_authority: UUID | None
@@ -105,6 +107,7 @@ def case_view(*, case_id: UUID, by: Actor) -> CaseView:
         side=side,
         state=state,
         state_label=lifecycle.label(state, side),
+        standing=standing,
         version=case.version,
         other_authority=case.other_authority,
         other_name=case.other_name,
@@ -135,6 +138,33 @@ def message_ids(case_id: UUID) -> list[tuple[UUID, bool]]:
     """Return the messages of a case in the order of its log; True: sent by us."""
     rows = CaseMessage.objects.filter(case_id=case_id).order_by("number")
     return [(each.id, each.direction == Direction.OUT) for each in rows.only("id", "direction")]
+
+
+def message_log(case: Case) -> list[Logged]:
+    """Return a case's log as the life cycle replays it."""
+    rows = CaseMessage.objects.filter(case=case).order_by("number")
+    return [_logged(row) for row in rows]
+
+
+_FATES = {
+    Outcome.RELAYED: Fate.ARRIVED,
+    Outcome.FAILED: Fate.FAILED,
+    Outcome.CANCELLED: Fate.GIVEN_UP,
+}
+
+
+def _logged(row: CaseMessage) -> Logged:
+    query_id = None
+    if row.kind == Kind.ANSWER:
+        payload = wire.read(Kind.ANSWER, row.schema_version, bytes(row.payload))
+        query_id = payload.query_id if isinstance(payload, Answer) else None
+    return Logged(
+        message_id=row.id,
+        kind=Kind(row.kind),
+        sent=row.direction == Direction.OUT,
+        fate=_FATES.get(Outcome(row.outcome), Fate.OPEN),
+        query_id=query_id,
+    )
 
 
 def payload_of(message_id: UUID) -> bytes:

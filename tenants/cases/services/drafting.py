@@ -23,7 +23,7 @@ from tenants.cases.faults import Fault
 from tenants.cases.graph import Kind, Side, State, Verb
 from tenants.cases.models import Case, CaseCounter, CaseMessage, Direction, Outcome, RequestContent
 from tenants.cases.payloads import AssistanceRequest, Attachment
-from tenants.cases.services.reading import attached, locked
+from tenants.cases.services.reading import attached, authority_name, locked
 from tenants.cases.services.work import Work
 from tenants.documents import selectors as documents
 from tenants.documents import services as document_services
@@ -248,13 +248,6 @@ def _describe(case: Case, draft: RequestDraft) -> None:
     case.other_authority = draft.requested_authority
     case.other_name = authority_name(draft.requested_authority)
     describe(case, draft)
-
-
-def authority_name(authority_id: UUID | None) -> str:
-    """Return the name of an authority as the directory tells it, or an empty text."""
-    known = directory.present()
-    found = known.authority(authority_id) if known and authority_id else None
-    return found.name[:200] if found else ""
 
 
 def _normal(draft: RequestDraft) -> RequestDraft:

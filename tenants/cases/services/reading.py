@@ -1,8 +1,11 @@
 """Finding the rows that a service works on."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
+from centre.directory import selectors as directory
+from centre.kernel.actors import Actor, ActorKind
+from federation.protocol.messages import InboundMessage
 from tenants.cases.errors import CaseChanged, CaseNotFound
 from tenants.cases.models import Case
 from tenants.cases.payloads import Attachment
@@ -42,3 +45,23 @@ def attached(
         )
         for each in found
     )
+
+
+def locked_many(case_ids: Collection[UUID]) -> dict[UUID, Case]:
+    """Return the cases that exist, locked until the end of the transaction."""
+    # Always in the same order, so that two transactions never wait for each other.
+    rows = Case.objects.select_for_update().filter(id__in=case_ids).order_by("id")
+    return {case.id: case for case in rows}
+
+
+def peer(message: InboundMessage) -> Actor:
+    """Return who acts where a message of another authority takes effect."""
+    name = authority_name(message.sender) or str(message.sender)
+    return Actor(kind=ActorKind.PEER, id=str(message.sender), name=name)
+
+
+def authority_name(authority_id: UUID | None) -> str:
+    """Return the name of an authority as the directory tells it, or an empty text."""
+    known = directory.present()
+    found = known.authority(authority_id) if known and authority_id else None
+    return found.name[:200] if found else ""

@@ -7,7 +7,9 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from django.conf import settings
 from django.db import transaction
+from django.utils.module_loading import import_string
 
 from centre.audit import services as audit
 from centre.audit.chain import Entry
@@ -21,13 +23,13 @@ from centre.registry.models import Municipality
 from centre.tenancy.context import tenant_scope
 from federation.outbox.states import DeliveryState, Outcome
 from federation.protocol.messages import BlobRef, InboundMessage, MessageKind
-from tenants.cases import inbound, payloads, wire
+from tenants.cases import outcomes, payloads, wire
 from tenants.cases.graph import Kind
 from tenants.cases.models import Case, CaseMessage, Direction
 from tests.factories.clerks import clerk
 
 HANDLERS: dict[str, Callable[..., Sequence[Entry]]] = {
-    kind: getattr(inbound, f"on_{kind}") for kind in MessageKind
+    kind: import_string(settings.FEDERATION_HANDLERS[kind]) for kind in MessageKind
 }
 
 
@@ -127,7 +129,7 @@ class Postman:
         ]
         self.carried |= {letter.message_id for letter in letters}
         with sender.scope(), transaction.atomic():
-            audit.record(events=inbound.on_outcomes(outcomes=news))
+            audit.record(events=outcomes.on_outcomes(outcomes=news))
 
 
 def _letter(row: CaseMessage, sender: Town) -> InboundMessage:
