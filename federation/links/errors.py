@@ -13,3 +13,9 @@ class CredentialsUnreadable(LinkError):
     """The certificate, its key or the federation's authority cannot be read."""
 
     reason = "CREDENTIALS_UNREADABLE"
+
+
+class TlsUnsafe(LinkError):
+    """gRPC was imported before `federation` and would speak TLS 1.2: import `federation` first."""
+
+    reason = "TLS_UNSAFE"

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,11 +12,16 @@ from pathlib import Path
 
 import grpc
 import pytest
+from amtsbruecke.exchange.v1beta1 import link_service_pb2 as pb
+from amtsbruecke.exchange.v1beta1.link_service_pb2_grpc import LinkServiceStub
+
+from centre.keys.sign import SigningKey
 
 from federation.links import credentials
 from federation.links.channels import Channels
 from federation.links.errors import CredentialsUnreadable
 from tests.factories.certificates import CertificateAuthority
+from tests.fakes.receiver import FakeReceiver
 
 AUTHORITY = CertificateAuthority()
 
@@ -77,10 +84,36 @@ async def test_only_tls_1_3_is_spoken(
     assert set(listener.spoken) == ({spoken} if spoken else set())
 
 
-async def test_certificate_of_another_centre_is_refused(channels: Channels, tmp_path: Path) -> None:
-    async with listening("sachsen", ssl.TLSVersion.TLSv1_3, tmp_path) as listener:
-        await dial(channels, "nord", listener.endpoint)
-    assert listener.spoken == []
+@pytest.mark.parametrize(("answers", "welcome"), [("nord", True), ("sachsen", False)])
+async def test_only_the_centre_that_was_called_may_answer(
+    channels: Channels, answers: str, welcome: bool
+) -> None:
+    receiver = FakeReceiver(name="nord", origin="krz", key=SigningKey.generate())
+    async with receiver.serve(AUTHORITY.issue(answers), AUTHORITY) as endpoint:
+        stub = LinkServiceStub(await channels.channel("nord", endpoint))
+        call = stub.Exchange()
+        try:
+            await call.write(pb.ExchangeRequest(hello=pb.Hello(origin="krz", versions=[1])))
+            answered = isinstance(await call.read(), pb.ExchangeResponse)
+        except (grpc.RpcError, asyncio.InvalidStateError):
+            answered = False
+    assert answered is welcome
+    assert bool(receiver.hellos) is welcome
+
+
+def test_too_late_is_an_error() -> None:
+    """A process that imported gRPC first would speak TLS 1.2: it must not start."""
+    program = "import grpc\nimport federation"
+    environment = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "TlsUnsafe" in done.stderr
 
 
 async def test_channel_is_kept_until_endpoint_or_certificate_changes(
@@ -106,7 +139,3 @@ async def test_half_written_renewal_changes_nothing(channels: Channels, tmp_path
 def test_missing_file_is_said_in_words(tmp_path: Path) -> None:
     with pytest.raises(CredentialsUnreadable, match=r"ca\.pem"):
         credentials.load(tmp_path)
-
-
-def test_cipher_list_is_set_for_this_process() -> None:
-    assert "RSA" in os.environ["GRPC_SSL_CIPHER_SUITES"]
