@@ -8,8 +8,8 @@ others.
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from tenants.cases import checks, codes, faults
-from tenants.cases.drafts import Address, AncillaryClaim, Claim, Debtor, RequestDraft, Title
+from tenants.cases import checks, codes, faults, persons
+from tenants.cases.drafts import Address, AncillaryClaim, Claim, RequestDraft, Title
 from tenants.cases.faults import Fault, Faults
 from tenants.cases.money import format_euro
 
@@ -49,7 +49,9 @@ def errors(faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
 
 def _faults(draft: RequestDraft, today: date, limits: Limits) -> Faults:
     yield from _head(draft)
-    yield from _persons(draft, today, limits)
+    yield from faults.count("debtors", len(draft.debtors), limits.max_debtors, "Schuldner")
+    for number, debtor in enumerate(draft.debtors):
+        yield from persons.check(f"debtors[{number}]", debtor, today)
     yield from _titles(draft, today, limits)
     yield from _claims(draft, today, limits)
     yield from _preconditions(draft, today, limits)
@@ -84,85 +86,10 @@ def _head(draft: RequestDraft) -> Faults:
         )
     yield from faults.text("creditor.name", draft.creditor.name, "der Gläubiger", needed=False)
     if draft.creditor.address != Address():
-        yield from _address("creditor.address", draft.creditor.address)
+        yield from persons.address("creditor.address", draft.creditor.address)
     yield from faults.text(
         "note", draft.note, "die Bemerkung", needed=False, limit=faults.TEXT, lines=True
     )
-
-
-def _persons(draft: RequestDraft, today: date, limits: Limits) -> Faults:
-    yield from faults.count("debtors", len(draft.debtors), limits.max_debtors, "Schuldner")
-    for number, debtor in enumerate(draft.debtors):
-        path = f"debtors[{number}]"
-        yield from faults.code(
-            f"{path}.kind", debtor.kind, codes.PERSON_KINDS, "die Art der Person"
-        )
-        yield from faults.code(f"{path}.role", debtor.role, codes.DEBTOR_ROLES, "die Rolle")
-        yield from _legal(path, debtor) if debtor.kind == "legal" else _natural(path, debtor, today)
-        yield from _address(f"{path}.address", debtor.address)
-        for index, former in enumerate(debtor.former_addresses[:20]):
-            yield from _address(f"{path}.former_addresses[{index}]", former)
-        for name in ("representatives", "employer", "banks", "phone", "birth_name", "birth_place"):
-            yield from faults.text(
-                f"{path}.{name}", getattr(debtor, name), "das Feld", needed=False
-            )
-        if debtor.email and not checks.is_email(debtor.email):
-            yield Fault(
-                path=f"{path}.email",
-                text=f"„{debtor.email}“ ist keine E-Mail-Adresse.",
-                hint="Berichtigen Sie die Adresse oder lassen Sie das Feld leer.",
-            )
-
-
-def _natural(path: str, debtor: Debtor, today: date) -> Faults:
-    yield from faults.text(f"{path}.surname", debtor.surname, "der Familienname")
-    yield from faults.text(f"{path}.first_names", debtor.first_names, "der Vorname")
-    yield from faults.past(
-        f"{path}.birth_on", debtor.birth_on, "Das Geburtsdatum", today, needed=False
-    )
-    yield from faults.code(f"{path}.gender", debtor.gender, codes.GENDERS, "", needed=False)
-    if debtor.company_name:
-        yield Fault(
-            path=f"{path}.company_name",
-            text="Eine natürliche Person hat keinen Firmennamen.",
-            hint="Leeren Sie das Feld oder wählen Sie „Juristische Person“.",
-        )
-
-
-def _legal(path: str, debtor: Debtor) -> Faults:
-    yield from faults.text(
-        f"{path}.company_name", debtor.company_name, "der Name der juristischen Person"
-    )
-    yield from faults.text(f"{path}.legal_form", debtor.legal_form, "die Rechtsform")
-    yield from faults.text(f"{path}.seat", debtor.seat, "der Sitz")
-    if debtor.surname or debtor.first_names:
-        yield Fault(
-            path=f"{path}.surname",
-            text="Eine juristische Person hat keinen Familien- oder Vornamen.",
-            hint="Tragen Sie Vertreter in das Feld „Vertreten durch“ ein.",
-        )
-
-
-def _address(path: str, address: Address) -> Faults:
-    yield from faults.text(f"{path}.street", address.street, "die Straße")
-    for name in ("house_number", "supplement"):
-        yield from faults.text(f"{path}.{name}", getattr(address, name), "das Feld", needed=False)
-    yield from faults.text(f"{path}.place", address.place, "der Ort")
-    country = address.country
-    if not (len(country) == len("DE") and country.isascii() and country.isupper()):
-        yield Fault(
-            path=f"{path}.country",
-            text=f"„{country}“ ist kein Länderkürzel.",
-            hint="Geben Sie zwei Großbuchstaben an, zum Beispiel DE.",
-        )
-    elif country == "DE" and not checks.is_postcode(address.postcode):
-        yield Fault(
-            path=f"{path}.postcode",
-            text=f"„{address.postcode}“ ist keine deutsche Postleitzahl."
-            if address.postcode
-            else "Die Postleitzahl fehlt.",
-            hint="Geben Sie fünf Ziffern an, mit führender Null.",
-        )
 
 
 def _titles(draft: RequestDraft, today: date, limits: Limits) -> Faults:
