@@ -8,13 +8,14 @@ from uuid import UUID
 
 import psycopg
 
+from console import effects
 from console.demo.plan import Centre, Plan
 from console.home import Home
 
 REQUEST = "assistance_request"
 
 _SENT = """
-SELECT letter.id, letter.link, letter.kind,
+SELECT letter.id, letter.case_id, letter.link, letter.kind,
        letter.lseq > 0 AND letter.lseq <= link.acked_lseq AND dead.id IS NULL AS delivered,
        dead.id IS NOT NULL AS dead,
        extract(epoch FROM receipt.received_at - letter.accepted_at) * 1000 AS ms
@@ -52,6 +53,8 @@ class Count:
     under_way: int = 0
     #: Letters that arrived and whose effect has not been committed.
     unprocessed: int = 0
+    #: Effects beyond the one that each message may have, at whichever municipality.
+    duplicates: int = 0
 
     @property
     def sent(self) -> int:
@@ -79,8 +82,14 @@ def count(home: Home, plan: Plan) -> Count:
     """Read every centre's database and put both sides together."""
     result = Count()
     inboxes = {centre.name: _received(home, centre) for centre in plan.centres}
+    everywhere = [key for inbox in inboxes.values() for key in inbox]
+    result.duplicates = len(everywhere) - len(set(everywhere))
     for centre in plan.centres:
-        for identifier, link, kind, delivered, dead, milliseconds in _rows(home, centre, _SENT):
+        with _connect(home, centre) as connection:
+            sent = connection.execute(_SENT).fetchall()
+            had = effects.count(connection)
+        result.duplicates += had.duplicates
+        for identifier, case_id, link, kind, delivered, dead, milliseconds in sent:
             arrived = inboxes.get(link, {}).get((centre.name, identifier))
             result.lost += bool(delivered) and arrived is None
             result.under_way += not delivered and not dead
@@ -89,7 +98,7 @@ def count(home: Home, plan: Plan) -> Count:
             pair = result.pairs.setdefault((centre.name, link), Pair())
             pair.sent += 1
             pair.delivered += bool(delivered)
-            pair.registered += arrived == "applied"
+            pair.registered += case_id in had.registered
             pair.dead += bool(dead)
             if delivered and milliseconds is not None:
                 pair.milliseconds.append(float(milliseconds))
@@ -100,14 +109,13 @@ def count(home: Home, plan: Plan) -> Count:
 
 
 def _received(home: Home, centre: Centre) -> dict[tuple[str, UUID], str]:
-    rows = _rows(home, centre, _RECEIVED)
+    with _connect(home, centre) as connection:
+        rows = connection.execute(_RECEIVED).fetchall()
     return {(origin, identifier): state for identifier, origin, _, state in rows}
 
 
-def _rows(home: Home, centre: Centre, query: str) -> list[tuple[Any, ...]]:
-    settings = home.centre(centre.name).settings()
-    with psycopg.connect(settings["AMTSBRUECKE_OWNER_DATABASE_URL"]) as connection:
-        return connection.execute(query).fetchall()
+def _connect(home: Home, centre: Centre) -> psycopg.Connection[tuple[Any, ...]]:
+    return psycopg.connect(home.centre(centre.name).settings()["AMTSBRUECKE_OWNER_DATABASE_URL"])
 
 
 def percentile(values: Sequence[float], share: float) -> float:
