@@ -24,7 +24,7 @@ from centre.directory.interface import Directory
 from centre.keys.sign import VerifyKey
 from federation.dispatch import metrics, sql
 from federation.dispatch.crew import RENEW_S, Crew
-from federation.dispatch.session import Around
+from federation.dispatch.surroundings import Around
 from federation.dispatch.tools import DATABASE_TROUBLE, Tools
 from federation.dispatch.wakeups import TaskPoke
 from federation.links.channels import Channels

@@ -11,17 +11,14 @@ allows, however long the backlog is.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import grpc
 import psycopg
 from amtsbruecke.exchange.v1beta1 import link_service_pb2 as pb
 
-from centre.keys.sign import VerifyKey
 from federation.dispatch import metrics, sql
 from federation.dispatch.errors import FenceLost, PeerFault, ReceiptInvalid
 from federation.dispatch.frames import Credit, Item, Limits, cut, void, without_gaps
@@ -29,6 +26,7 @@ from federation.dispatch.isolation import Suspicion, acknowledged
 from federation.dispatch.ledger import Ledger, Verified
 from federation.dispatch.pace import Pace
 from federation.dispatch.sql import Lease, Letter, LinkRow
+from federation.dispatch.surroundings import Around, Call
 from federation.protocol import limits
 from federation.protocol.frames import Hello, Welcome
 from federation.wire import receipt as wire_receipt
@@ -43,33 +41,6 @@ _LOOK_FOR_OVERDUE_S: Final = 5.0
 #: Letters numbered in one statement; a few frames' worth.
 NUMBER_MOST: Final = 4 * limits.BATCH_ITEMS
 NUMBER_BYTES: Final = 2 * limits.BATCH_BYTES
-
-
-class Call(Protocol):
-    """The stream as gRPC gives it: a `grpc.aio.StreamStreamCall`."""
-
-    async def write(self, request: pb.ExchangeRequest) -> None: ...
-    async def read(self) -> Any: ...
-    async def done_writing(self) -> None: ...
-
-
-class Database(Protocol):
-    """Lends connections: a `psycopg_pool.AsyncConnectionPool`."""
-
-    def connection(self) -> Any: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Around:
-    """What a session needs of its process."""
-
-    origin: str
-    database: Database
-    directory_version: Callable[[], int]
-    #: The key of a centre with this id, for its receipts.
-    key_of: Callable[[str, str], VerifyKey | None]
-    #: Called after receipts were stored.
-    on_receipts: Callable[[], None]
 
 
 class Session:

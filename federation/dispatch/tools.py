@@ -8,7 +8,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from centre.directory.interface import Directory
-from federation.dispatch.session import Around
+from federation.dispatch.surroundings import Around
 from federation.links.channels import Channels
 
 #: Errors that tell of our own database, not of the peer.

@@ -16,7 +16,6 @@ from amtsbruecke.exchange.v1beta1 import link_service_pb2 as pb
 from amtsbruecke.exchange.v1beta1.link_service_pb2_grpc import LinkServiceStub
 
 from centre.keys.sign import SigningKey
-
 from federation.links import credentials
 from federation.links.channels import Channels
 from federation.links.errors import CredentialsUnreadable
@@ -86,7 +85,7 @@ async def test_only_tls_1_3_is_spoken(
 
 @pytest.mark.parametrize(("answers", "welcome"), [("nord", True), ("sachsen", False)])
 async def test_only_the_centre_that_was_called_may_answer(
-    channels: Channels, answers: str, welcome: bool
+    channels: Channels, *, answers: str, welcome: bool
 ) -> None:
     receiver = FakeReceiver(name="nord", origin="krz", key=SigningKey.generate())
     async with receiver.serve(AUTHORITY.issue(answers), AUTHORITY) as endpoint:

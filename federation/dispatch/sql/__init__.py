@@ -1,0 +1,87 @@
+"""All SQL of dispatch. No ORM: a connection that carries a tenant has no place in asyncio.
+
+Every function runs on an autocommit connection of the login role `federation`; each is one
+statement, or says that it opens a transaction. What moves a link names the fence of its caller:
+if another process has become the owner, nothing is written and `FenceLost` is raised.
+"""
+
+from typing import Final
+
+from federation.dispatch.sql.documents import chunks, finish_upload, pending_uploads, refuse_upload
+from federation.dispatch.sql.letters import (
+    dead_positions,
+    envelopes,
+    links_waiting,
+    links_with_work,
+    number,
+    positions,
+    release_deferred,
+)
+from federation.dispatch.sql.links import (
+    ensure_links,
+    figures,
+    link,
+    links,
+    note_contact,
+    note_failure,
+    raise_alarm,
+    release_leases,
+    renew_leases,
+    retry_now,
+    show_end,
+    show_life,
+    take_leases,
+)
+from federation.dispatch.sql.outcomes import acknowledge, expire, park
+from federation.dispatch.sql.types import (
+    Connection,
+    Figures,
+    Lease,
+    Letter,
+    LinkRow,
+    ReceivedReceipt,
+    Refused,
+    Upload,
+)
+
+__all__ = [
+    "CHANNEL",
+    "Connection",
+    "Figures",
+    "Lease",
+    "Letter",
+    "LinkRow",
+    "ReceivedReceipt",
+    "Refused",
+    "Upload",
+    "acknowledge",
+    "chunks",
+    "dead_positions",
+    "ensure_links",
+    "envelopes",
+    "expire",
+    "figures",
+    "finish_upload",
+    "link",
+    "links",
+    "links_waiting",
+    "links_with_work",
+    "note_contact",
+    "note_failure",
+    "number",
+    "park",
+    "pending_uploads",
+    "positions",
+    "raise_alarm",
+    "refuse_upload",
+    "release_deferred",
+    "release_leases",
+    "renew_leases",
+    "retry_now",
+    "show_end",
+    "show_life",
+    "take_leases",
+]
+
+#: Where pokes are heard.
+CHANNEL: Final = "amtsbruecke_dispatch"

@@ -1,0 +1,65 @@
+"""Documents that letters wait for."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from federation.dispatch.sql.outcomes import bury
+from federation.dispatch.sql.types import Connection, Refused, Upload
+
+
+async def pending_uploads(
+    connection: Connection, link: str, *, most: int, without: Sequence[UUID]
+) -> list[Upload]:
+    """Return documents to upload, oldest letters first, except for those of some letters."""
+    cursor = await connection.execute(
+        "SELECT message_id, tenant_role, sender, recipient, digest, size FROM outbox_upload"
+        " WHERE link = %s AND done_at IS NULL AND NOT message_id = ANY(%s)"
+        " ORDER BY message_id LIMIT %s",
+        (link, list(without), most),
+        binary=True,
+    )
+    return [Upload(*row) for row in await cursor.fetchall()]
+
+
+async def chunks(connection: Connection, upload: Upload, *, first: int, most: int) -> list[bytes]:
+    """Return some sealed chunks of a document in order."""
+    cursor = await connection.execute(
+        "SELECT chunk.data FROM blobs_blobchunk AS chunk JOIN blobs_blob AS blob"
+        "    ON blob.id = chunk.blob_id"
+        " WHERE blob.tenant_role = %s AND blob.digest = %s AND chunk.number >= %s"
+        " ORDER BY chunk.number LIMIT %s",
+        (upload.tenant_role, upload.digest, first, most),
+        binary=True,
+    )
+    return [row[0] for row in await cursor.fetchall()]
+
+
+async def finish_upload(connection: Connection, upload: Upload) -> None:
+    """Note that the peer has a document; its letter may go if it was the last. A transaction."""
+    async with connection.transaction():
+        await connection.execute(
+            "UPDATE outbox_upload SET done_at = clock_timestamp()"
+            " WHERE message_id = %s AND digest = %s",
+            (upload.message_id, upload.digest),
+        )
+        await connection.execute(
+            "UPDATE outbox_letter SET held = false"
+            " WHERE id = %(id)s AND lseq IS NULL AND held AND not_before IS NULL"
+            "   AND NOT EXISTS (SELECT FROM outbox_upload"
+            "                    WHERE message_id = %(id)s AND done_at IS NULL)",
+            {"id": upload.message_id},
+        )
+
+
+async def refuse_upload(connection: Connection, upload: Upload, *, reason: str) -> None:
+    """End a letter whose document the peer will never take, in a transaction."""
+    async with connection.transaction():
+        await connection.execute(
+            "UPDATE outbox_upload SET done_at = clock_timestamp() WHERE message_id = %s",
+            (upload.message_id,),
+        )
+        await bury(connection, [Refused(upload.message_id, reason)], state="refused")
+        await connection.execute(
+            "UPDATE outbox_letter SET lseq = 0 WHERE id = %s AND lseq IS NULL",
+            (upload.message_id,),
+        )
