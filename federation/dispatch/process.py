@@ -12,6 +12,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import psycopg
@@ -39,6 +40,7 @@ _KEEP_S: Final = 1.0
 _FIGURES_S: Final = 10.0
 _COUNTED: Final = 50_000
 _EXPIRE_AT_ONCE: Final = 500
+_POKE_LIFETIME_S: Final = 30
 
 type LoadDirectory = Callable[[sql.Connection, Directory | None], Awaitable[Directory | None]]
 
@@ -247,7 +249,10 @@ def main() -> None:
         dispatch = Dispatch(
             environment=environment,
             load_directory=lambda connection, known: store.load(connection, known=known),
-            wake_worker=deliver_outcomes.delay,
+            # A worker that is down must not find an hour of pokes when it comes back.
+            wake_worker=partial(
+                deliver_outcomes.apply_async, retry=False, expires=_POKE_LIFETIME_S
+            ),
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -36,7 +36,8 @@ def channel_options(centre_id: str) -> list[tuple[str, str | int]]:
         # The link has a back-off of its own, which contact from the peer resets: when it dials,
         # it shall not sit out a second one inside gRPC.
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
+        # Despite its name, also the time that a handshake may take.
+        ("grpc.min_reconnect_backoff_ms", 5_000),
         ("grpc.max_reconnect_backoff_ms", 1_000),
         ("grpc.enable_retries", 0),
         # One connection per channel: a link that is rebuilt must not meet its predecessor.
