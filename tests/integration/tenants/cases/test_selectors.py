@@ -1,0 +1,196 @@
+"""The worklist and the view of a case, and that every reading leaves a trace."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from centre.audit import selectors as audit
+from centre.kernel import clock
+from tenants.cases import selectors, services
+from tenants.cases.drafts import Address, Danger
+from tenants.cases.errors import CaseNotFound, NotAllowed
+from tenants.cases.graph import Side, State, Verb
+from tenants.cases.selectors import Filters
+from tenants.clerks.roles import Role
+from tests.factories.clerks import clerk
+from tests.factories.requests import request
+
+Town = Any
+Postman = Any
+
+
+def named(surname: str, to: UUID, **changed: Any) -> Any:
+    debtor = replace(request().debtors[0], surname=surname)
+    return request(to=to, debtors=(debtor,), **changed)
+
+
+@pytest.fixture
+def thirty(a: Town, b: Town) -> list[UUID]:
+    """Thirty drafts at A, every fifth urgent."""
+    made = []
+    start = clock.now() - timedelta(days=40)
+    for number in range(30):
+        urgent = {"urgency": "urgent", "urgency_reason": "Frist"} if number % 5 == 0 else {}
+        with clock.frozen(start + timedelta(days=number)), a.scope():
+            draft = named(f"Person{number:02}", b.id, **urgent)
+            made.append(services.create_draft(draft=draft, by=a.by).id)
+    return made
+
+
+@pytest.mark.parametrize("sort", ["urgency", "age", "newest", "due", "nonsense"])
+def test_pages_show_every_case_once_in_order(a: Town, thirty: list[UUID], sort: str) -> None:
+    seen: list[Any] = []
+    after = None
+    with a.scope():
+        for _ in range(10):
+            page = selectors.worklist(
+                filters=Filters(tab="drafts"), sort=sort, after=after, limit=7
+            )
+            seen += page.rows
+            if (after := page.next) is None:
+                break
+    assert {row.case_id for row in seen} == set(thirty)
+    assert len(seen) == 30
+    names = [row.debtor_name for row in seen]
+    if sort == "newest":
+        assert names == sorted(names, reverse=True)
+    elif sort in {"urgency", "nonsense"}:
+        assert [row.urgent for row in seen] == [True] * 6 + [False] * 24
+        assert names[:6] == sorted(names[:6])
+        assert names[6:] == sorted(names[6:])
+    else:
+        assert names == sorted(names)
+
+
+@pytest.mark.parametrize("mark", ["", "x", "bnVsbA", "W10", "WyJhZ2UiLCB0cnVlLCBudWxsLCAiIl0"])
+def test_a_mark_that_is_none_begins_at_the_beginning(
+    a: Town, thirty: list[UUID], mark: str
+) -> None:
+    with a.scope():
+        page = selectors.worklist(filters=Filters(tab="drafts"), sort="age", after=mark)
+    assert len(page.rows) == 30
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [("person07", 1), ("INGO", 30), ("betadorf 20.3-4711", 30), ("nirgends", 0), ("%", 0)],
+)
+def test_search_finds_names_references_and_authorities(
+    a: Town, thirty: list[UUID], search: str, found: int
+) -> None:
+    with a.scope():
+        page = selectors.worklist(filters=Filters(tab="all", search=search))
+    assert len(page.rows) == found
+
+
+def test_filters(a: Town, b: Town, thirty: list[UUID]) -> None:
+    with a.scope():
+        assert selectors.worklist(filters=Filters(tab="inbox")).rows == ()
+        assert len(selectors.worklist(filters=Filters(tab="all", authority=b.id)).rows) == 30
+        assert selectors.worklist(filters=Filters(tab="all", authority=uuid4())).rows == ()
+        assert selectors.worklist(filters=Filters(tab="all", states=(State.CLOSED,))).rows == ()
+        assert selectors.worklist(filters=Filters(tab="all", overdue=True)).rows == ()
+
+
+def test_counts_agree_with_the_pages(a: Town, b: Town, post: Postman, thirty: list[UUID]) -> None:
+    with a.scope():
+        sent = [services.submit_request(draft=request(to=b.id), by=a.by) for _ in range(4)]
+    post.until_quiet()
+    with b.scope():
+        services.refuse(case_id=sent[0].id, version=1, reason="duplicate", by=b.by)
+        services.accept(case_id=sent[1].id, version=1, own_reference="V-1", by=b.by)
+        services.ask(case_id=sent[2].id, version=1, topic="title", text="Wo?", by=b.by)
+    post.until_quiet()
+    for town in (a, b):
+        for days in (0, 20, 200):
+            with clock.frozen(clock.now() + timedelta(days=days)), town.scope():
+                counted = selectors.counts()
+                for tab, number in counted.by_tab.items():
+                    page = selectors.worklist(filters=Filters(tab=tab), limit=200)
+                    assert len(page.rows) == number, (tab, days)
+                late = selectors.worklist(filters=Filters(tab="all", overdue=True), limit=200)
+                assert len(late.rows) == counted.overdue
+                assert all(row.is_overdue for row in late.rows)
+
+
+def test_a_page_costs_the_same_number_of_queries_whatever_its_length(
+    a: Town, thirty: list[UUID]
+) -> None:
+    with a.scope():
+        costs = []
+        for limit in (1, 30):
+            with CaptureQueriesContext(connection) as queries:
+                selectors.worklist(filters=Filters(tab="all"), limit=limit)
+            costs.append(len(queries))
+        assert costs == [1, 1]
+        with CaptureQueriesContext(connection) as queries:
+            selectors.counts()
+        assert len(queries) == 1
+
+
+def test_every_reading_is_in_the_trail(a: Town, b: Town, post: Postman) -> None:
+    with a.scope():
+        case = services.submit_request(draft=request(to=b.id), by=a.by)
+    post.until_quiet()
+    with b.scope():
+        view = selectors.read_case(case_id=case.id, by=b.by)
+        page = selectors.read_worklist(filters=Filters(tab="inbox", search="uhlenbrock"), by=b.by)
+        assert selectors.rows(case_ids=[case.id, uuid4()], by=b.by) == page.rows
+        assert [row.can_accept for row in page.rows] == [True]
+        read = [
+            entry.content
+            for entry in audit.trail(subject=case.reference)
+            if entry.content["event"] == "case:request:read"
+        ]
+        assert [each["actor"]["name"] for each in read] == [b.by.name]
+        [listed] = audit.trail(subject="inbox")
+        assert listed.content["detail"] == {"rows": "1", "searched": "yes"}
+    assert view.side is Side.REQUESTED
+    assert {step.verb for step in view.steps} == {Verb.ACCEPT, Verb.REFUSE, Verb.ASK}
+    assert view.state_label == "Neu, zu prüfen"
+    assert [entry.is_ours for entry in view.timeline] == [False, True]
+    assert view.due_label == "Annahme oder Rückfrage"
+    assert not view.is_overdue
+
+
+def test_what_only_caseworkers_see(a: Town, b: Town) -> None:
+    debtor = replace(request().debtors[0], disclosure_blocked=True)
+    danger = Danger(known=True, text="Bissiger Hund")
+    with a.scope():
+        draft = request(to=b.id, debtors=(debtor,), danger=danger)
+        case = services.create_draft(draft=draft, by=a.by)
+        reader = clerk("leser", role=Role.READER).actor
+        seen = selectors.read_case(case_id=case.id, by=reader)
+        assert seen.request.danger == Danger(known=True)
+        assert seen.request.debtors[0].address == Address()
+        assert seen.steps == ()
+        assert selectors.read_case(case_id=case.id, by=a.by).request == draft
+
+
+def test_strangers_and_other_towns_see_nothing(a: Town, b: Town) -> None:
+    with a.scope():
+        case = services.create_draft(draft=request(to=b.id), by=a.by)
+        with pytest.raises(NotAllowed):
+            selectors.read_case(case_id=case.id, by=b.by)
+        with pytest.raises(CaseNotFound):
+            selectors.payload_of(uuid4())
+    with b.scope():
+        with pytest.raises(CaseNotFound):
+            selectors.read_case(case_id=case.id, by=b.by)
+        assert selectors.rows(case_ids=[case.id], by=b.by) == ()
+
+
+def test_the_way_of_each_message_in_words(a: Town, b: Town, post: Postman) -> None:
+    with a.scope():
+        case = services.submit_request(draft=request(to=b.id), by=a.by)
+        [way] = selectors.case_view(case_id=case.id, by=a.by).deliveries
+        assert (way.title, way.words, way.can_resend) == ("Ersuchen", "wartet auf Versand", False)
+        assert way.sentence
+        [(message_id, ours)] = selectors.message_ids(case.id)
+        assert ours
+        assert selectors.payload_of(message_id)

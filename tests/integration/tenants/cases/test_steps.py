@@ -1,0 +1,128 @@
+"""What clerks are told when a step is late, wrong or not theirs; and two clerks at once."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import connections
+
+from tenants.cases import services
+from tenants.cases.errors import (
+    CaseChanged,
+    CaseNotFound,
+    InputInvalid,
+    NotAllowed,
+    StepNotPossible,
+)
+from tenants.cases.graph import State
+from tenants.clerks.roles import Role
+from tests.factories.clerks import clerk
+from tests.factories.requests import request
+
+Town = Any
+Postman = Any
+
+
+def act(town: Town, case_id: UUID) -> dict[str, Any]:
+    return {"case_id": case_id, "version": town.case(case_id).version, "by": town.by}
+
+
+@pytest.fixture
+def case_id(a: Town, b: Town, post: Postman) -> UUID:
+    with a.scope():
+        case = services.submit_request(draft=request(to=b.id), by=a.by)
+    post.until_quiet()
+    found: UUID = case.id
+    return found
+
+
+@pytest.mark.parametrize(
+    ("verb", "wrong", "path"),
+    [
+        ("accept", {"own_reference": " "}, "own_reference"),
+        ("refuse", {"reason": "no"}, "reason"),
+        ("refuse", {"reason": "other"}, "text"),
+        ("ask", {"topic": "title", "text": ""}, "text"),
+        ("complete", {"result": "paid_here", "collected_cents": -1}, "collected_cents"),
+        ("complete", {"result": ""}, "result"),
+        ("withdraw", {"reason": "?"}, "reason"),
+        ("confirm_withdrawal", {"costs_cents": 10**12}, "costs_cents"),
+        ("close", {"text": "漢"}, "text"),
+        ("answer", {"text": ""}, "text"),
+    ],
+)
+def test_wrong_input_is_told_with_its_place(
+    b: Town, case_id: UUID, verb: str, wrong: dict[str, Any], path: str
+) -> None:
+    with b.scope(), pytest.raises(InputInvalid) as refused:
+        getattr(services, verb)(**act(b, case_id), **wrong)
+    assert path in {fault.path for fault in refused.value.faults}
+
+
+@pytest.mark.parametrize(
+    ("verb", "values"),
+    [
+        ("complete", {"result": "paid_here"}),
+        ("confirm_withdrawal", {}),
+        ("close", {}),
+        ("withdraw", {"reason": "paid"}),
+        ("answer", {"text": "Ja."}),
+        ("give_up", {}),
+    ],
+)
+def test_steps_that_are_not_possible_now(
+    b: Town, case_id: UUID, verb: str, values: dict[str, Any]
+) -> None:
+    with b.scope(), pytest.raises(StepNotPossible):
+        getattr(services, verb)(**act(b, case_id), **values)
+    assert b.case(case_id).state == State.REGISTERED
+
+
+def test_readers_and_closed_accounts_take_no_step(b: Town, case_id: UUID) -> None:
+    with b.scope():
+        reader = clerk("leser", role=Role.READER)
+        closed = clerk("weg")
+        closed.is_active = False
+        closed.save()
+        for who in (reader, closed):
+            with pytest.raises(NotAllowed):
+                services.accept(**act(b, case_id) | {"by": who.actor}, own_reference="V")
+
+
+def test_accepting_many_tells_each_result(a: Town, b: Town, post: Postman, case_id: UUID) -> None:
+    with a.scope():
+        other = services.submit_request(draft=request(to=b.id), by=a.by).id
+    post.until_quiet()
+    nowhere = uuid4()
+    with b.scope():
+        results = services.accept_many(
+            choices=[(case_id, 1, "V-1"), (other, 7, "V-2"), (nowhere, 1, "V-3")], by=b.by
+        )
+    assert [type(result.error) for result in results] == [type(None), CaseChanged, CaseNotFound]
+    assert b.case(case_id).state == State.ACCEPTED
+    assert b.case(other).state == State.REGISTERED
+
+
+def test_two_clerks_at_once_one_wins_and_the_other_is_told(
+    committed_db: None, a: Town, b: Town, post: Postman, case_id: UUID
+) -> None:
+    start = threading.Barrier(2)
+
+    def refuse(reason: str) -> type[BaseException] | None:
+        try:
+            with b.scope():
+                start.wait(10)
+                services.refuse(case_id=case_id, version=1, reason=reason, by=b.by)
+        except CaseChanged as changed:
+            return type(changed)
+        finally:
+            connections.close_all()
+        return None
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(refuse, ["duplicate", "small_claim"]))
+    assert sorted(map(str, results)) == sorted(map(str, [None, CaseChanged]))
+    post.until_quiet()
+    assert a.case(case_id).reason == b.case(case_id).reason

@@ -1,0 +1,169 @@
+"""Requests that reach nobody: corrected, given up, or arrived after all."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from federation.outbox.models import Letter
+from federation.outbox.states import DeliveryState
+from federation.protocol.messages import MessageKind
+from tenants.cases import lifecycle, selectors, services
+from tenants.cases.errors import NotResendable, StepNotPossible
+from tenants.cases.graph import Side, State
+from tenants.cases.models import CaseMessage
+from tests.factories.requests import request
+
+pytestmark = pytest.mark.usefixtures("committed_db")
+Town = Any
+Postman = Any
+Die = Callable[[UUID, str], None]
+
+
+@pytest.fixture
+def die(dsn: Callable[[str], str]) -> Die:
+    """Return the function with which a letter dies as under the hands of dispatch."""
+
+    def die(message_id: UUID, state: str) -> None:
+        with psycopg.connect(dsn("owner")) as connection:
+            connection.execute(
+                "INSERT INTO outbox_deadletter (id, message_id, tenant_role, link, lseq, case_id,"
+                " kind, state, reason, died_at) SELECT gen_random_uuid(), id, tenant_role, link,"
+                " lseq, case_id, kind, %s, 'GONE', now() FROM outbox_letter WHERE id = %s",
+                [state, message_id],
+            )
+
+    return die
+
+
+def act(town: Town, case_id: UUID) -> dict[str, Any]:
+    return {"case_id": case_id, "version": town.case(case_id).version, "by": town.by}
+
+
+@pytest.fixture
+def lost(a: Town, b: Town, post: Postman, die: Die) -> UUID:
+    """A request of A whose letter to B died."""
+    with a.scope():
+        case = services.submit_request(draft=request(to=b.id), by=a.by)
+    [letter] = post.waiting(a)
+    die(letter.message_id, "expired")
+    post.tell(a, [letter], DeliveryState.EXPIRED, "GONE")
+    assert a.case(case.id).state == State.UNDELIVERABLE
+    assert a.case(case.id).trouble == "GONE"
+    found: UUID = case.id
+    return found
+
+
+def check_log(town: Town, case_id: UUID) -> None:
+    """The log alone tells the state."""
+    case = town.case(case_id)
+    with town.scope():
+        log = selectors.message_log(case)
+    assert lifecycle.replay(Side(case.side), log) == case.standing
+
+
+def test_corrected_and_sent_to_another_authority(
+    a: Town, b: Town, c: Town, post: Postman, lost: UUID
+) -> None:
+    with a.scope():
+        services.resubmit(**act(a, lost), draft=request(to=c.id, own_reference="neu"))
+        kinds = list(Letter.objects.filter(recipient=b.id).values_list("kind", "case_sequence"))
+    assert sorted(kinds) == [("assistance_request", 1), (MessageKind.VOID, 1)]
+    [letter] = post.waiting(a)
+    assert (letter.recipient, letter.case_sequence) == (c.id, 1)
+    post.until_quiet()
+    assert a.case(lost).state == c.case(lost).state == State.REGISTERED
+    assert c.case(lost).other_reference == "neu"
+    assert a.case(lost).other_name == "Gammatal"
+    check_log(a, lost)
+    check_log(c, lost)
+
+
+def test_sent_again_to_the_same_authority_takes_the_next_number(
+    a: Town, b: Town, post: Postman, lost: UUID
+) -> None:
+    with a.scope():
+        services.resubmit(**act(a, lost))
+    [letter] = post.waiting(a)
+    assert (letter.recipient, letter.case_sequence) == (b.id, 2)
+    post.until_quiet()
+    assert a.case(lost).state == b.case(lost).state == State.REGISTERED
+    check_log(a, lost)
+
+
+def test_both_the_first_and_the_corrected_request_arrive(
+    a: Town, b: Town, post: Postman, die: Die
+) -> None:
+    with a.scope():
+        case = services.submit_request(draft=request(to=b.id), by=a.by)
+    [first] = post.waiting(a)
+    post.bring(first)  # and its receipt is lost
+    die(first.message_id, "expired")
+    post.tell(a, [first], DeliveryState.EXPIRED, "GONE")
+    with a.scope():
+        services.resubmit(**act(a, case.id), draft=request(to=b.id, own_reference="neu"))
+    post.until_quiet()
+    assert a.case(case.id).state == b.case(case.id).state == State.REGISTERED
+    assert b.case(case.id).other_reference == "neu"
+    with b.scope():
+        view = selectors.case_view(case_id=case.id, by=b.by)
+    assert view.request.own_reference == "neu"
+    assert any("berichtigt" in entry.text for entry in view.timeline)
+    check_log(a, case.id)
+    check_log(b, case.id)
+
+
+def test_given_up_and_arrived_after_all_is_withdrawn(
+    a: Town, b: Town, post: Postman, die: Die
+) -> None:
+    with a.scope():
+        case = services.submit_request(draft=request(to=b.id), by=a.by)
+    [letter] = post.waiting(a)
+    die(letter.message_id, "expired")
+    post.tell(a, [letter], DeliveryState.EXPIRED, "GONE")
+    with a.scope():
+        services.give_up(**act(a, case.id))
+    assert a.case(case.id).closed_at is not None
+    check_log(a, case.id)
+    post.bring(letter)
+    post.until_quiet()
+    assert a.case(case.id).state == b.case(case.id).state == State.WITHDRAWING
+    assert a.case(case.id).closed_at is None
+    check_log(a, case.id)
+    check_log(b, case.id)
+
+
+def test_given_up_cannot_be_sent_again(a: Town, lost: UUID) -> None:
+    with a.scope():
+        services.give_up(**act(a, lost))
+        with pytest.raises(StepNotPossible):
+            services.resubmit(**act(a, lost))
+
+
+def test_a_parked_answer_is_sent_again_by_the_clerk(
+    a: Town, b: Town, post: Postman, die: Die
+) -> None:
+    with a.scope():
+        case = services.submit_request(draft=request(to=b.id), by=a.by)
+    post.until_quiet()
+    with b.scope():
+        services.accept(**act(b, case.id), own_reference="V-1")
+    [letter] = post.waiting(b)
+    die(letter.message_id, "parked")
+    post.tell(b, [letter], DeliveryState.PARKED, "POISON")
+    assert b.case(case.id).trouble == "POISON"
+    with b.scope():
+        [delivery] = selectors.case_view(case_id=case.id, by=b.by).deliveries[1:]
+        assert (delivery.words, delivery.can_resend) == ("angehalten", True)
+        assert selectors.counts().by_tab["undeliverable"] == 1
+        services.resend_message(case_id=case.id, message_id=letter.message_id, by=b.by)
+        assert b.case(case.id).trouble == ""
+        with pytest.raises(NotResendable):
+            services.resend_message(case_id=case.id, message_id=letter.message_id, by=b.by)
+    post.bring(letter)
+    post.tell(b, [letter], DeliveryState.RELAYED)
+    assert a.case(case.id).state == State.ACCEPTED
+    with b.scope():
+        assert not CaseMessage.objects.filter(outcome="failed").exists()

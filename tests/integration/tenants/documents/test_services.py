@@ -1,0 +1,122 @@
+"""Documents are kept sealed, judged by content, and stay once they were sent."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from django.test import override_settings
+
+from centre.audit import selectors as audit
+from centre.kernel.actors import system
+from centre.kernel.ids import new_id
+from centre.registry.models import Municipality
+from centre.tenancy.context import tenant_scope
+from federation.blobs import selectors as blobs
+from federation.blobs import services as blob_services
+from federation.blobs.models import BlobChunk
+from tenants.documents import selectors, services
+from tenants.documents.errors import DocumentNotFound, DocumentRefused, DocumentSent
+from tenants.documents.models import Document
+
+BY = system("tests")
+PDF = b"%PDF-1.7\n" + bytes(range(256)) * 3_000
+
+
+@pytest.fixture(autouse=True)
+def _scope(alpha: Municipality) -> Iterator[None]:
+    with tenant_scope(alpha):
+        yield
+
+
+def _pieces(content: bytes, size: int = 1000) -> Iterator[bytes]:
+    return (content[start : start + size] for start in range(0, len(content), size))
+
+
+def _attach(name: str = "Bescheid.pdf", content: bytes = PDF, **given: object) -> Document:
+    case_id = given.get("case_id") or new_id()
+    return services.attach(case_id=case_id, name=name, chunks=_pieces(content), by=BY)  # type: ignore[arg-type]
+
+
+def test_what_was_attached_can_be_read_and_lies_sealed() -> None:
+    document = _attach("../Bescheid.pdf")
+    assert (document.name, document.media_type) == ("Bescheid.pdf", "application/pdf")
+    assert document.size == len(PDF)
+    assert document.sealed_size > document.size
+    assert blobs.exists(digest=bytes(document.digest))
+    assert all(PDF[:64] not in bytes(chunk.data) for chunk in BlobChunk.objects.all())
+    found, pieces = selectors.read(document_id=document.id, by=BY)
+    assert b"".join(pieces) == PDF
+    assert found.id == document.id
+    events = [entry.content["event"] for entry in audit.trail(subject=str(document.case_id))]
+    assert sorted(events) == ["document:file:added", "document:file:read"]
+
+
+@pytest.mark.parametrize("content", [b"", b"MZ\x90\x00", b"<html>"])
+def test_other_contents_are_refused_whatever_the_name(content: bytes) -> None:
+    with pytest.raises(DocumentRefused):
+        _attach(content=content)
+    assert Document.objects.count() == 0
+    assert BlobChunk.objects.count() == 0
+
+
+def test_too_large_too_much_and_too_many_are_told_in_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case_id = new_id()
+    with override_settings(BLOB_QUOTA_BYTES=0), pytest.raises(DocumentRefused, match="voll"):
+        _attach()
+    with monkeypatch.context() as patch:
+        patch.setattr(blob_services, "MAX_DOCUMENT_BYTES", 1000)
+        with pytest.raises(DocumentRefused, match="größer als 100 MB"):
+            _attach()
+    with monkeypatch.context() as patch:
+        patch.setattr(services, "MAX_DOCUMENTS_OF_A_CASE", 1)
+        _attach(case_id=case_id)
+        with pytest.raises(DocumentRefused, match="schon 1"):
+            _attach(case_id=case_id)
+    assert Document.objects.count() == 1
+
+
+def test_only_what_was_not_sent_can_be_removed() -> None:
+    document = _attach()
+    services.mark_sent(documents=[document], message_id=new_id())
+    with pytest.raises(DocumentSent):
+        services.remove(document_id=document.id, by=BY)
+    other = _attach()
+    services.remove(document_id=other.id, by=BY)
+    with pytest.raises(DocumentNotFound):
+        services.remove(document_id=other.id, by=BY)
+    with pytest.raises(DocumentNotFound):
+        selectors.document(document_id=uuid4())
+
+
+def test_only_unsent_documents_of_the_same_case_go_with_a_message() -> None:
+    mine, others = _attach(), _attach()
+    chosen = selectors.unsent(case_id=mine.case_id, document_ids=[mine.id])
+    assert [each.id for each in chosen] == [mine.id]
+    with pytest.raises(DocumentNotFound):
+        selectors.unsent(case_id=mine.case_id, document_ids=[mine.id, others.id])
+    with pytest.raises(DocumentRefused, match="64"):
+        services.mark_sent(documents=[mine] * 65, message_id=new_id())
+
+
+def test_received_documents_get_safe_names_and_types() -> None:
+    case_id = new_id()
+    services.keep_received(
+        case_id=case_id,
+        message_id=new_id(),
+        documents=[
+            services.Received(
+                name="../böse.exe",
+                media_type="text/html",
+                size=1,
+                digest=bytes(32),
+                sealed_size=17,
+                key=bytes(32),
+            )
+        ],
+        sender="Betadorf",
+    )
+    [document] = selectors.of_case(case_id)
+    assert (document.name, document.media_type) == ("böse.exe.bin", "application/octet-stream")
+    assert document.received
