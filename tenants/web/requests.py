@@ -7,10 +7,18 @@ from django.http import HttpRequest
 from centre.kernel.actors import Actor
 from tenants.clerks.models import Clerk
 
+_DIGITS = 10
+
 
 def clerk_of(request: HttpRequest) -> Clerk:
     """Return who is signed in. The middleware lets nobody else reach a page that asks."""
     return cast("Clerk", request.user)
+
+
+def version_of(request: HttpRequest, name: str = "version") -> int:
+    """Return the version that the form was made for; 0, which no case has, for nonsense."""
+    text = request.POST.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _DIGITS else 0
 
 
 def actor_of(request: HttpRequest) -> Actor:

@@ -32,6 +32,7 @@ _pages = [
     path("ersuchen/<uuid:case_id>/loeschen/", drafts.delete, name="draft_delete"),
     path("ersuchen/<uuid:case_id>/berichtigen/", drafts.correct, name="correct"),
     path("vorgang/<uuid:case_id>/", cases.show, name="case"),
+    path("vorgang/<uuid:case_id>/nachweis/", cases.evidence, name="evidence"),
     path("vorgang/<uuid:case_id>/anlagen/", documents.add, name="document_add"),
     path("vorgang/<uuid:case_id>/sendung/<uuid:message_id>/", cases.resend, name="message_resend"),
     path("vorgang/<uuid:case_id>/<slug:slug>/", steps.take, name="step"),

@@ -5,12 +5,13 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from tenants.cases import selectors, services
 from tenants.web import once
-from tenants.web.requests import actor_of
+from tenants.web.requests import actor_of, version_of
 
 MOST = 100
 
@@ -35,12 +36,18 @@ def accept(request: HttpRequest) -> HttpResponse:
             "once": once.token(),
         }
         return render(request, "web/accept_many.html", context)
-    if earlier := once.earlier(request):
-        return redirect(earlier)
     choices = [
-        (case_id, _version(request, case_id), request.POST.get(f"reference-{case_id}", ""))
+        (
+            case_id,
+            version_of(request, f"version-{case_id}"),
+            request.POST.get(f"reference-{case_id}", ""),
+        )
         for case_id in chosen
     ]
+    with once.guarded(request) as earlier:
+        if earlier:
+            return redirect(earlier)
+        once.done(request, reverse("web:worklist"))  # before: each acceptance stands alone
     results = services.accept_many(choices=choices, by=actor_of(request))
     shown = {row.case_id: row for row in selectors.rows(case_ids=chosen, by=actor_of(request))}
     report = [
@@ -49,7 +56,6 @@ def accept(request: HttpRequest) -> HttpResponse:
     ]
     failed = [line for line in report if line["error"]]
     context = {"report": report, "failed": failed, "accepted": len(report) - len(failed)}
-    once.done(request, redirect("web:worklist").url)
     return render(request, "web/accepted_many.html", context)
 
 
@@ -61,8 +67,3 @@ def _ids(texts: list[str]) -> list[UUID]:
         except ValueError:
             continue  # a mangled address chooses nothing
     return list(dict.fromkeys(found))
-
-
-def _version(request: HttpRequest, case_id: UUID) -> int:
-    text = request.POST.get(f"version-{case_id}", "")
-    return int(text) if text.isascii() and text.isdigit() else 0

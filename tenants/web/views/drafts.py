@@ -20,7 +20,7 @@ from tenants.cases.validation import validate
 from tenants.web import authorities, once
 from tenants.web.forms.sheet import Sheet
 from tenants.web.layout import SECTIONS
-from tenants.web.requests import actor_of, clerk_of
+from tenants.web.requests import actor_of, clerk_of, version_of
 from tenants.web.views.errors import conflict
 
 
@@ -33,10 +33,11 @@ def new(request: HttpRequest) -> HttpResponse:
     sheet = Sheet(blank, request.POST)
     if not _is_handed_in(request, sheet):
         return _page(request, sheet)
-    if earlier := once.earlier(request):
-        return redirect(earlier)
-    case = services.create_draft(draft=sheet.draft(), by=actor_of(request))
-    return _go_on(request, case.id)
+    with once.guarded(request) as earlier:
+        if earlier:
+            return redirect(earlier)
+        case = services.create_draft(draft=sheet.draft(), by=actor_of(request))
+        return _go_on(request, case.id)
 
 
 @require_http_methods(["GET", "POST"])
@@ -50,19 +51,20 @@ def edit(request: HttpRequest, case_id: UUID) -> HttpResponse:
         if "fehler" in request.GET:
             sheet = _marked(sheet, view.request)
         return _page(request, sheet, case_id=case_id, version=view.version)
-    version = int(request.POST.get("version", "0"))
+    version = version_of(request)
     sheet = Sheet(view.request, request.POST)
     if not _is_handed_in(request, sheet):
         return _page(request, sheet, case_id=case_id, version=version)
-    if earlier := once.earlier(request):
-        return redirect(earlier)
-    try:
-        services.update_draft(
-            case_id=case_id, version=version, draft=sheet.draft(), by=actor_of(request)
-        )
-    except CaseChanged as changed:
-        return conflict(request, changed.message, back=request.path)
-    return _go_on(request, case_id)
+    with once.guarded(request) as earlier:
+        if earlier:
+            return redirect(earlier)
+        try:
+            services.update_draft(
+                case_id=case_id, version=version, draft=sheet.draft(), by=actor_of(request)
+            )
+        except CaseChanged as changed:
+            return conflict(request, changed.message, back=request.path)
+        return _go_on(request, case_id)
 
 
 @require_http_methods(["GET", "POST"])
@@ -71,24 +73,25 @@ def correct(request: HttpRequest, case_id: UUID) -> HttpResponse:
     view = selectors.read_case(case_id=case_id, by=actor_of(request))
     if request.method == "GET":
         return _page(request, Sheet(view.request), version=view.version, corrects=case_id)
-    version = int(request.POST.get("version", "0"))
+    version = version_of(request)
     sheet = Sheet(view.request, request.POST)
     if _is_handed_in(request, sheet):
-        if earlier := once.earlier(request):
-            return redirect(earlier)
         here = reverse("web:case", args=[case_id])
-        try:
-            services.resubmit(
-                case_id=case_id, version=version, draft=sheet.draft(), by=actor_of(request)
-            )
-        except DraftInvalid as invalid:
-            sheet.homeless = sheet.mark(severe(invalid.faults))
-        except (CaseChanged, StepNotPossible) as late:
-            return conflict(request, late.message, back=here)
-        else:
-            messages.success(request, _("Das Ersuchen ist erneut unterwegs."))
-            once.done(request, here)
-            return redirect(here)
+        with once.guarded(request) as earlier:
+            if earlier:
+                return redirect(earlier)
+            try:
+                services.resubmit(
+                    case_id=case_id, version=version, draft=sheet.draft(), by=actor_of(request)
+                )
+            except DraftInvalid as invalid:
+                sheet.homeless = sheet.mark(severe(invalid.faults))
+            except (CaseChanged, StepNotPossible) as late:
+                return conflict(request, late.message, back=here)
+            else:
+                messages.success(request, _("Das Ersuchen ist erneut unterwegs."))
+                once.done(request, here)
+                return redirect(here)
     return _page(request, sheet, version=version, corrects=case_id)
 
 
@@ -179,28 +182,28 @@ def check(request: HttpRequest, case_id: UUID) -> HttpResponse:
 @require_POST
 def submit(request: HttpRequest, case_id: UUID) -> HttpResponse:
     """Hand the request over."""
-    if earlier := once.earlier(request):
-        return redirect(earlier)
-    try:
-        services.submit_draft(
-            case_id=case_id, version=int(request.POST.get("version", "0")), by=actor_of(request)
+    check_page = reverse("web:draft_check", args=[case_id])
+    here = reverse("web:case", args=[case_id])
+    with once.guarded(request) as earlier:
+        if earlier:
+            return redirect(earlier)
+        try:
+            services.submit_draft(
+                case_id=case_id, version=version_of(request), by=actor_of(request)
+            )
+        except DraftInvalid:
+            return redirect(check_page)
+        except (CaseChanged, StepNotPossible) as late:
+            return conflict(request, late.message, back=check_page)
+        messages.success(
+            request, _("Das Ersuchen ist übermittelt. Die Quittung des Empfängers erscheint hier.")
         )
-    except DraftInvalid:
-        return redirect("web:draft_check", case_id=case_id)
-    except CaseChanged as changed:
-        return conflict(request, changed.message, back=request.path.replace("senden", "pruefen"))
-    messages.success(
-        request, _("Das Ersuchen ist übermittelt. Die Quittung des Empfängers erscheint hier.")
-    )
-    response = redirect("web:case", case_id=case_id)
-    once.done(request, response.url)
-    return response
+        once.done(request, here)
+        return redirect(here)
 
 
 @require_POST
 def delete(request: HttpRequest, case_id: UUID) -> HttpResponse:
-    services.delete_draft(
-        case_id=case_id, version=int(request.POST.get("version", "0")), by=actor_of(request)
-    )
+    services.delete_draft(case_id=case_id, version=version_of(request), by=actor_of(request))
     messages.success(request, _("Der Entwurf ist gelöscht."))
     return redirect("web:worklist")

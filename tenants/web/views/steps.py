@@ -18,7 +18,7 @@ from tenants.cases.lifecycle import Standing
 from tenants.cases.selectors import CaseView
 from tenants.documents.errors import DocumentRefused
 from tenants.web import attachments, once
-from tenants.web.requests import actor_of
+from tenants.web.requests import actor_of, version_of
 from tenants.web.steps import BY_SLUG, StepPage
 from tenants.web.views.errors import conflict
 
@@ -28,55 +28,67 @@ def take(request: HttpRequest, case_id: UUID, slug: str) -> HttpResponse:
     page = BY_SLUG.get(slug)
     if page is None:
         raise Http404
-    here = reverse("web:case", args=[case_id])
-    if request.method == "POST" and (earlier := once.earlier(request)):
-        return redirect(earlier)
     view = selectors.read_case(case_id=case_id, by=actor_of(request))
-    form = page.form(request.POST or None, initial=_suggestions(page, view))
-    if request.method == "POST" and form.is_valid():
-        try:
-            _take(request, page, view, form.cleaned_data)
-        except (CaseChanged, StepNotPossible) as late:
-            return conflict(request, late.message, back=here)
-        except InputInvalid as invalid:
-            for fault in invalid.faults:
-                at = fault.path if fault.path in form.fields else None
-                form.add_error(at, f"{fault.text} {fault.hint}".strip())
-        except DocumentRefused as refused:
-            form.add_error(None, refused.message)
-        else:
-            messages.success(request, str(page.done))
-            once.done(request, here)
-            return redirect(here)
+    is_sent = request.method == "POST"
+    form = page.form(request.POST if is_sent else None, initial=_suggestions(page, view))
+    if is_sent and form.is_valid() and (answer := _taken(request, page, view, form)):
+        return answer
     if page.verb not in {step.verb for step in view.steps}:
-        return _impossible(request, page, view, here)
+        return _impossible(request, page, view)
     return _page(request, page, view, form)
+
+
+def _mark(form: forms.Form, invalid: InputInvalid) -> None:
+    for fault in invalid.faults:
+        at = fault.path if fault.path in form.fields else None
+        form.add_error(at, f"{fault.text} {fault.hint}".strip())
 
 
 def _suggestions(page: StepPage, view: CaseView) -> dict[str, Any]:
     return {"own_reference": view.reference} if page.verb is Verb.ACCEPT else {}
 
 
-def _take(request: HttpRequest, page: StepPage, view: CaseView, values: dict[str, Any]) -> None:
-    extra = dict(values)
-    if page.may_attach:
-        offered = attachments.unsent(view.documents)
-        extra["document_ids"] = attachments.chosen(request, view.case_id, offered)
-    version = request.POST.get("version", "")
-    page.take(
-        case_id=view.case_id,
-        version=int(version) if version.isascii() and version.isdigit() else 0,
-        by=actor_of(request),
-        **extra,
-    )
+def _taken(
+    request: HttpRequest, page: StepPage, view: CaseView, form: forms.Form
+) -> HttpResponse | None:
+    """Take the step and return where that leads; None if the form must be looked at again."""
+    here = reverse("web:case", args=[view.case_id])
+    try:
+        extra = _with_documents(request, page, view, form.cleaned_data)
+        with once.guarded(request) as earlier:
+            if earlier:
+                return redirect(earlier)
+            page.take(
+                case_id=view.case_id, version=version_of(request), by=actor_of(request), **extra
+            )
+            once.done(request, here)
+    except (CaseChanged, StepNotPossible) as late:
+        return conflict(request, late.message, back=here)
+    except InputInvalid as invalid:
+        _mark(form, invalid)
+        return None
+    except DocumentRefused as refused:
+        form.add_error(None, refused.message)
+        return None
+    messages.success(request, str(page.done))
+    return redirect(here)
 
 
-def _impossible(request: HttpRequest, page: StepPage, view: CaseView, here: str) -> HttpResponse:
+def _with_documents(
+    request: HttpRequest, page: StepPage, view: CaseView, values: dict[str, Any]
+) -> dict[str, Any]:
+    if not page.may_attach or once.is_done(request):
+        return values
+    offered = attachments.unsent(view.documents)
+    return values | {"document_ids": attachments.chosen(request, view.case_id, offered)}
+
+
+def _impossible(request: HttpRequest, page: StepPage, view: CaseView) -> HttpResponse:
     """Answer a step that the case, or the clerk's role, does not allow."""
     try:
         lifecycle.take(Standing(side=view.side, state=view.state), page.verb)
     except AmtsbrueckeError as refused:
-        return conflict(request, refused.message, back=here)
+        return conflict(request, refused.message, back=reverse("web:case", args=[view.case_id]))
     raise NotAllowed
 
 

@@ -1,4 +1,4 @@
-"""Clerks in front of the pages, as Django's test client; the towns are those of the cases' tests."""
+"""Clerks in front of the pages, as Django's test client, in the towns of the cases' tests."""
 
 from collections.abc import Callable
 from typing import Any

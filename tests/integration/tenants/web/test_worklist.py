@@ -17,9 +17,7 @@ Visit = Callable[..., Client]
 
 def submit(town: Town, to: Town, count: int) -> None:
     with town.scope():
-        drafts = [
-            request(to=to.id, own_reference=f"Reihe-{number:03}") for number in range(count)
-        ]
+        drafts = [request(to=to.id, own_reference=f"Reihe-{number:03}") for number in range(count)]
         services.submit_requests(drafts=drafts, by=town.by)
 
 

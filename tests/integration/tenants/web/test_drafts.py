@@ -1,0 +1,160 @@
+"""A request from the empty sheet to its submission."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.test import Client
+
+from tenants.cases import selectors, services
+from tenants.cases.graph import State
+from tenants.cases.models import Case
+from tenants.web.forms.sheet import Sheet
+from tests.factories.requests import request
+
+Town = Any
+Visit = Callable[..., Client]
+
+
+def typed(to: UUID | None, **changed: str) -> dict[str, Any]:
+    """What somebody types for a complete request."""
+    return {**Sheet(request(to=to)).as_typed(), "action": "save", **changed}
+
+
+def only_case(town: Town) -> Case:
+    with town.scope():
+        return Case.objects.get()
+
+
+def test_empty_sheet_can_be_saved_and_found_again(visit: Visit, a: Town) -> None:
+    client = visit(a)
+    page = client.get("/ersuchen/neu/")
+    assert page.status_code == 200
+    answer = client.post(
+        "/ersuchen/neu/", {"action": "save", "once": page.context["once"], "debtors-list": "0"}
+    )
+    case = only_case(a)
+    assert answer["Location"] == f"/ersuchen/{case.id}/"
+    assert case.state == State.DRAFT
+    assert client.get(f"/vorgang/{case.id}/")["Location"] == f"/ersuchen/{case.id}/"
+
+
+def test_saving_twice_makes_one_draft(visit: Visit, a: Town, b: Town) -> None:
+    client = visit(a)
+    once = client.get("/ersuchen/neu/").context["once"]
+    first = client.post("/ersuchen/neu/", typed(b.id, once=once))
+    second = client.post("/ersuchen/neu/", typed(b.id, once=once))
+    assert first["Location"] == second["Location"]
+    only_case(a)
+
+
+def test_sheet_keeps_everything_that_a_draft_holds(visit: Visit, a: Town, b: Town) -> None:
+    whole = request(to=b.id)
+    with a.scope():
+        case = services.create_draft(draft=whole, by=a.by)
+    client = visit(a)
+    client.post(f"/ersuchen/{case.id}/", typed(b.id, version="1"))
+    with a.scope():
+        assert selectors.case_view(case_id=case.id, by=a.by).request == whole
+
+
+def test_claim_and_ancillary_are_added_and_taken_away_without_script(
+    visit: Visit, a: Town, b: Town
+) -> None:
+    client = visit(a)
+    fields = typed(b.id)
+    more = client.post("/ersuchen/neu/", {**fields, "change": "more:claims"})
+    assert more.status_code == 200
+    assert 'name="claims-1-reason"' in more.text
+    assert 'name="claims-list" value="0,1"' in more.text
+    nested = client.post("/ersuchen/neu/", {**fields, "change": "more:claims-0-ancillary"})
+    assert 'name="claims-0-ancillary-2-kind"' in nested.text
+    fewer = client.post("/ersuchen/neu/", {**fields, "change": "less:claims-0-ancillary-0"})
+    assert 'name="claims-0-ancillary-list" value="1"' in fewer.text
+    assert 'name="claims-0-ancillary-0-kind"' not in fewer.text
+    with a.scope():
+        assert not Case.objects.exists()
+
+
+def test_gap_in_the_list_saves_what_is_left(visit: Visit, a: Town, b: Town) -> None:
+    fields = typed(b.id)
+    fields["claims-0-ancillary-list"] = "1"
+    visit(a).post("/ersuchen/neu/", fields)
+    case = only_case(a)
+    with a.scope():
+        view = selectors.case_view(case_id=case.id, by=a.by)
+    assert [extra.kind for extra in view.request.claims[0].ancillary] == ["reminder_fee"]
+
+
+def test_unreadable_day_and_sum_stand_at_their_fields(visit: Visit, a: Town, b: Town) -> None:
+    fields = typed(b.id)
+    fields["titles-0-issued_on"] = "31.2.2026"
+    fields["claims-0-open_cents"] = "1.234"
+    answer = visit(a).post("/ersuchen/neu/", fields)
+    assert answer.status_code == 400
+    assert 'id="id_titles-0-issued_on_error"' in answer.text
+    assert 'id="id_claims-0-open_cents_error"' in answer.text
+    assert 'value="31.2.2026"' in answer.text
+
+
+def test_check_page_lists_what_is_missing_and_leads_to_the_fields(visit: Visit, a: Town) -> None:
+    client = visit(a)
+    answer = client.post("/ersuchen/neu/", typed(None, action="check"))
+    check = client.get(answer["Location"])
+    assert "Die ersuchte Behörde fehlt." in check.text
+    assert "Ersuchen übermitteln" not in check.text
+    case = only_case(a)
+    with a.scope():
+        services.update_draft(
+            case_id=case.id, version=case.version, draft=request(to=None, debtors=()), by=a.by
+        )
+    sheet = client.get(f"/ersuchen/{case.id}/?fehler")
+    assert 'id="id_debtors-0-surname_error"' not in sheet.text or sheet.status_code == 200
+    assert "Die ersuchte Behörde fehlt." in sheet.text
+
+
+def test_complete_request_is_submitted_once(visit: Visit, a: Town, b: Town) -> None:
+    client = visit(a)
+    answer = client.post("/ersuchen/neu/", typed(b.id, action="check"))
+    check = client.get(answer["Location"])
+    assert "Vollständig: jetzt übermitteln?" in check.text, check.text
+    case = only_case(a)
+    fields = {"version": case.version, "once": check.context["once"]}
+    first = client.post(f"/ersuchen/{case.id}/senden/", fields)
+    second = client.post(f"/ersuchen/{case.id}/senden/", fields)
+    assert first["Location"] == second["Location"] == f"/vorgang/{case.id}/"
+    assert only_case(a).state == State.SUBMITTED
+    assert "Die Zustellung läuft" in client.get(first["Location"]).text
+
+
+def test_stale_sheet_is_a_conflict(visit: Visit, a: Town, b: Town) -> None:
+    with a.scope():
+        case = services.create_draft(draft=request(to=b.id), by=a.by)
+        services.update_draft(case_id=case.id, version=1, draft=request(to=b.id, note="x"), by=a.by)
+    answer = visit(a).post(f"/ersuchen/{case.id}/", typed(b.id, version="1"))
+    assert answer.status_code == 409
+
+
+def test_draft_is_deleted(visit: Visit, a: Town, b: Town) -> None:
+    with a.scope():
+        case = services.create_draft(draft=request(to=b.id), by=a.by)
+    answer = visit(a).post(f"/ersuchen/{case.id}/loeschen/", {"version": case.version})
+    assert answer["Location"] == "/"
+    with a.scope():
+        assert not Case.objects.exists()
+
+
+def test_authority_is_offered_by_name(visit: Visit, a: Town, b: Town, c: Town) -> None:
+    answer = visit(a).post("/ersuchen/behoerde/", {"search": "Betadorf", "debtors-list": "0"})
+    assert str(b.id) in answer.text
+    assert str(c.id) not in answer.text
+    nobody = visit(a).post("/ersuchen/behoerde/", {"search": "Nirgendheim", "debtors-list": "0"})
+    assert "Keine angeschlossene Behörde heißt „Nirgendheim“." in nobody.text
+
+
+def test_more_parts_than_a_sheet_holds_are_cut_off(visit: Visit, a: Town, b: Town) -> None:
+    fields = typed(b.id)
+    fields["claims-list"] = ",".join(map(str, range(5000)))
+    answer = visit(a).post("/ersuchen/neu/", {**fields, "change": "authority"})
+    assert answer.status_code == 200
+    assert answer.text.count('-revenue_kind"') <= 150
