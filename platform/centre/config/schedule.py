@@ -6,6 +6,7 @@ A line reads `"name": {"task": "dotted.name", "schedule": seconds}`.
 from typing import Any
 
 SCHEDULE: dict[str, dict[str, Any]] = {
+    "go on with imports": {"task": "importers.look_around", "schedule": 60.0},
     "find the first directory": {"task": "sync.fetch_first_directory", "schedule": 2.0},
     "bring the directory up to date": {"task": "sync.fetch_directory", "schedule": 300.0},
     # The gateway wakes the worker after each commit; this is the safety net.

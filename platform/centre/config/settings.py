@@ -43,6 +43,7 @@ TENANT_APPS = [
     "tenants.clerks",
     "tenants.documents",
     "tenants.cases",
+    "tenants.importers",
     "tenants.web",
 ]
 INSTALLED_APPS = list(dict.fromkeys(SHARED_APPS + TENANT_APPS))

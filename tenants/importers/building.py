@@ -1,0 +1,276 @@
+"""From a row of cells to a request, with everything that is wrong at its column. Pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from hashlib import sha256
+from typing import Any, Final
+from uuid import UUID
+
+from tenants.cases import validation
+from tenants.cases.codes import Codes
+from tenants.cases.drafts import (
+    Address,
+    AncillaryClaim,
+    Claim,
+    Contact,
+    Danger,
+    Debtor,
+    Enforceability,
+    Instalments,
+    Reminder,
+    Remittance,
+    RequestDraft,
+    Title,
+)
+from tenants.cases.money import NotMoney, parse_euro
+from tenants.cases.validation import Limits
+from tenants.importers.columns import BY_HEADER, COLUMNS, Column, Form, header_of
+from tenants.importers.reading import Row
+
+_DAY: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
+_YES: Final = {"ja": True, "j": True, "nein": False, "n": False}
+_KEY: Final = ("Aktenzeichen", "Kassenzeichen", "Titel Aktenzeichen")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowFault:
+    """Something wrong in a row: at which column, in words, and what to do."""
+
+    header: str
+    text: str
+    hint: str
+    value: str = ""
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What a row says. `draft` lacks the requested authority, which the directory finds."""
+
+    line: int
+    key: str
+    cells: Mapping[str, str]
+    draft: RequestDraft
+    faults: tuple[RowFault, ...]
+
+    @property
+    def errors(self) -> tuple[RowFault, ...]:
+        """The faults with which the row cannot be imported."""
+        return tuple(fault for fault in self.faults if not fault.warning)
+
+
+def row_key(cells: Mapping[str, str]) -> str:
+    """Return what makes a row the same as one that was imported before."""
+    parts = "\0".join(cells.get(header, "").casefold() for header in _KEY)
+    return sha256(parts.encode()).hexdigest()
+
+
+def build(row: Row, *, today: date, limits: Limits | None = None) -> Built:
+    """Return the request of a row with all its faults."""
+    cells = row.cells
+    faults: list[RowFault] = []
+    if row.problem:
+        first = COLUMNS[0].header
+        faults.append(RowFault(header=first, text=row.problem, hint="Berichtigen Sie die Zeile."))
+        empty = RequestDraft()
+        return Built(
+            line=row.line, key=row_key(cells), cells=cells, draft=empty, faults=tuple(faults)
+        )
+    values = {
+        column.header: _value(column, cells.get(column.header, ""), faults) for column in COLUMNS
+    }
+    draft = _draft(values)
+    broken = {fault.header for fault in faults}
+    # The authority is looked up afterwards; here any stands for it, so that it is not missed.
+    checked = replace(draft, requested_authority=UUID(int=1))
+    for fault in validation.validate(checked, today=today, limits=limits or Limits()):
+        header = header_of(fault.path)
+        if header in broken:
+            continue  # unreadable: that it is missing too, nobody needs to hear
+        faults.append(
+            RowFault(
+                header=header,
+                text=fault.text,
+                hint=fault.hint,
+                value=cells.get(header, ""),
+                warning=fault.warning,
+            )
+        )
+    return Built(line=row.line, key=row_key(cells), cells=cells, draft=draft, faults=tuple(faults))
+
+
+def _value(column: Column, cell: str, faults: list[RowFault]) -> Any:
+    """Return a cell's value, or None for an empty or unreadable one."""
+    if column.form is Form.TEXT:
+        return cell
+    if not cell:
+        return () if column.form is Form.CODES else None
+    try:
+        return _READERS[column.form](cell, column.codes or {})
+    except ValueError as error:
+        faults.append(
+            RowFault(
+                header=column.header,
+                text=str(error),
+                hint=f"Erwartet wird: {column.form}.",
+                value=cell,
+            )
+        )
+        return () if column.form is Form.CODES else None
+
+
+def _day(cell: str, _codes: Codes) -> date:
+    match = _DAY.fullmatch(cell)
+    if match is None:
+        raise ValueError(f"„{cell}“ ist kein Tag.")
+    try:
+        return date(int(match[3]), int(match[2]), int(match[1]))
+    except ValueError as error:
+        raise ValueError(f"Den Tag „{cell}“ gibt es nicht.") from error
+
+
+def _euro(cell: str, _codes: Codes) -> int:
+    try:
+        return parse_euro(cell)
+    except NotMoney as error:
+        raise ValueError(str(error)) from error
+
+
+def _yes_no(cell: str, _codes: Codes) -> bool:
+    answer = _YES.get(cell.casefold())
+    if answer is None:
+        raise ValueError(f"„{cell}“ ist weder ja noch nein.")
+    return answer
+
+
+def _number(cell: str, _codes: Codes) -> int:
+    if not cell.isascii() or not cell.isdigit() or len(cell) > 6:  # noqa: PLR2004 -- a sane number
+        raise ValueError(f"„{cell}“ ist keine ganze Zahl.")
+    return int(cell)
+
+
+def _code(cell: str, codes: Codes) -> str:
+    if cell in codes:
+        return cell
+    for code, words in codes.items():
+        if cell.casefold() in {code.casefold(), words.casefold()}:
+            return code
+    raise ValueError(f"„{cell}“ steht nicht in der Liste: {', '.join(codes)}.")
+
+
+def _codes(cell: str, codes: Codes) -> tuple[str, ...]:
+    return tuple(_code(part.strip(), codes) for part in cell.split("|") if part.strip())
+
+
+_READERS: Final = {
+    Form.DAY: _day,
+    Form.EURO: _euro,
+    Form.YES_NO: _yes_no,
+    Form.NUMBER: _number,
+    Form.CODE: _code,
+    Form.CODES: _codes,
+}
+assert all(column.form in _READERS or column.form is Form.TEXT for column in BY_HEADER.values())
+
+
+def _draft(v: Mapping[str, Any]) -> RequestDraft:
+    return RequestDraft(
+        legal_relation=v["Rechtsverhaeltnis"] or "assistance",
+        legal_basis=v["Rechtsgrundlage"],
+        own_reference=v["Aktenzeichen"],
+        ordered_by=v["Angeordnet von"],
+        automated=True,
+        debtors=(_debtor(v),),
+        titles=(_title(v),),
+        claims=(_claim(v),),
+        enforceability=Enforceability(
+            confirmed_by=v["Vollstreckbar bestaetigt von"],
+            confirmed_on=v["Vollstreckbar bestaetigt am"],
+        ),
+        reminder=Reminder(reminded_on=v["Mahnung am"], waived_reason=v["Mahnung entfallen weil"]),
+        danger=Danger(known=v["Gefahr bekannt"], text=v["Gefahrenhinweis"]),
+        measures=v["Massnahmen"],
+        instalments=Instalments(
+            permitted=v["Ratenzahlung"],
+            minimum_rate_cents=v["Mindestrate"],
+            maximum_months=v["Raten hoechstens Monate"],
+        ),
+        contact=Contact(name=v["Ansprechperson"], phone=v["Telefon"], email=v["E-Mail"]),
+        remittance=Remittance(
+            account_holder=v["Kontoinhaber"],
+            iban=v["IBAN"],
+            bic=v["BIC"],
+            payment_reference=v["Kassenzeichen"],
+        ),
+        tax_secrecy=bool(v["Steuergeheimnis"]),
+        social_data=bool(v["Sozialdaten"]),
+        forwarding_permitted=bool(v["Weiterleitung erlaubt"]),
+        urgency="urgent" if v["Eilig weil"] else "normal",
+        urgency_reason=v["Eilig weil"],
+        note=v["Bemerkung"],
+    )
+
+
+def _debtor(v: Mapping[str, Any]) -> Debtor:
+    address = Address(
+        street=v["Strasse"], house_number=v["Hausnummer"], postcode=v["PLZ"], place=v["Ort"]
+    )
+    if v["Firma"]:
+        return Debtor(
+            kind="legal",
+            company_name=v["Firma"],
+            legal_form=v["Rechtsform"],
+            seat=v["Ort"],
+            surname=v["Nachname"],
+            first_names=v["Vornamen"],
+            address=address,
+        )
+    return Debtor(
+        surname=v["Nachname"],
+        first_names=v["Vornamen"],
+        birth_on=v["Geburtsdatum"],
+        address=address,
+    )
+
+
+def _title(v: Mapping[str, Any]) -> Title:
+    return Title(
+        kind=v["Titelart"] or "",
+        issuer=v["Titel Behoerde"],
+        reference=v["Titel Aktenzeichen"],
+        issued_on=v["Titel Datum"],
+        served_on=v["Titel zugestellt am"],
+        final_on=v["Titel rechtskraeftig am"],
+    )
+
+
+def _claim(v: Mapping[str, Any]) -> Claim:
+    original = v["Hauptforderung"]
+    until = v["Saeumnis bis"]
+    extras = (
+        ("late_payment_surcharge", "Saeumniszuschlag", until),
+        ("interest", "Zinsen", until),
+        ("reminder_fee", "Mahngebuehr", None),
+        ("expenses", "Auslagen", None),
+    )
+    return Claim(
+        revenue_kind=v["Einnahmeart"] or "",
+        reason=v["Forderungsgrund"],
+        due_on=v["Faellig am"],
+        original_cents=original,
+        open_cents=original if v["Offen"] is None else v["Offen"],
+        limitation_end=v["Verjaehrt am"],
+        ancillary=tuple(
+            AncillaryClaim(
+                kind=kind,
+                amount_cents=v[header],
+                computed_until=day,
+                runs_on=day is not None,
+                basis="§ 240 AO" if kind == "late_payment_surcharge" else "",
+            )
+            for kind, header, day in extras
+            if v[header]
+        ),
+    )

@@ -1,0 +1,135 @@
+"""Reads of imports, for pages and commands."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Count
+
+from tenants.importers.errors import RunNotFound
+from tenants.importers.models import ImportRow, ImportRun, RowState
+
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """A run with its counts as of now."""
+
+    id: UUID
+    name: str
+    state: str
+    problem: str
+    submit: bool
+    created_at: datetime
+    finished_at: datetime | None
+    created_by: str
+    rows_total: int
+    sum_cents: int
+    #: Rows by `RowState`.
+    good: int
+    faulty: int
+    undecided: int
+    repeated: int
+    imported: int
+
+    @property
+    def rows_done(self) -> int:
+        return self.imported
+
+    @property
+    def rows_to_do(self) -> int:
+        """Rows that the run imports or has imported."""
+        return self.good + self.imported
+
+
+@dataclass(frozen=True, slots=True)
+class Page[T]:
+    """Part of a list; `next` asks for the part after it, None after the last."""
+
+    rows: tuple[T, ...]
+    next: str | None
+
+
+def run(run_id: UUID) -> RunView:
+    """Return a run; raise `RunNotFound`."""
+    found = ImportRun.objects.defer("content").filter(id=run_id).first()
+    if found is None:
+        raise RunNotFound
+    return _views([found])[0]
+
+
+def recent(*, after: str | None = None, limit: int = PAGE_SIZE) -> Page[RunView]:
+    """Return the runs, newest first."""
+    rows = ImportRun.objects.defer("content").exclude(state="discarded").order_by("-id")
+    if after:
+        rows = rows.filter(id__lt=UUID(after))
+    found = list(rows[: limit + 1])
+    following = str(found[limit - 1].id) if len(found) > limit else None
+    return Page(tuple(_views(found[:limit])), following)
+
+
+def rows(
+    run_id: UUID, *, state: RowState, after: str | None = None, limit: int = PAGE_SIZE
+) -> Page[ImportRow]:
+    """Return the rows of a run in one state, by line."""
+    found = list(
+        ImportRow.objects.defer("draft")
+        .filter(run_id=run_id, state=state, line__gt=int(after or 0))
+        .order_by("line")[: limit + 1]
+    )
+    following = str(found[limit - 1].line) if len(found) > limit else None
+    return Page(tuple(found[:limit]), following)
+
+
+def faults_csv(run_id: UUID) -> Iterator[str]:
+    """Yield the rows that were not imported as a file that can be mended and given again.
+
+    The column `Fehler` at the end says what is wrong; an import skips it.
+    """
+    found = ImportRun.objects.defer("content").filter(id=run_id).first()
+    if found is None:
+        raise RunNotFound
+    headers = [header for header in found.headers if header]
+    yield "\ufeff" + _line([*headers, "Fehler"], found.delimiter)
+    wrong = ImportRow.objects.filter(
+        run_id=run_id, state__in=[RowState.FAULTY, RowState.UNDECIDED]
+    ).order_by("line")
+    for row in wrong.defer("draft").iterator(chunk_size=500):
+        words = " | ".join(
+            f"{fault['header']}: {fault['text']} {fault['hint']}" for fault in row.faults
+        )
+        cells = [row.cells.get(header, "") for header in headers]
+        yield _line([*cells, f"Zeile {row.line}: {words}"], found.delimiter)
+
+
+def _line(cells: list[str], delimiter: str) -> str:
+    target = io.StringIO()
+    csv.writer(target, delimiter=delimiter or ";").writerow(cells)
+    return target.getvalue()
+
+
+def _views(found: list[ImportRun]) -> list[RunView]:
+    counts: dict[UUID, dict[str, int]] = {}
+    grouped = ImportRow.objects.filter(run__in=found).values_list("run_id", "state")
+    for run_id, state, number in grouped.annotate(number=Count("id")):
+        counts.setdefault(run_id, {})[state] = number
+    return [
+        RunView(
+            id=each.id,
+            name=each.name,
+            state=each.state,
+            problem=each.problem,
+            submit=each.submit,
+            created_at=each.created_at,
+            finished_at=each.finished_at,
+            created_by=each.actor_name,
+            rows_total=each.rows_total,
+            sum_cents=each.sum_cents,
+            **{state.value: counts.get(each.id, {}).get(state.value, 0) for state in RowState},
+        )
+        for each in found
+    ]
