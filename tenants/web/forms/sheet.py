@@ -4,6 +4,7 @@ Debtors, titles, claims and their ancillary claims come any number of times. How
 travels in the sheet itself, so that adding one works without a script.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -31,6 +32,12 @@ _FORMS: dict[str, tuple[type[forms.Form], Any]] = {
     "titles": (TitleForm, Title()),
     "claims": (ClaimForm, Claim()),
     "ancillary": (AncillaryForm, AncillaryClaim()),
+}
+
+# Some faults are about two fields together: these are the fields, the one to look at first.
+_MEANT = {
+    "enforceability": ("enforceability.confirmed_by", "enforceability.confirmed_on"),
+    "reminder": ("reminder.reminded_on",),
 }
 
 type Data = Mapping[str, Any]
@@ -232,7 +239,8 @@ def _needed() -> frozenset[str]:
     blank = RequestDraft(
         debtors=(Debtor(),), titles=(Title(),), claims=(Claim(ancillary=(AncillaryClaim(),)),)
     )
-    return frozenset(fault.path for fault in errors(validate(blank, today=timezone.localdate())))
+    faults = errors(validate(blank, today=timezone.localdate()))
+    return frozenset(path for fault in faults for path in _MEANT.get(fault.path, (fault.path,)))
 
 
 def _needed_of(form: type[forms.Form]) -> set[str]:
@@ -274,6 +282,7 @@ def _filled(record: Any, cleaned: Mapping[str, Any]) -> Any:
 
 def _field_of(parts: Mapping[str, Part], path: str) -> tuple[Part | None, str]:
     """Return the part whose path a fault's path begins with, and the name of its field."""
+    path = re.sub(r"(measures)\[\d+\]$", r"\1", _MEANT.get(path, (path,))[0])
     best = max((p for p in parts if p and path.startswith(f"{p}.")), key=len, default="")
     rest = path[len(best) + 1 :] if best else path
     return parts.get(best), rest.replace(".", "__")
