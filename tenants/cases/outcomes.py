@@ -126,4 +126,4 @@ def _others_failed(message: CaseMessage) -> bool:
 
 def _ours(message_ids: Sequence[UUID]) -> dict[UUID, CaseMessage]:
     rows = CaseMessage.objects.filter(id__in=message_ids, direction=Direction.OUT)
-    return {message.id: message for message in rows}
+    return {message.id: message for message in rows.defer("payload")}

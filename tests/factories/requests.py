@@ -13,8 +13,8 @@ from tenants.cases.drafts import (
     Debtor,
     Enforceability,
     Instalments,
-    Remittance,
     Reminder,
+    Remittance,
     RequestDraft,
     Title,
 )
@@ -22,7 +22,10 @@ from tenants.cases.drafts import (
 TODAY = date(2026, 11, 23)
 
 
-def request(to: UUID | None = UUID(int=7), **changed: Any) -> RequestDraft:
+SOMEBODY = UUID(int=7)
+
+
+def request(to: UUID | None = SOMEBODY, **changed: Any) -> RequestDraft:
     complete: dict[str, Any] = {
         "legal_relation": "assistance",
         "requested_authority": to,

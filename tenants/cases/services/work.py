@@ -233,16 +233,28 @@ class Work:
         """Write everything but the trail; return its entries for the caller to record last."""
         Case.objects.bulk_create(self._new.values())
         RequestContent.objects.bulk_create(self._contents)
-        changed = sorted(self._changed.values(), key=lambda case: case.id)
-        if len(changed) == 1:
-            changed[0].save(update_fields=_CHANGING)
-        elif changed:
-            Case.objects.bulk_update(changed, _CHANGING)
+        self._write_changed()
         CaseMessage.objects.bulk_create(self._log)
-        if self._outcomes:
-            CaseMessage.objects.bulk_update(
-                self._outcomes.values(), ["outcome", "reason", "outcome_at"]
-            )
+        self._write_outcomes()
         CaseEvent.objects.bulk_create(self._events)
         outbox.post(messages=self._outbound)
         return self._entries
+
+    def _write_changed(self) -> None:
+        changed = list(self._changed.values())
+        if len(changed) == 1:
+            changed[0].save(update_fields=_CHANGING)
+        elif changed:
+            # All rows exist and are locked, so this only updates, far faster than bulk_update.
+            Case.objects.bulk_create(
+                changed, update_conflicts=True, update_fields=_CHANGING, unique_fields=["id"]
+            )
+
+    def _write_outcomes(self) -> None:
+        alike: dict[tuple[str, str], list[UUID]] = {}
+        for message in self._outcomes.values():
+            alike.setdefault((message.outcome, message.reason), []).append(message.id)
+        for (outcome, reason), ids in alike.items():
+            CaseMessage.objects.filter(id__in=ids).update(
+                outcome=outcome, reason=reason, outcome_at=self.now
+            )
