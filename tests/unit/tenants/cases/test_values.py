@@ -67,6 +67,7 @@ def test_account_numbers(iban: str) -> None:
 
 def test_characters_of_names() -> None:
     assert checks.foreign_characters("Łukasz Đorđević-Şahin O'Neill ẞ Dvořák ạ́") == ""
+    assert checks.foreign_characters("Ḑṇẘ A̋ C̨̆ K͟H L̥̄ Ṣ̄ – „so“ …") == "ẘ"
     assert checks.foreign_characters("Иван 漢\x00") == "Иван漢\x00"
     assert checks.foreign_characters("eins\nzwei") == "\n"
     assert checks.foreign_characters("eins\nzwei", lines=True) == ""
