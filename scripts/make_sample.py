@@ -94,12 +94,33 @@ FIRST_NAMES = [
     "Yusuf",
     "Zoë",
 ]
-STREETS = (
-    "Ahornweg|Am Mühlenbach|Bahnhofstraße|Birkenallee|Deichstraße|Eschenkamp|Fliederbusch|"
-    "Gartenstraße|Hinter der Kirche|Industriestraße|Jahnstraße|Kiefernweg|Lange Straße|Marktplatz|"
-    "Nordring|Obere Gasse|Poststraße|Querweg|Rosenweg|Schulstraße|Talstraße|Uferweg|Viehtrift|"
-    "Weidendamm|Zum Anger"
-).split("|")
+STREETS = [
+    "Ahornweg",
+    "Am Mühlenbach",
+    "Bahnhofstraße",
+    "Birkenallee",
+    "Deichstraße",
+    "Eschenkamp",
+    "Fliederbusch",
+    "Gartenstraße",
+    "Hinter der Kirche",
+    "Industriestraße",
+    "Jahnstraße",
+    "Kiefernweg",
+    "Lange Straße",
+    "Marktplatz",
+    "Nordring",
+    "Obere Gasse",
+    "Poststraße",
+    "Querweg",
+    "Rosenweg",
+    "Schulstraße",
+    "Talstraße",
+    "Uferweg",
+    "Viehtrift",
+    "Weidendamm",
+    "Zum Anger",
+]
 COMPANIES = (
     "Feinkost Drögemeier",
     "Bauelemente Wißbrock",

@@ -41,15 +41,21 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names without importing anything."""
         del ctx
-        return sorted(
-            module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__)
-        )
+        return sorted(self._modules())
+
+    @staticmethod
+    def _modules() -> dict[str, str]:
+        """Return modules by command; `import_` is called `import`, which no module may be."""
+        names = [module.name for module in pkgutil.iter_modules(commands.__path__)]
+        return {name.rstrip("_").replace("_", "-"): name for name in names}
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the one command that was asked for."""
-        if cmd_name not in self.list_commands(ctx):
+        del ctx
+        name = self._modules().get(cmd_name)
+        if name is None:
             return None
-        module = import_module(f"{commands.__name__}.{cmd_name.replace('-', '_')}")
+        module = import_module(f"{commands.__name__}.{name}")
         command = module.command
         assert isinstance(command, click.Command), f"{module.__name__}.command is no command"
         return command
