@@ -47,9 +47,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     home = Home(tmp_path_factory.mktemp("home"))
     plan = make_plan(21_700)
     provisioning.prepare(home, plan, plan.centres[0])
-    with running_database(home.centre(NAME)):
-        with connect(home.centre(NAME), "owner") as connection:
-            connection.execute("CREATE TABLE letters (n int)")
+    with running_database(home.centre(NAME)), connect(home.centre(NAME), "owner") as connection:
+        connection.execute("CREATE TABLE letters (n int)")
     yield home
     patch.undo()
 
