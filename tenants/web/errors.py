@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponseBase
 from tenants.cases.errors import CaseError, CaseNotFound, NotAllowed
 from tenants.clerks.errors import ClerkNotAllowed, ClerkNotFound
 from tenants.documents.errors import DocumentNotFound
+from tenants.importers.errors import RunNotFound
 from tenants.web.views import errors
 
 log = structlog.get_logger(__name__)
@@ -26,7 +27,7 @@ class ErrorsInWords:
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponseBase | None:
         match exception:
-            case CaseNotFound() | ClerkNotFound() | DocumentNotFound():
+            case CaseNotFound() | ClerkNotFound() | DocumentNotFound() | RunNotFound():
                 return errors.page_not_found(request, exception)
             case NotAllowed() | ClerkNotAllowed():
                 return errors.permission_denied(request, exception)

@@ -15,10 +15,14 @@ def clerk_of(request: HttpRequest) -> Clerk:
     return cast("Clerk", request.user)
 
 
+def number_of(text: str) -> int:
+    """Return a small whole number; 0 for everything that is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _DIGITS else 0
+
+
 def version_of(request: HttpRequest, name: str = "version") -> int:
     """Return the version that the form was made for; 0, which no case has, for nonsense."""
-    text = request.POST.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < _DIGITS else 0
+    return number_of(request.POST.get(name, ""))
 
 
 def actor_of(request: HttpRequest) -> Actor:

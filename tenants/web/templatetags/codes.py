@@ -30,5 +30,6 @@ for _name, _listed in {
     "completion_result": codes.COMPLETION_RESULTS,
     "query_topic": codes.QUERY_TOPICS,
     "withdrawal_reason": codes.WITHDRAWAL_REASONS,
+    "reason": {**codes.WITHDRAWAL_REASONS, **codes.REFUSAL_REASONS},
 }.items():
     register.filter(_name, _words(_listed))
