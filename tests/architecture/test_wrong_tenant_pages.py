@@ -15,9 +15,15 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from centre.kernel import clock
 from centre.registry.models import Municipality
 from centre.tenancy.context import current_tenant, tenant_scope
+from tenants.cases import services
+from tenants.clerks.roles import Role
+from tenants.documents.models import Document
+from tenants.importers.models import ImportRun
 from tests.factories import clerks
+from tests.factories.requests import request
 
 MARK = "Geheimnis-von-Alphastadt"
 
@@ -64,7 +70,29 @@ def of_alpha(alpha: Municipality) -> Mapping[str, object]:
     """A value of alpha for each parameter that an address may have."""
     with tenant_scope(alpha):
         mine: Any = clerks.clerk("a.alpha", name=MARK)
-    return {"clerk_id": mine.pk, "case_id": uuid4()}
+        case = services.create_draft(draft=request(to=None, note=MARK), by=mine.actor)
+        document = Document.objects.create(
+            case_id=case.id,
+            name=f"{MARK}.pdf",
+            media_type="application/pdf",
+            size=1,
+            sealed_size=1,
+            digest=b"",
+            key=b"",
+            created_by=MARK,
+            created_at=clock.now(),
+        )
+        run = ImportRun.objects.create(
+            name=MARK, digest="", content=b"", actor_name=MARK, created_at=clock.now()
+        )
+    return {
+        "clerk_id": mine.pk,
+        "case_id": case.id,
+        "document_id": document.id,
+        "message_id": uuid4(),
+        "run_id": run.id,
+        "slug": "annehmen",
+    }
 
 
 @pytest.fixture
@@ -72,7 +100,11 @@ def client_of(db: None) -> Callable[[Municipality], Client]:
     def sign_in(municipality: Municipality) -> Client:
         client = Client(headers={"host": f"{municipality.slug}.krz.localhost"})
         with tenant_scope(municipality):
-            mine = clerks.clerk(f"{municipality.slug}.clerk", name=f"Clerk of {municipality.slug}")
+            mine = clerks.clerk(
+                f"{municipality.slug}.clerk",
+                name=f"Clerk of {municipality.slug}",
+                role=Role.ADMINISTRATOR,
+            )
             client.force_login(mine)
         return client
 

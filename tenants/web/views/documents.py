@@ -9,7 +9,9 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from tenants.documents import selectors, services
+from tenants.cases import policies, selectors
+from tenants.documents import selectors as documents
+from tenants.documents import services
 from tenants.documents.errors import DocumentError, DocumentRefused
 from tenants.web import attachments
 from tenants.web.requests import actor_of
@@ -22,6 +24,8 @@ _SANDBOX = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline';
 @require_POST
 def add(request: HttpRequest, case_id: UUID) -> HttpResponse:
     """Attach the uploaded files to a case."""
+    policies.require_worker(actor_of(request))
+    selectors.case_view(case_id=case_id, by=actor_of(request))  # or there is nothing to attach to
     files = request.FILES.getlist("file")
     if not files:
         messages.error(request, _("Wählen Sie zuerst eine Datei aus."))
@@ -43,7 +47,7 @@ def add(request: HttpRequest, case_id: UUID) -> HttpResponse:
 @require_safe
 def show(request: HttpRequest, document_id: UUID) -> HttpResponseBase:
     """Stream a document. The browser may neither guess its type nor run anything in it."""
-    document, chunks = selectors.read(document_id=document_id, by=actor_of(request))
+    document, chunks = documents.read(document_id=document_id, by=actor_of(request))
     shown = document.media_type in _SHOWN and "herunterladen" not in request.GET
     response = StreamingHttpResponse(
         chunks, content_type=document.media_type if shown else "application/octet-stream"
@@ -62,7 +66,8 @@ def show(request: HttpRequest, document_id: UUID) -> HttpResponseBase:
 @require_POST
 def remove(request: HttpRequest, document_id: UUID) -> HttpResponse:
     """Take a document off that was not sent yet."""
-    document = selectors.document(document_id=document_id)
+    policies.require_worker(actor_of(request))
+    document = documents.document(document_id=document_id)
     try:
         services.remove(document_id=document_id, by=actor_of(request))
     except DocumentError as refused:
