@@ -75,7 +75,7 @@ def test_without_a_known_tenant_it_never_runs(db: None, headers: dict[str, Any])
     assert ran == []
 
 
-@pytest.mark.parametrize("state", set(MunicipalityState) - {MunicipalityState.ACTIVE})
+@pytest.mark.parametrize("state", sorted(set(MunicipalityState) - {MunicipalityState.ACTIVE}))
 @pytest.mark.process("owner")
 def test_of_a_closed_tenant_it_never_runs(
     db: None, alpha: Municipality, state: MunicipalityState
