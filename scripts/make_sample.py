@@ -174,6 +174,7 @@ def _row(
     due = TODAY - timedelta(days=chance.randint(80, 300))
     issued = due - timedelta(days=chance.randint(20, 40))
     extras = _extras(kind, principal, chance)
+    instalments = chance.random() < 0.8
     cells: dict[str, Any] = {
         "Aktenzeichen": f"20.3-{number:05d}/26",
         "Kassenzeichen": f"5770{260000 + number}",
@@ -201,8 +202,8 @@ def _row(
         "Massnahmen": chance.choice(
             ["payment_request|field_visit", "payment_request|account", "asset_statement"]
         ),
-        "Ratenzahlung": "ja" if chance.random() < 0.8 else "nein",
-        "Raten hoechstens Monate": "12",
+        "Ratenzahlung": "ja" if instalments else "nein",
+        "Raten hoechstens Monate": "12" if instalments else "",
         "Ansprechperson": "Vollstreckungsstelle Minden",
         "Telefon": "0571 89-999",
         "E-Mail": "vollstreckung@minden.example",
