@@ -13,7 +13,9 @@ import io
 import os
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from babel.messages import Catalog
 from babel.messages.extract import extract
@@ -23,6 +25,10 @@ from babel.messages.pofile import read_po, write_po
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "centre.config.settings")
 
 from django.utils.translation.template import templatize
+
+from tenants.cases import codes, deadlines, lifecycle
+from tenants.clerks.roles import Role
+from tenants.importers import columns
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("platform/centre", "tenants")
@@ -38,6 +44,7 @@ KEYWORDS = {
     "pgettext_lazy": ((1, "c"), 2),
     "npgettext": ((1, "c"), 2, 3),
 }
+_NO_MATTER_WHEN = datetime(2000, 1, 1, tzinfo=UTC)  # the same phrases give the same file
 HEADER = "English pages of Amtsbrücke. German is the source language."
 
 
@@ -47,9 +54,27 @@ def phrases() -> Catalog:
     for path, source in _sources():
         code = io.BytesIO(source.encode())
         options = {"encoding": "utf-8"}
-        for _line, message, _comments, context in extract("python", code, KEYWORDS, options=options):
+        for _line, message, _comments, context in extract(
+            "python", code, KEYWORDS, options=options
+        ):
             catalog.add(message, locations=[(path, 0)], context=context)
+    for words in _plain_data():
+        catalog.add(words, locations=[("tenants/cases", 0)])
     return catalog
+
+
+def _plain_data() -> Iterator[str]:
+    """Yield words that stand as plain data and are translated where they are shown."""
+    for listed in vars(codes).values():
+        if isinstance(listed, MappingProxyType):
+            yield from listed.values()
+    for column in columns.COLUMNS:
+        yield from filter(None, (column.form, column.help))
+    yield from (role.label for role in Role)
+    yield from (row.label for row in (*lifecycle.STEPS, *lifecycle.RECEPTIONS))
+    yield from (deadline.label for deadline in deadlines.DEADLINES.values())
+    for words in lifecycle.GRAPH.labels.values():
+        yield from filter(None, words)
 
 
 def _sources() -> Iterator[tuple[str, str]]:
@@ -76,14 +101,23 @@ def written(catalog: Catalog) -> bytes:
     out = io.BytesIO()
     write_po(out, catalog, width=100, sort_output=True, no_location=True, omit_header=False)
     lines = out.getvalue().decode().splitlines(keepends=True)
-    volatile = ('"POT-Creation-Date', '"PO-Revision-Date', '"Last-Translator', '"Language-Team',
-                '"Project-Id-Version', '"Report-Msgid', '"Generated-By')
+    volatile = (
+        '"POT-Creation-Date',
+        '"PO-Revision-Date',
+        '"Last-Translator',
+        '"Language-Team',
+        '"Project-Id-Version',
+        '"Report-Msgid',
+        '"Generated-By',
+    )
     return "".join(line for line in lines if not line.startswith(volatile)).encode()
 
 
 def compiled(po: bytes) -> bytes:
     out = io.BytesIO()
-    write_mo(out, read_po(io.BytesIO(po), locale="en", domain="django"))
+    catalog = read_po(io.BytesIO(po), locale="en", domain="django")
+    catalog.creation_date = catalog.revision_date = _NO_MATTER_WHEN
+    write_mo(out, catalog)
     return out.getvalue()
 
 
@@ -100,7 +134,9 @@ def untranslated(catalog: Catalog) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--check", action="store_true", help="write nothing, fail where they differ")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, fail where they differ"
+    )
     check = parser.parse_args().check
     catalog = updated()
     po = written(catalog)

@@ -1,13 +1,14 @@
 """Accounts: who may sign in, and as what."""
 
 from django import forms
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from tenants.clerks.roles import Role
 
 
 def _roles() -> list[tuple[str, str]]:
-    return [(role, role.label) for role in Role]
+    return [(role, gettext(role.label)) for role in Role]
 
 
 class ChangeForm(forms.Form):

@@ -37,6 +37,7 @@ def icon(name: str) -> SafeString:
 @register.simple_tag
 def badge(tone: str, text: str) -> SafeString:
     """Return a small label; `tone` is one of KERN's four, anything else has no colour."""
+    text = _(text)
     if tone not in _TONES:
         return format_html(
             '<span class="kern-badge kern-badge--small kern-badge--plain">'
@@ -163,6 +164,12 @@ def next_step(case: _Placed) -> str:
 @register.filter
 def is_incoming(case: _Placed) -> bool:
     return case.side is Side.REQUESTED
+
+
+@register.filter
+def say(words: str) -> str:
+    """Return words that stand as plain data in the language of the page."""
+    return _(words) if words else ""
 
 
 @register.filter

@@ -1,0 +1,116 @@
+"""From a draft to the sheet and back, without a database."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tenants.cases.drafts import AncillaryClaim, Claim, Debtor, RequestDraft, Title
+from tenants.cases.faults import Fault
+from tenants.web.forms.sheet import MOST, Sheet
+from tenants.web.layout import SECTIONS
+from tests.factories.requests import request
+
+
+def round_trip(draft: RequestDraft) -> RequestDraft:
+    bound = Sheet(draft, Sheet(draft).as_typed())
+    assert bound.is_readable(), bound.errors()
+    return bound.draft()
+
+
+def test_sheet_gives_back_what_it_was_given() -> None:
+    assert round_trip(request()) == request()
+
+
+def test_empty_draft_becomes_one_of_each() -> None:
+    result = round_trip(RequestDraft())
+    assert (len(result.debtors), len(result.titles), len(result.claims)) == (1, 1, 1)
+
+
+words = st.text(alphabet="abcäöüß €-", max_size=20).map(str.strip)
+cents = st.none() | st.integers(0, 10**9)
+
+
+@given(
+    surnames=st.lists(words, min_size=1, max_size=4),
+    claims=st.lists(st.tuples(words, cents, st.lists(cents, max_size=3)), min_size=1, max_size=4),
+)
+def test_any_number_of_parts_survives(
+    surnames: list[str], claims: list[tuple[str, int | None, list[int | None]]]
+) -> None:
+    draft = RequestDraft(
+        debtors=tuple(Debtor(surname=surname) for surname in surnames),
+        titles=(Title(),),
+        claims=tuple(
+            Claim(
+                reason=reason,
+                open_cents=amount,
+                ancillary=tuple(AncillaryClaim(amount_cents=extra) for extra in extras),
+            )
+            for reason, amount, extras in claims
+        ),
+    )
+    assert round_trip(draft) == draft
+
+
+def test_every_field_of_the_forms_has_a_place_on_the_sheet() -> None:
+    sheet = Sheet(request())
+    placed: set[str] = set()
+    for section in (each.bound(sheet) for each in SECTIONS):
+        placed |= {place.field.html_name for place in section.places()}
+        groups = [section.group()]
+        while groups:
+            group = groups.pop()
+            for part in group.parts() if group else ():
+                placed |= {place.field.html_name for place in [*part.places(), *part.more()]}
+                groups.append(part.extras())
+    known = {part.form[name].html_name for part in sheet.parts() for name in part.form.fields}
+    assert known == placed
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("own_reference", "id_general-own_reference"),
+        ("debtors[0].address.postcode", "id_debtors-0-address__postcode"),
+        ("claims[0].ancillary[1].amount_cents", "id_claims-0-ancillary-1-amount_cents"),
+        ("enforceability", "id_general-enforceability__confirmed_by"),
+        ("reminder", "id_general-reminder__reminded_on"),
+        ("measures[2]", "id_general-measures"),
+    ],
+)
+def test_fault_stands_at_its_field(path: str, field: str) -> None:
+    sheet = Sheet(request(), Sheet(request()).as_typed())
+    sheet.is_readable()
+    homeless = sheet.mark([Fault(path=path, text="Falsch.", hint="Richtig machen.")])
+    assert not homeless
+    ((_part, bound, text),) = sheet.errors()
+    assert (bound.auto_id, text) == (field, "Falsch. Richtig machen.")
+
+
+def test_fault_about_no_field_is_told_above() -> None:
+    sheet = Sheet(request(), Sheet(request()).as_typed())
+    sheet.is_readable()
+    assert sheet.mark([Fault(path="debtors", text="Es fehlt.", hint="")]) == ["Es fehlt."]
+
+
+@pytest.mark.parametrize("listed", ["", "x", "0,0", "-1", "9" * 30, ",,,", "²"])
+def test_nonsense_in_the_list_of_parts_is_survived(listed: str) -> None:
+    data: dict[str, Any] = {**Sheet(request()).as_typed(), "claims-list": listed}
+    sheet = Sheet(request(), data)
+    sheet.is_readable()
+    assert 1 <= len(sheet.claims.parts) <= MOST["claims"]
+
+
+def test_needed_fields_are_those_that_the_validation_asks_for() -> None:
+    sheet = Sheet(RequestDraft())
+    needed = {
+        part.form[name].html_name
+        for part in sheet.parts()
+        for name, field in part.form.fields.items()
+        if getattr(field, "is_needed", False)
+    }
+    assert "debtors-0-surname" in needed
+    assert "general-enforceability__confirmed_on" in needed
+    assert "debtors-0-phone" not in needed
