@@ -59,7 +59,6 @@ def on_assistance_request(*, message: InboundMessage) -> Sequence[Entry]:
     _tell(case, message, Kind.ASSISTANCE_REQUEST, work)
     work.audit(AuditEvent.CASE_REQUEST_RECEIVED, case, message=str(message.message_id))
     work.register(case, payloads.Registration(case_reference=case.reference))
-    work.audit(AuditEvent.CASE_REQUEST_REGISTERED, case)
     return work.finish_without_trail()
 
 

@@ -16,7 +16,7 @@ from centre.audit import services as audit
 from centre.audit.chain import Entry
 from centre.audit.events import AuditEvent
 from centre.kernel import clock
-from centre.kernel.actors import Actor
+from centre.kernel.actors import Actor, ActorKind
 from centre.kernel.ids import new_id
 from federation.outbox import services as outbox
 from federation.protocol.messages import BlobRef, InboundMessage, MessageKind, OutboundMessage
@@ -44,6 +44,10 @@ _CHANGING: Final = [
     for field in Case._meta.concrete_fields  # noqa: SLF001 -- Django's documented way to ask
     if field.attname not in _FIXED
 ]
+
+
+#: Confirms that a request has been entered, whoever works on it later.
+AUTOMATIC = Actor(kind=ActorKind.SYSTEM, id="registration", name="automatisch")
 
 
 class Work:
@@ -93,7 +97,8 @@ class Work:
         row = lifecycle.step(Verb.REGISTER)
         lifecycle.take(Standing(side=row.side), Verb.REGISTER)
         self._send(case, message_id, Kind.REGISTRATION, payload)
-        self.tell(case, what=row.verb, label=row.label, message_id=message_id)
+        self.tell(case, what=row.verb, label=row.label, message_id=message_id, by=AUTOMATIC)
+        self.audit(AuditEvent.CASE_REQUEST_REGISTERED, case, by=AUTOMATIC)
 
     def receive(self, case: Case, message: InboundMessage, kind: Kind, payload: Payload) -> None:
         """Let a message of the other side take its effect. Raises `MessageUnexpected`."""
@@ -133,6 +138,7 @@ class Work:
         text: str = "",
         message_id: UUID | None = None,
         theirs: bool = False,
+        by: Actor | None = None,
     ) -> None:
         """Add a line to the timeline."""
         side = Side(case.side)
@@ -141,7 +147,7 @@ class Work:
                 case=case,
                 at=self.now,
                 side=side.other if theirs else side,
-                by=self.by.name[:200],
+                by=(by or self.by).name[:200],
                 what=what,
                 label=label,
                 text=text,
@@ -149,10 +155,13 @@ class Work:
             )
         )
 
-    def audit(self, event: AuditEvent, case: Case, **detail: str) -> None:
+    def audit(
+        self, event: AuditEvent, case: Case, *, by: Actor | None = None, **detail: str
+    ) -> None:
         """Add an entry to the trail, without content."""
         told = {"case": str(case.id), **{key: value for key, value in detail.items() if value}}
-        self._entries.append(Entry(event=event, by=self.by, subject=case.reference, detail=told))
+        entry = Entry(event=event, by=by or self.by, subject=case.reference, detail=told)
+        self._entries.append(entry)
 
     def outcome(self, message: CaseMessage, outcome: Outcome, *, reason: str = "") -> None:
         """Note what became of a message of ours."""
