@@ -126,7 +126,7 @@ def test_every_write_is_in_the_trail(a: Town, b: Town, post: Postman, case_id: U
         ]
     assert set(told) == {
         ("case:request:received", "peer"),
-        ("case:request:registered", "peer"),
+        ("case:request:registered", "system"),
         ("case:request:accepted", "clerk"),
         ("case:delivery:changed", "system"),
     }
