@@ -24,7 +24,7 @@ demo: setup ## Umbrella, three centres, real requests; ARGS="--once --json", AMT
 
 .PHONY: test
 test: setup ## All tests; TESTS=tests/unit for some of them, ARGS for pytest
-	@$(BIN)/python -m pytest -n $(JOBS) $(TESTS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS) $(ARGS)
 
 .PHONY: check
 check: lint types contracts proto test ## Format, lint, types, contracts, protocol, tests: green before a commit

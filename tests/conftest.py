@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import django
@@ -40,3 +41,16 @@ pytest_plugins = [
     "tests.plugins.database",
     "tests.plugins.gateway",
 ]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_memory() -> Iterator[None]:
+    """Forget keys and directory of the database before: each test may have another."""
+    from centre.directory import selectors as directory
+    from centre.keys import keystore
+
+    keystore.forget()
+    directory.forget()
+    yield
+    keystore.forget()
+    directory.forget()

@@ -47,13 +47,14 @@ def _chromium() -> str | None:
     return named or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     program = _chromium()
     if program is None:
         say = pytest.fail if os.environ.get("CI") else pytest.skip
         say("Chromium is missing: apt-get install chromium, or name it in CHROMIUM")
-    # Playwright keeps an event loop in this thread, in which no statement of ours ever runs.
+    # Playwright keeps an event loop in this thread, in which no statement of ours ever runs; other
+    # files have loops of their own, so it ends with the file.
     patch = pytest.MonkeyPatch()
     patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "yes")
     with sync_playwright() as playwright:
@@ -160,7 +161,7 @@ def window(browser: Browser, server: int) -> Iterator[Window]:
         context.set_default_timeout(10_000)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
+        page.on("console", lambda message: complaints.append(f"{message.text} {message.location}"))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         host = f"{slug}.{settings.AMTSBRUECKE.web_domain}"
         return Desk(page, f"http://{host}:{server}")
