@@ -90,9 +90,11 @@ def _fingerprint() -> str:
     rooms = [ROOT / "platform" / "centre", ROOT / "federation", ROOT / "tenants"]
     shaping = [file for room in rooms for file in room.glob("**/migrations/*.py")]
     shaping += [file for room in rooms for file in room.glob("**/models.py")]
-    for name in ("tenancy/roles.py", "tenancy/operations.py", "config/settings.py"):
-        shaping.append(ROOT / "platform" / "centre" / name)
-    shaping += [ROOT / "platform/centre/registry/services.py", Path(__file__)]
+    for name in ("roles", "operations", "migrating", "catalog"):
+        shaping.append(ROOT / f"platform/centre/tenancy/{name}.py")
+    for name in ("registry/services", "registry/blueprints", "config/settings"):
+        shaping.append(ROOT / f"platform/centre/{name}.py")
+    shaping.append(Path(__file__))
     digest = hashlib.sha256()
     for file in sorted(shaping):
         digest.update(file.read_bytes())

@@ -70,3 +70,19 @@ class Domain(DomainMixin):  # type: ignore[misc]  # django-tenants has no types
 
     class Meta:
         ordering = ("domain",)
+
+
+class Blueprint(models.Model):
+    """The script that makes a municipality's schema, see `registry.blueprints`. One row."""
+
+    objects: ClassVar[models.Manager["Blueprint"]] = models.Manager()
+
+    #: Of the migrations from which it was made.
+    fingerprint = models.CharField(max_length=64, primary_key=True)
+    script = models.TextField()
+    #: Why it must not be used; empty if it is proven.
+    problem = models.TextField(blank=True)
+    made_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.fingerprint[:12]

@@ -7,7 +7,6 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils.module_loading import import_string
 from psycopg import sql
@@ -18,12 +17,13 @@ from centre.audit.events import AuditEvent
 from centre.kernel import clock
 from centre.kernel.actors import Actor
 from centre.kernel.ids import new_id
-from centre.registry import archive, selectors
+from centre.registry import archive, blueprints, selectors
 from centre.registry.models import Domain, Municipality, MunicipalityState
 from centre.registry.selectors import MunicipalityUnknown, RegistryError
 from centre.tenancy import roles
 from centre.tenancy.context import public_scope, schema_scope, tenant_scope
 from centre.tenancy.locks import exclusively
+from centre.tenancy.migrating import migrate
 from centre.tenancy.operations import role_names
 
 log = structlog.get_logger(__name__)
@@ -236,19 +236,16 @@ def _new_row(
 
 
 def _found_schema(municipality: Municipality) -> None:
-    names = role_names()
-    with transaction.atomic():
+    names, schema = role_names(), municipality.schema_name
+    blueprint = None if _schema_exists(municipality) else blueprints.current()
+    with schema_scope(schema), transaction.atomic():
         _execute(roles.create_tenant_role(names, municipality.slug))
-        _execute([f"CREATE SCHEMA IF NOT EXISTS {municipality.schema_name}"])
+        _execute([f"CREATE SCHEMA IF NOT EXISTS {schema}"])
         _execute(roles.open_schema(names, municipality.slug))
-    with schema_scope(municipality.schema_name):
-        call_command(
-            "migrate_schemas",
-            schema_name=municipality.schema_name,
-            tenant=True,
-            interactive=False,
-            verbosity=0,
-        )
+        if blueprint and not blueprint.problem:
+            blueprints.replay(blueprint.script)
+            return
+    migrate(schema)
 
 
 def _execute(statements: Iterable[str]) -> None:

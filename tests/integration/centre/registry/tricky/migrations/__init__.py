@@ -1,0 +1,1 @@
+"""Migrations of a version of the program that never was."""
