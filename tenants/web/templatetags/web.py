@@ -89,9 +89,10 @@ def moment(value: datetime | None) -> SafeString:
 
 
 @register.filter
-def day(value: date | None) -> str:
-    """Return a day as 01.03.2026."""
-    return formats.date_format(value, "d.m.Y") if value else ""
+def day(value: date | datetime | None) -> str:
+    """Return a day, or the day of a moment, as 01.03.2026."""
+    here = timezone.localtime(value) if isinstance(value, datetime) else value
+    return formats.date_format(here, "d.m.Y") if here else ""
 
 
 @register.filter

@@ -173,7 +173,7 @@ def check(request: HttpRequest, case_id: UUID) -> HttpResponse:
         "faults": severe(faults),
         "warnings": [fault for fault in faults if fault.warning],
         "once": once.token(),
-        "may_see_danger": True,
+        "danger_inline": True,
         "may_see_blocked": True,
     }
     return render(request, "web/draft_check.html", context)
