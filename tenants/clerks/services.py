@@ -121,12 +121,29 @@ def change_password(*, clerk: Clerk, old: str, new: str) -> None:
 
 
 def create_clerk(
-    *, login: str, name: str, role: Role, password: str, by: Actor, temporary: bool = True
+    *,
+    login: str,
+    name: str,
+    role: Role,
+    password: str,
+    by: Actor,
+    temporary: bool = True,
+    password_hash: str = "",
 ) -> Clerk:
-    """Open an account. A `temporary` password must be replaced at the first visit."""
+    """Open an account. A `temporary` password must be replaced at the first visit.
+
+    Who opens many accounts may have worked out the `password_hash` (Django's) before.
+    """
     _require_administrator(by)
     with transaction.atomic():
-        clerk = _create(login=login, name=name, role=role, password=password, temporary=temporary)
+        clerk = _create(
+            login=login,
+            name=name,
+            role=role,
+            password=password,
+            temporary=temporary,
+            password_hash=password_hash,
+        )
         _tell(AuditEvent.CLERK_ACCOUNT_CREATED, by, clerk.login, role=role)
     return clerk
 
@@ -179,7 +196,8 @@ def found_administrator(*, municipality: Municipality, administrator: Administra
         name=administrator.name,
         role=Role.ADMINISTRATOR,
         password=administrator.password,
-        temporary=False,
+        temporary=administrator.temporary,
+        password_hash=administrator.password_hash,
     )
     _tell(
         AuditEvent.CLERK_ACCOUNT_CREATED,
@@ -190,13 +208,15 @@ def found_administrator(*, municipality: Municipality, administrator: Administra
     )
 
 
-def _create(*, login: str, name: str, role: Role, password: str, temporary: bool) -> Clerk:
+def _create(
+    *, login: str, name: str, role: Role, password: str, temporary: bool, password_hash: str
+) -> Clerk:
     login, name = login.strip().lower(), name.strip()
     if not _LOGIN.fullmatch(login):
         raise LoginInvalid
     _check_password(password, login, name)
     clerk = Clerk(login=login, name=name, role=role, must_change_password=temporary)
-    clerk.set_password(password)
+    clerk.password = password_hash or make_password(password)
     try:
         with transaction.atomic():
             clerk.save(force_insert=True)

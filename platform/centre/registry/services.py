@@ -1,13 +1,13 @@
 """Writes of the registry. They run as the owner of the database and may be repeated at will."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils.module_loading import import_string
 from psycopg import sql
 
@@ -16,6 +16,7 @@ from centre.audit.chain import Entry
 from centre.audit.events import AuditEvent
 from centre.kernel import clock
 from centre.kernel.actors import Actor
+from centre.kernel.errors import AmtsbrueckeError
 from centre.kernel.ids import new_id
 from centre.registry import archive, blueprints, selectors
 from centre.registry.models import Domain, Municipality, MunicipalityState
@@ -29,6 +30,8 @@ from centre.tenancy.operations import role_names
 log = structlog.get_logger(__name__)
 
 _AGS_LENGTH, _ARS_LENGTH = 8, 12
+#: A server process keeps what it has seen of each schema, 1 MB and more: it gets a successor.
+RENEW_AFTER = 50
 
 
 class MunicipalityConflict(RegistryError):
@@ -56,6 +59,32 @@ class Administrator:
     login: str
     name: str
     password: str = field(repr=False)
+    #: Must be replaced at the first visit.
+    temporary: bool = False
+    #: The password as it is kept, where somebody has worked that out already.
+    password_hash: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTenant:
+    """A municipality to be created."""
+
+    slug: str
+    name: str
+    ags: str
+    ars: str
+    authority_id: UUID | None = None
+    administrator: Administrator | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Founding:
+    """How the creation of one of many municipalities ended."""
+
+    slug: str
+    municipality: Municipality | None
+    #: Why there is none; empty if there is.
+    problem: str = ""
 
 
 def create_tenant(
@@ -88,6 +117,32 @@ def create_tenant(
                 _enter(municipality, MunicipalityState.ACTIVE)
                 _tell(AuditEvent.TENANT_MUNICIPALITY_CREATED, municipality, by)
     return municipality
+
+
+def create_tenants(*, tenants: Iterable[NewTenant], by: Actor) -> Iterator[Founding]:
+    """Create many municipalities, each when its result is asked for.
+
+    One that fails does not stop the others. Repeating it finishes what is not there yet.
+    """
+    _require_owner()
+    for number, new in enumerate(tenants, start=1):
+        try:
+            municipality = create_tenant(
+                slug=new.slug,
+                name=new.name,
+                ags=new.ags,
+                ars=new.ars,
+                by=by,
+                authority_id=new.authority_id,
+                administrator=new.administrator,
+            )
+        except (AmtsbrueckeError, DatabaseError) as problem:
+            log.warning("tenant:municipality:failed", tenant=new.slug, problem=str(problem))
+            yield Founding(new.slug, None, str(problem).partition("\n")[0])
+        else:
+            yield Founding(new.slug, municipality)
+        if number % RENEW_AFTER == 0:
+            connection.close()
 
 
 def suspend_tenant(*, slug: str, by: Actor) -> Municipality:

@@ -8,13 +8,17 @@ A step may be repeated: it finishes what was interrupted and leaves alone what i
 import json
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from centre.kernel.actors import system
 from console.demo.plan import ADMINISTRATOR, CASEWORKER, PASSWORD, Town, towns
 from console.errors import DemoStuck
 from console.roles import become
+
+if TYPE_CHECKING:
+    from centre.registry.models import Municipality
 
 BY = system("demo")
 _PATIENCE, _TICK = 30.0, 0.2
@@ -33,8 +37,7 @@ def found(said: dict[str, Any]) -> dict[str, Any]:
     migrate(report=lambda schema: sys.stderr.write(f"migrated {schema}\n"))
     keystore.create_centre_keys()
     chosen = [town for town in towns() if town.slug in said["towns"]]
-    for town in chosen:
-        _found_town(town)
+    _found_towns(chosen)
     if settings.AMTSBRUECKE.role == "umbrella":
         _collect_static()
     return {
@@ -43,37 +46,63 @@ def found(said: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _found_town(town: Town) -> None:
+def _found_towns(chosen: Sequence[Town]) -> None:
     from centre.registry import selectors, services
-    from centre.tenancy.context import tenant_scope
-    from tenants.clerks import services as clerks
-    from tenants.clerks.models import Clerk
-    from tenants.clerks.roles import Role
 
-    municipality = selectors.active().filter(slug=town.slug).first()
-    if municipality is None:
-        municipality = services.create_tenant(
+    there = set(selectors.active().values_list("slug", flat=True))
+    new = (
+        services.NewTenant(
             slug=town.slug,
             name=town.name,
             ags=town.ags,
             ars=town.ars,
             authority_id=town.authority_id,
             administrator=services.Administrator(
-                login=ADMINISTRATOR, name=f"Leitung {town.place}", password=PASSWORD
+                login=ADMINISTRATOR,
+                name=f"Leitung {town.place}",
+                password=PASSWORD,
+                password_hash=_password_hash(),
             ),
-            by=BY,
         )
+        for town in chosen
+        if town.slug not in there
+    )
+    for founding in services.create_tenants(tenants=new, by=BY):
+        if founding.municipality is None:
+            raise DemoStuck(
+                f"{founding.slug} could not be founded: {founding.problem}",
+                hint="Running the demo again goes on from here.",
+            )
+    for town in chosen:
+        _employ(selectors.municipality(slug=town.slug), town.place)
+
+
+def _employ(municipality: "Municipality", place: str) -> None:
+    from centre.tenancy.context import tenant_scope
+    from tenants.clerks import services as clerks
+    from tenants.clerks.models import Clerk
+    from tenants.clerks.roles import Role
+
     with tenant_scope(municipality):
         if Clerk.objects.filter(login=CASEWORKER).exists():
             return
         clerks.create_clerk(
             login=CASEWORKER,
-            name=f"Vollstreckung {town.place}",
+            name=f"Vollstreckung {place}",
             role=Role.CASEWORKER,
             password=PASSWORD,
+            password_hash=_password_hash(),
             temporary=False,
             by=BY,
         )
+
+
+@cache
+def _password_hash() -> str:
+    """Return the hash of everybody's password: slow on purpose, so it is worked out once."""
+    from django.contrib.auth.hashers import make_password
+
+    return make_password(PASSWORD)
 
 
 def _collect_static() -> None:
