@@ -5,10 +5,13 @@ from uuid import UUID
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from tenants.documents import services
+from tenants.documents.errors import DocumentRefused
 from tenants.documents.models import Document
 from tenants.web.requests import actor_of
+from tenants.web.uploads import was_too_much
 
 _CHUNK = 256 * 1024
 
@@ -28,6 +31,8 @@ def chosen(request: HttpRequest, case_id: UUID, offered: Sequence[Document]) -> 
 
     Raises `DocumentRefused`; the files stored before it stay in the case, unsent.
     """
+    if was_too_much(request):
+        raise DocumentRefused(_("Das ist zu viel auf einmal: höchstens 100 MB je Anlage."))
     ticked = set(request.POST.getlist("document"))
     ids = [each.id for each in offered if str(each.id) in ticked]
     for file in request.FILES.getlist("file"):

@@ -15,6 +15,7 @@ from tenants.documents import services
 from tenants.documents.errors import DocumentError, DocumentRefused
 from tenants.web import attachments
 from tenants.web.requests import actor_of
+from tenants.web.uploads import was_too_much
 
 # What a browser may show in its own window; everything else is only offered for saving.
 _SHOWN = frozenset({"application/pdf", "image/png", "image/jpeg", "text/plain"})
@@ -27,7 +28,9 @@ def add(request: HttpRequest, case_id: UUID) -> HttpResponse:
     policies.require_worker(actor_of(request))
     selectors.case_view(case_id=case_id, by=actor_of(request))  # or there is nothing to attach to
     files = request.FILES.getlist("file")
-    if not files:
+    if was_too_much(request):
+        messages.error(request, _("Das ist zu viel auf einmal: höchstens 100 MB je Anlage."))
+    elif not files:
         messages.error(request, _("Wählen Sie zuerst eine Datei aus."))
     for file in files:
         try:

@@ -23,6 +23,7 @@ from tenants.importers.models import RowState, RunState
 from tenants.importers.selectors import RunView
 from tenants.web import attachments
 from tenants.web.requests import actor_of, number_of
+from tenants.web.uploads import was_too_much
 
 _PARTS: Final = (
     ("fehler", RowState.FAULTY, gettext_lazy("Mit Fehlern")),
@@ -41,7 +42,9 @@ def index(request: HttpRequest) -> HttpResponse:
     problem = ""
     if request.method == "POST":
         file = request.FILES.get("file")
-        if file is None:
+        if was_too_much(request):
+            problem = _("Die Datei ist zu groß. Teilen Sie sie auf.")
+        elif file is None:
             problem = _("Wählen Sie zuerst eine Datei aus.")
         else:
             try:

@@ -4,11 +4,15 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import StreamingHttpResponse
 from django.test import Client
 
+from federation.outbox import services as outbox
+from federation.outbox.errors import BacklogFull
 from tenants.documents.models import Document
+from tenants.web import uploads
 
 Town = Any
 Visit = Callable[..., Client]
@@ -107,3 +111,41 @@ def test_answer_takes_documents_along(
     with a.scope():
         assert all(Document.objects.values_list("message_id", flat=True))
         assert Document.objects.count() == 2
+
+
+def test_more_than_a_document_may_hold_is_stopped_on_the_way(
+    visit: Visit, b: Town, case_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "MOST_BYTES", 1_000_000)
+    client = visit(b)
+    page = upload(client, case_id, "riesig.pdf", b"%PDF-" + b"x" * 1_200_000)
+    assert "Das ist zu viel auf einmal" in page.text
+    with b.scope():
+        assert not Document.objects.exists()
+    asked = client.post(
+        f"/vorgang/{case_id}/rueckfragen/",
+        {
+            "topic": "title",
+            "text": "Bescheid?",
+            "version": b.case(case_id).version,
+            "file": SimpleUploadedFile("riesig.pdf", b"%PDF-" + b"x" * 1_200_000),
+        },
+    )
+    assert asked.status_code == 400
+    assert "Das ist zu viel auf einmal" in asked.text
+
+
+def test_full_outbox_is_said_with_a_time_to_come_back(
+    visit: Visit, b: Town, case_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**_given: object) -> None:
+        raise BacklogFull
+
+    monkeypatch.setattr(outbox, "post", full)
+    answer = visit(b).post(
+        f"/vorgang/{case_id}/annehmen/",
+        {"own_reference": "V-1", "version": b.case(case_id).version},
+    )
+    assert answer.status_code == 429
+    assert answer["Retry-After"] == "60"
+    assert b.case(case_id).state == "registered"
