@@ -146,7 +146,7 @@ async def test_letter_that_kills_calls_is_parked_and_the_others_move_on(
 
     receiver.before = kill
     async with serving(road, receiver), road.dispatch():
-        await road.acknowledged(100, link=PEER, seconds=60)
+        await road.acknowledged(100, link=PEER, seconds=180)
 
     (dead,) = road.dead()
     assert (dead["message_id"], dead["state"], dead["reason"]) == (poison, "parked", "KILLS_CALLS")
