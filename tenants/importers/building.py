@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from tenants.cases.drafts import (
     AncillaryClaim,
     Claim,
     Contact,
+    Creditor,
     Danger,
     Debtor,
     Enforceability,
@@ -24,7 +25,7 @@ from tenants.cases.drafts import (
     RequestDraft,
     Title,
 )
-from tenants.cases.money import NotMoney, parse_euro
+from tenants.cases.money import MAX_CENTS, NotMoney, parse_euro
 from tenants.cases.validation import Limits
 from tenants.importers.columns import BY_HEADER, COLUMNS, Column, Form, header_of
 from tenants.importers.reading import Row
@@ -45,15 +46,29 @@ class RowFault:
     warning: bool = False
 
 
+def describe(fault: RowFault) -> dict[str, object]:
+    """Return a fault as rows keep it."""
+    return {
+        "header": fault.header,
+        "text": fault.text,
+        "hint": fault.hint,
+        "value": fault.value[:200],
+        "warning": fault.warning,
+    }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
     """What a row says. `draft` lacks the requested authority, which the directory finds."""
 
     line: int
     key: str
+    fingerprint: str
     cells: Mapping[str, str]
     draft: RequestDraft
     faults: tuple[RowFault, ...]
+    #: What the row adds to the totals; None where an amount is unreadable or absurd.
+    cents: int | None
 
     @property
     def errors(self) -> tuple[RowFault, ...]:
@@ -62,9 +77,17 @@ class Built:
 
 
 def row_key(cells: Mapping[str, str]) -> str:
-    """Return what makes a row the same as one that was imported before."""
+    """Return what makes a row the same as one imported before; empty if it says nothing."""
+    if not any(cells.get(header) for header in _KEY):
+        return ""
     parts = "\0".join(cells.get(header, "").casefold() for header in _KEY)
     return sha256(parts.encode()).hexdigest()
+
+
+def fingerprint(cells: Mapping[str, str]) -> str:
+    """Return what differs as soon as a row says anything else, in whatever order of columns."""
+    said = "\0".join(f"{header}\1{cells[header]}" for header in sorted(cells) if cells[header])
+    return blake2b(said.encode(), digest_size=16).hexdigest()
 
 
 def build(row: Row, *, today: date, limits: Limits | None = None) -> Built:
@@ -73,10 +96,15 @@ def build(row: Row, *, today: date, limits: Limits | None = None) -> Built:
     faults: list[RowFault] = []
     if row.problem:
         first = COLUMNS[0].header
-        faults.append(RowFault(header=first, text=row.problem, hint="Berichtigen Sie die Zeile."))
-        empty = RequestDraft()
+        faults.append(RowFault(header=first, text=row.problem, hint=row.hint))
         return Built(
-            line=row.line, key=row_key(cells), cells=cells, draft=empty, faults=tuple(faults)
+            line=row.line,
+            key="",  # its cells may have slipped
+            fingerprint="",
+            cells=cells,
+            draft=RequestDraft(own_reference=cells.get("Aktenzeichen", "")),
+            faults=tuple(faults),
+            cents=None,
         )
     values = {
         column.header: _value(column, cells.get(column.header, ""), faults) for column in COLUMNS
@@ -86,9 +114,11 @@ def build(row: Row, *, today: date, limits: Limits | None = None) -> Built:
     # The authority is looked up afterwards; here any stands for it, so that it is not missed.
     checked = replace(draft, requested_authority=UUID(int=1))
     for fault in validation.validate(checked, today=today, limits=limits or Limits()):
-        header = header_of(fault.path)
+        header = _mended_in(header_of(fault.path), cells)
         if header in broken:
             continue  # unreadable: that it is missing too, nobody needs to hear
+        if any((known.header, known.text) == (header, fault.text) for known in faults):
+            continue
         faults.append(
             RowFault(
                 header=header,
@@ -98,7 +128,29 @@ def build(row: Row, *, today: date, limits: Limits | None = None) -> Built:
                 warning=fault.warning,
             )
         )
-    return Built(line=row.line, key=row_key(cells), cells=cells, draft=draft, faults=tuple(faults))
+    return Built(
+        line=row.line,
+        key=row_key(cells),
+        fingerprint=fingerprint(cells),
+        cells=cells,
+        draft=draft,
+        faults=tuple(faults),
+        cents=_cents(draft, broken),
+    )
+
+
+def _mended_in(header: str, cells: Mapping[str, str]) -> str:
+    """Return in which of two columns people mend what the two say together."""
+    if header == "Offen" and not cells.get(header):
+        return "Hauptforderung"
+    if header == "Vollstreckbar bestaetigt von" and cells.get(header):
+        return "Vollstreckbar bestaetigt am"
+    return header
+
+
+def _cents(draft: RequestDraft, broken: set[str]) -> int | None:
+    unreadable = any(BY_HEADER[header].form is Form.EURO for header in broken)
+    return None if unreadable or abs(draft.total_cents) > MAX_CENTS else draft.total_cents
 
 
 def _value(column: Column, cell: str, faults: list[RowFault]) -> Any:
@@ -179,6 +231,7 @@ def _draft(v: Mapping[str, Any]) -> RequestDraft:
     return RequestDraft(
         legal_relation=v["Rechtsverhaeltnis"] or "assistance",
         legal_basis=v["Rechtsgrundlage"],
+        creditor=Creditor(name=v["Glaeubiger"]),
         own_reference=v["Aktenzeichen"],
         ordered_by=v["Angeordnet von"],
         automated=True,

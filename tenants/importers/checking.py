@@ -1,164 +1,209 @@
 """Checks a file: every row with all its faults, the authority it goes to, and the totals."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from centre.directory.competence import Outcome, Resolution
 from centre.directory.interface import Directory
+from centre.directory.records import ACTIVE
 from centre.kernel import clock
 from tenants.cases import wire
 from tenants.cases.money import format_euro
-from tenants.importers.building import Built, RowFault, build
-from tenants.importers.models import ImportRow, ImportRun, RowState
+from tenants.importers.building import Built, RowFault, build, describe
+from tenants.importers.columns import AUTHORITY
+from tenants.importers.models import ImportRow, RowState
 from tenants.importers.reading import Table, read
 
 #: "Today" in a German office, not in UTC.
 _ZONE: Final = ZoneInfo("Europe/Berlin")
 _MAX_CANDIDATES: Final = 20
+_LINES_SHOWN: Final = 10
 
 
-@dataclass(slots=True)
-class Checked:
-    """A file as it was read. `problem` is set where it cannot be imported as a whole."""
+class Check:
+    """One pass over a file: iterate `rows()`, then ask what they come to.
 
-    table: Table
-    rows: list[ImportRow] = field(default_factory=list)
-    sum_cents: int = 0
-    problem: str = ""
-
-
-def check(
-    run: ImportRun, *, directory: Directory, own_authority: object, known: set[str]
-) -> Checked:
-    """Return the rows of the run's file, not yet stored; raise `FileRefused`.
-
-    `known` are the keys of rows that were imported before; grows by those of this file.
+    Holds no row: a file may have as many as it likes. Raises `FileRefused`, at the beginning or
+    on the way.
     """
-    table = read(bytes(run.content))
-    checked = Checked(table)
-    first_line: dict[str, int] = {}
-    for row in _rows(run, table, directory, own_authority):
-        if row.state != RowState.FAULTY or row.faults:
-            _mark_repetition(row, known, first_line)
-        checked.rows.append(row)
-        checked.sum_cents += row.total_cents
-    checked.problem = _compare_totals(checked)
-    return checked
 
+    def __init__(
+        self, content: bytes, *, directory: Directory, own_authority: UUID, run_id: UUID
+    ) -> None:
+        self.table: Table = read(content)
+        self.count = 0
+        self.sum_cents = 0
+        self._directory = directory
+        self._own_authority = own_authority
+        self._run_id = run_id
+        #: Lines of rows without a readable amount: the sum says nothing about them.
+        self._unreadable: list[int] = []
 
-def _rows(
-    run: ImportRun, table: Table, directory: Directory, own_authority: object
-) -> Iterator[ImportRow]:
-    today = clock.now().astimezone(_ZONE).date()
-    for raw in table.rows:
-        built = build(raw, today=today)
-        faults, draft = list(built.faults), built.draft
-        resolution = _resolve(built, directory)
-        if resolution.authority is not None and resolution.authority.id == own_authority:
-            faults.append(_own_authority(built))
-        elif resolution.authority is not None:
-            draft = replace(draft, requested_authority=resolution.authority.id)
-        else:
+    def rows(self) -> Iterator[ImportRow]:
+        """Yield the rows as they are to be stored."""
+        today = clock.now().astimezone(_ZONE).date()
+        first_line: dict[str, int] = {}
+        for raw in self.table.rows:
+            built = build(raw, today=today)
+            row = self._row(built)
+            if row.key and (first := first_line.setdefault(row.key, row.line)) != row.line:
+                _mark_double(row, first)
+            self.count += 1
+            self.sum_cents += row.total_cents
+            if built.cents is None:
+                self._unreadable.append(row.line)
+            yield row
+
+    def _row(self, built: Built) -> ImportRow:
+        faults, draft, state = list(built.faults), built.draft, RowState.FAULTY
+        resolution = self._resolve(built)
+        authority = resolution.authority
+        if not built.cells:
+            pass  # nothing is readable, so nothing is said about the authority either
+        elif authority is None:
             faults.append(_undecided(built, resolution))
-        wrong = built.errors or (resolution.authority and draft.requested_authority is None)
-        state = RowState.FAULTY if wrong else RowState.GOOD
-        if not wrong and resolution.authority is None:
-            state = RowState.UNDECIDED if resolution.candidates else RowState.FAULTY
-        yield ImportRow(
-            run=run,
+            if resolution.candidates and not built.errors:
+                state = RowState.UNDECIDED
+        elif authority.id == self._own_authority:
+            faults.append(_own_authority(built))
+        elif words := unreachable(self._directory, authority.id):
+            faults.append(_not_reached(built, words))
+        elif not built.errors:
+            draft, state = replace(draft, requested_authority=authority.id), RowState.GOOD
+        return ImportRow(
+            run_id=self._run_id,
             line=built.line,
             key=built.key,
+            fingerprint=built.fingerprint,
             state=state,
             reference=draft.own_reference[:200],
-            total_cents=draft.total_cents,
+            total_cents=built.cents or 0,
             cells=dict(built.cells),
-            draft=wire.write_record(draft) if state in {RowState.GOOD, RowState.UNDECIDED} else b"",
-            faults=[_fault(each) for each in faults],
+            draft=b"" if state == RowState.FAULTY else wire.write_record(draft),
+            faults=[describe(each) for each in faults],
             candidates=_candidates(resolution) if state == RowState.UNDECIDED else [],
         )
 
+    def _resolve(self, built: Built) -> Resolution:
+        cells = built.cells
+        return self._directory.resolve(
+            postcode=cells.get("PLZ", ""),
+            place=cells.get("Ort", ""),
+            key=cells.get(AUTHORITY, ""),
+        )
 
-def _resolve(built: Built, directory: Directory) -> Resolution:
-    cells = built.cells
-    return directory.resolve(
-        postcode=cells.get("PLZ", ""),
-        place=cells.get("Ort", ""),
-        key=cells.get("Behoerdenschluessel", ""),
+    @property
+    def problem(self) -> str:
+        """Why the file cannot be imported as a whole; empty if it can."""
+        totals = self.table.totals
+        if totals is None:
+            return ""
+        if totals.count != self.count:
+            return (
+                f"Die Kontrollsumme nennt {totals.count} Zeilen, die Datei hat {self.count}. "
+                "Die Datei ist unvollständig oder verändert; erzeugen Sie sie neu."
+            )
+        if totals.cents != self.sum_cents and not self._unreadable:
+            return (
+                f"Die Kontrollsumme nennt {format_euro(totals.cents)}, die Zeilen ergeben "
+                f"{format_euro(self.sum_cents)}. Prüfen Sie die Datei."
+            )
+        return ""
+
+    @property
+    def remark(self) -> str:
+        """What people must know of a file that can be imported all the same."""
+        totals, missing = self.table.totals, self._unreadable
+        if totals is None or not missing:
+            return ""
+        shown = ", ".join(str(line) for line in missing[:_LINES_SHOWN])
+        more = len(missing) - _LINES_SHOWN
+        return (
+            f"Die Kontrollsumme von {format_euro(totals.cents)} ist nicht geprüft: Ohne lesbaren "
+            f"Betrag {'ist Zeile' if len(missing) == 1 else 'sind die Zeilen'} {shown}"
+            f"{f' und {more} weitere' if more > 0 else ''}. "
+            f"Die übrigen ergeben {format_euro(self.sum_cents)}."
+        )
+
+
+def unreachable(directory: Directory, authority_id: UUID) -> str:
+    """Return in German why nothing can be sent to an authority now; empty if it can."""
+    authority = directory.authority(authority_id)
+    if authority is None or authority.state != ACTIVE:
+        return "Diese Behörde nimmt zurzeit nicht teil."
+    if directory.seal_key(authority_id) is None:
+        return f"Für {authority.name} nennt das Verzeichnis keinen gültigen Schlüssel."
+    return ""
+
+
+def mark_repeated(rows: Sequence[ImportRow], imported: Mapping[str, ImportRow]) -> None:
+    """Mark rows that were imported before; say so where they said something else then."""
+    for row in rows:
+        former = imported.get(row.key)
+        if former is None or row.state == RowState.FAULTY:
+            continue
+        changed = former.fingerprint and former.fingerprint != row.fingerprint
+        row.state, row.case_id = RowState.REPEATED, former.case_id
+        row.cells, row.draft, row.candidates = {}, b"", []
+        row.faults = [describe(_changed(former, row))] if changed else []
+
+
+def _changed(former: ImportRow, row: ImportRow) -> RowFault:
+    amounts = ""
+    if former.total_cents != row.total_cents:
+        amounts = f" ({format_euro(former.total_cents)}, jetzt {format_euro(row.total_cents)})"
+    return RowFault(
+        header="Aktenzeichen",
+        text=f"Die Zeile ist schon übernommen, aber mit anderem Inhalt{amounts}.",
+        hint="Das Ersuchen bleibt, wie es ist. Teilen Sie die Änderung im Vorgang mit.",
+        warning=True,
     )
 
 
+def _mark_double(row: ImportRow, first: int) -> None:
+    row.state, row.draft, row.candidates = RowState.FAULTY, b"", []
+    fault = RowFault(
+        header="Aktenzeichen",
+        text=f"Die Zeile {first} hat dasselbe Aktenzeichen, Kassenzeichen und Titelaktenzeichen.",
+        hint="Entfernen Sie eine der beiden Zeilen.",
+        value=row.reference,
+    )
+    row.faults = [*row.faults, describe(fault)]
+
+
 def _own_authority(built: Built) -> RowFault:
-    return RowFault(
-        header="PLZ",
+    return _at_address(
+        built,
         text="Für diese Anschrift sind Sie selbst zuständig.",
         hint="Vollstrecken Sie selbst, oder prüfen Sie die Anschrift.",
-        value=built.cells.get("PLZ", ""),
+    )
+
+
+def _not_reached(built: Built, words: str) -> RowFault:
+    return _at_address(
+        built,
+        text=words,
+        hint="Fragen Sie dort nach, oder lesen Sie die Zeile später noch einmal ein.",
     )
 
 
 def _undecided(built: Built, resolution: Resolution) -> RowFault:
     ambiguous = resolution.outcome is Outcome.AMBIGUOUS
-    return RowFault(
-        header="Behoerdenschluessel" if built.cells.get("Behoerdenschluessel") else "PLZ",
+    return _at_address(
+        built,
         text=resolution.reason,
         hint="Wählen Sie beim Import die Behörde aus oder tragen Sie ihren Schlüssel ein."
         if ambiguous
         else "Berichtigen Sie die Anschrift oder tragen Sie den Behördenschlüssel ein.",
-        value=built.cells.get("PLZ", ""),
     )
 
 
-def _mark_repetition(row: ImportRow, known: set[str], first_line: dict[str, int]) -> None:
-    if row.key in first_line:
-        row.state = RowState.FAULTY
-        row.draft = b""
-        row.faults = [
-            *row.faults,
-            _fault(
-                RowFault(
-                    header="Aktenzeichen",
-                    text=f"Die Zeile {first_line[row.key]} hat dasselbe Aktenzeichen, "
-                    "Kassenzeichen und Titelaktenzeichen.",
-                    hint="Entfernen Sie eine der beiden Zeilen.",
-                    value=row.reference,
-                )
-            ),
-        ]
-        return
-    first_line[row.key] = row.line
-    if row.key in known and row.state != RowState.FAULTY:
-        row.state = RowState.REPEATED
-        row.draft = b""
-        row.cells = {}
-
-
-def _compare_totals(checked: Checked) -> str:
-    totals = checked.table.totals
-    if totals is None:
-        return ""
-    if totals.count != len(checked.rows):
-        return (
-            f"Die Kontrollsumme nennt {totals.count} Zeilen, die Datei hat {len(checked.rows)}. "
-            "Die Datei ist unvollständig oder verändert; erzeugen Sie sie neu."
-        )
-    if totals.cents != checked.sum_cents:
-        return (
-            f"Die Kontrollsumme nennt {format_euro(totals.cents)}, die Zeilen ergeben "
-            f"{format_euro(checked.sum_cents)}. Prüfen Sie die Datei; es wurde nichts übernommen."
-        )
-    return ""
-
-
-def _fault(fault: RowFault) -> dict[str, object]:
-    return {
-        "header": fault.header,
-        "text": fault.text,
-        "hint": fault.hint,
-        "value": fault.value[:200],
-        "warning": fault.warning,
-    }
+def _at_address(built: Built, *, text: str, hint: str) -> RowFault:
+    header = AUTHORITY if built.cells.get(AUTHORITY) else "PLZ"
+    return RowFault(header=header, text=text, hint=hint, value=built.cells.get(header, ""))
 
 
 def _candidates(resolution: Resolution) -> list[dict[str, str]]:

@@ -51,6 +51,7 @@ COLUMNS: Final = (
     ),
     _column("Rechtsgrundlage", "legal_basis"),
     _column("Angeordnet von", "ordered_by", needed=True, help="Leitung oder Beauftragte(r)"),
+    _column("Glaeubiger", "creditor.name", help="nötig bei own_task: für wen vollstreckt wird"),
     _column(
         "Behoerdenschluessel",
         "requested_authority",
@@ -113,10 +114,13 @@ COLUMNS: Final = (
     _column("Eilig weil", "urgency_reason", help="gefüllt: eilig"),
     _column("Bemerkung", "note"),
 )
+AUTHORITY: Final = "Behoerdenschluessel"
 BY_HEADER: Final = {column.header: column for column in COLUMNS}
 NEEDED: Final = tuple(column.header for column in COLUMNS if column.needed)
 #: In the first column of the last row: the next two cells hold the number of rows and the sum.
 TOTALS: Final = "#SUMME"
+#: What the error file says about its rows; skipped when it is read again.
+REMARK: Final = "Fehler"
 
 #: Faults about a whole part of the draft, shown at the column where people mend them.
 _PARTS: Final = {
@@ -153,11 +157,14 @@ Pflicht dürfen fehlen. Groß- und Kleinschreibung sowie ä/ae spielen keine Rol
 - Listen nehmen den Schlüssel oder den deutschen Text.
 - Wahlweise als letzte Zeile die Kontrollsummen: `#SUMME;Anzahl der Zeilen;Gesamtbetrag`, wobei der
   Gesamtbetrag die offenen Hauptforderungen mit allen Nebenforderungen umfasst. Stimmt eine der
-  beiden Zahlen nicht, wird die Datei nicht übernommen.
+  beiden Zahlen nicht, wird die Datei nicht übernommen. Ist ein Betrag nicht lesbar, so wird nur
+  die Anzahl verglichen.
 - Die ersuchte Behörde ergibt sich aus Postleitzahl und Ort. Ist sie nicht eindeutig, fragt das
   Programm; mit `Behoerdenschluessel` legen Sie sie fest.
 - Eine Zeile mit Fehlern hält die anderen nicht auf. Die Fehlerdatei enthält nur die fehlerhaften
-  Zeilen und lässt sich berichtigt wieder einlesen.
+  Zeilen und lässt sich berichtigt wieder einlesen; ihre Spalte `Fehler` wird dabei übergangen.
+- In der Fehlerdatei steht ein Hochkomma vor Texten, die eine Tabellenkalkulation sonst als Formel
+  ausführte (`'+49 …`). Beim Einlesen entfällt es wieder.
 - Dieselbe Datei oder Zeile (Aktenzeichen, Kassenzeichen, Titel Aktenzeichen) noch einmal
   einzulesen erzeugt kein zweites Ersuchen.
 

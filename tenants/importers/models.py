@@ -1,10 +1,13 @@
 """Imports in a municipality's schema. What a row held is wiped as soon as it is a request."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from django.db import models
 
 from centre.kernel.ids import new_id
+
+#: The constraint that keeps a row from being imported twice, whoever tries.
+IMPORTED_ONCE: Final = "importers_row_imported_once"
 
 
 class RunState(models.TextChoices):
@@ -13,7 +16,7 @@ class RunState(models.TextChoices):
     CHECKED = "checked"
     RUNNING = "running"
     FINISHED = "finished"
-    #: The file as a whole cannot be imported; `problem` says why.
+    #: Cannot go on; `problem` says why. What it has imported stays, and is known by its row.
     FAILED = "failed"
     DISCARDED = "discarded"
 
@@ -29,6 +32,10 @@ class ImportRun(models.Model):
     content = models.BinaryField()
     state = models.CharField(max_length=10, choices=RunState, default=RunState.CHECKING)
     problem = models.TextField(blank=True)
+    #: What to know of a file that is imported all the same.
+    remark = models.TextField(blank=True, default="", db_default="")
+    #: Why a running import stands still at the moment; it goes on by itself.
+    waiting = models.TextField(blank=True, default="", db_default="")
     #: Send the requests, or keep them as drafts.
     submit = models.BooleanField(default=True)
 
@@ -61,7 +68,7 @@ class RowState(models.TextChoices):
     FAULTY = "faulty"
     #: More than one authority may be meant, or none is known: a person decides.
     UNDECIDED = "undecided"
-    #: Was imported before, by this or an earlier file.
+    #: Was imported before, by an earlier file; `case_id` is the case of then.
     REPEATED = "repeated"
     IMPORTED = "imported"
 
@@ -75,7 +82,10 @@ class ImportRow(models.Model):
     run = models.ForeignKey(ImportRun, on_delete=models.CASCADE, related_name="rows")
     #: The first line of the row in the file.
     line = models.IntegerField()
+    #: Who has the same key is the same request; empty where a row has none.
     key = models.CharField(max_length=64)
+    #: Of everything that the row says, to tell whether a repeated one has changed.
+    fingerprint = models.CharField(max_length=32, blank=True, default="", db_default="")
     state = models.CharField(max_length=10, choices=RowState)
     reference = models.CharField(max_length=200, blank=True)
     total_cents = models.BigIntegerField(default=0)
@@ -93,7 +103,7 @@ class ImportRow(models.Model):
             models.UniqueConstraint(
                 fields=["key"],
                 condition=models.Q(state="imported"),
-                name="importers_row_imported_once",
+                name=IMPORTED_ONCE,
             ),
         ]
         indexes = [models.Index(fields=["run", "state", "line"], name="importers_rows_by_state")]

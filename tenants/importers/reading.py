@@ -5,17 +5,23 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 from tenants.cases.money import NotMoney, parse_euro
-from tenants.importers.columns import BY_HEADER, NEEDED, TOTALS
+from tenants.importers.cells import unguard
+from tenants.importers.columns import BY_HEADER, NEEDED, REMARK, TOTALS
 from tenants.importers.errors import FileRefused
 
 MAX_BYTES: Final = 50 * 1024 * 1024
 MAX_ROWS: Final = 50_000
 MAX_CELL: Final = 8_000
+#: Characters of a row, over all its lines.
+MAX_ROW: Final = 500_000
 _MAX_COLUMNS: Final = 200
 _UMLAUTS: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+# What the commonest signs of UTF-8 look like to Windows-1252 (Ã¤, Â§, â€ž): nobody writes that.
+_UTF8: Final = re.compile(rb"\xc3[\x80-\xbf]|\xc2[\xa0-\xbf]|\xe2\x80[\x80-\xbf]|\xe2\x82\xac")
+_EMPTY: Final = "Die Datei ist leer. Wählen Sie eine Datei mit Kopfzeile und Zeilen."
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +30,9 @@ class Row:
 
     line: int
     cells: Mapping[str, str]
-    #: Set where the row does not fit the header: in German, what is wrong.
+    #: Set where the row does not fit the header: in German, what is wrong and what to do.
     problem: str = ""
+    hint: str = "Berichtigen Sie die Zeile."
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +57,57 @@ class Table:
 
 def read(content: bytes) -> Table:
     """Return the table of a file; raise `FileRefused` where it cannot be one."""
-    text, encoding = _decode(content)
-    head = next((line for line in io.StringIO(text) if line.strip()), "")
-    if not head:
-        raise FileRefused("Die Datei ist leer. Wählen Sie eine Datei mit Kopfzeile und Zeilen.")
+    codec, encoding = _encoding(content)
+    head = next((line for line in _Lines(content, codec) if line.strip(' \t\r\n;,"')), "")
     delimiter = ";" if head.count(";") >= head.count(",") else ","
+    lines = _Lines(content, codec)
     # Strict: a quotation mark that is never closed must not swallow the rest of the file.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
-        names = next(cells for cells in reader if any(cell.strip() for cell in cells))
+        names = next((cells for cells in reader if any(cell.strip() for cell in cells)), None)
     except csv.Error as error:
-        raise FileRefused(f"Die Kopfzeile ist nicht lesbar ({error}).") from error
+        raise FileRefused(f"Die Kopfzeile ist nicht lesbar: {_words(error)}.") from error
+    if names is None:
+        raise FileRefused(_EMPTY)
     table = Table(_headers(names), encoding, delimiter)
-    table.rows = _rows(reader, table)
+    table.rows = _rows(reader, lines, table)
     return table
 
 
-def _decode(content: bytes) -> tuple[str, str]:
+class _Lines:
+    """The lines of a file. A row that does not end within its limit is refused before it is held.
+
+    A quoted cell goes over several lines: only who reads the rows knows where one begins.
+    """
+
+    def __init__(self, content: bytes, codec: str) -> None:
+        self._text = io.TextIOWrapper(io.BytesIO(content), codec, newline="")
+        self._spent = 0
+        #: Of the line that was read last, counted from 1.
+        self.number = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(MAX_ROW + 1)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self._spent += len(line)
+        if self._spent > MAX_ROW:
+            raise FileRefused(
+                f"Die Zeile {self.number} gehört zu einem Eintrag mit mehr als {MAX_ROW} Zeichen. "
+                "Prüfen Sie Trennzeichen und Anführungszeichen davor."
+            )
+        return line
+
+    def begin_row(self) -> None:
+        self._spent = 0
+
+
+def _encoding(content: bytes) -> tuple[str, str]:
+    """Return in which way all bytes make sense, for Python and for people."""
     if len(content) > MAX_BYTES:
         raise FileRefused(
             f"Die Datei ist größer als {MAX_BYTES // 1024 // 1024} MB. Teilen Sie sie auf."
@@ -77,21 +118,42 @@ def _decode(content: bytes) -> tuple[str, str]:
             "Speichern Sie sie neu als „CSV UTF-8“."
         )
     try:
-        return content.decode("utf-8-sig"), "UTF-8"
-    except UnicodeDecodeError:
-        pass
-    try:
-        return content.decode("cp1252"), "Windows-1252"
+        content.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        foreign = error.start
+    else:
+        return "utf-8-sig", "UTF-8"
+    if (other := _UTF8.search(content)) is not None:
         raise FileRefused(
-            f"In Zeile {line} steht ein Zeichen, das weder UTF-8 noch Windows-1252 ist. "
-            "Speichern Sie die Datei neu als „CSV UTF-8“."
+            f"Die Datei mischt zwei Zeichensätze: Zeile {_line_at(content, other.start())} ist in "
+            f"UTF-8 geschrieben, Zeile {_line_at(content, foreign)} nicht. "
+            "Speichern Sie die Datei neu als „CSV UTF-8“ und prüfen Sie die Umlaute."
+        )
+    try:
+        content.decode("cp1252")
+    except UnicodeDecodeError as error:
+        raise FileRefused(
+            f"In Zeile {_line_at(content, error.start)} steht ein Zeichen, das weder UTF-8 noch "
+            "Windows-1252 ist. Speichern Sie die Datei neu als „CSV UTF-8“."
         ) from error
+    return "cp1252", "Windows-1252"
+
+
+def _line_at(content: bytes, position: int) -> int:
+    return content.count(b"\n", 0, position) + 1
+
+
+def _words(error: csv.Error) -> str:
+    """Say in German what the reader of the standard library says in English."""
+    if "end of data" in str(error):
+        return "ein Anführungszeichen wird nicht geschlossen"
+    if "field larger" in str(error):
+        return f"ein Feld hat mehr als {csv.field_size_limit()} Zeichen"
+    return "ein Anführungszeichen steht an falscher Stelle"
 
 
 def _headers(names: list[str]) -> tuple[str, ...]:
-    known = {_plain(header): header for header in BY_HEADER}
+    known = {_plain(header): header for header in (*BY_HEADER, REMARK)}
     headers: list[str] = []
     unknown = []
     for name in names[:_MAX_COLUMNS]:
@@ -124,23 +186,32 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold().translate(_UMLAUTS))
 
 
-def _rows(reader: Iterator[list[str]], table: Table) -> Iterator[Row]:
-    count, line = 0, _line(reader) + 1
+def _rows(reader: Iterator[list[str]], lines: _Lines, table: Table) -> Iterator[Row]:
+    count = 0
     while True:
+        begin = lines.number + 1
+        lines.begin_row()
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             # Where the quoting is broken, nobody knows where the next row begins.
-            yield Row(line, {}, f"Ab hier ist die Datei nicht lesbar ({error}).")
+            yield Row(
+                begin,
+                {},
+                f"Ab hier ist die Datei nicht lesbar: {_words(error)}.",
+                "Berichtigen Sie die ganze Datei und lesen Sie sie noch einmal ein; was schon "
+                "übernommen ist, wird erkannt.",
+            )
             return
-        begin, line = line, _line(reader) + 1
-        if not any(cell.strip() for cell in cells):
+        if _is_blank(cells, table.headers):
             continue
         if table.totals is not None:
-            yield Row(begin, {}, f"Nach der Zeile {TOTALS} darf keine weitere stehen.")
-            return
+            raise FileRefused(
+                f"Zeile {begin}: Nach der Zeile {TOTALS} darf keine weitere stehen. "
+                "Stellen Sie die Kontrollsummen an das Ende der Datei."
+            )
         if cells[0].strip().upper() == TOTALS:
             table.totals = _totals(begin, cells)
             continue
@@ -150,8 +221,13 @@ def _rows(reader: Iterator[list[str]], table: Table) -> Iterator[Row]:
         yield _row(begin, cells, table.headers)
 
 
-def _line(reader: object) -> int:
-    return int(getattr(reader, "line_num", 0))
+def _is_blank(cells: list[str], headers: tuple[str, ...]) -> bool:
+    """Return whether a row says nothing, but for what an error file said about it."""
+    return not any(
+        cell.strip()
+        for index, cell in enumerate(cells)
+        if index >= len(headers) or headers[index] != REMARK
+    )
 
 
 def _row(line: int, cells: list[str], headers: tuple[str, ...]) -> Row:
@@ -159,11 +235,17 @@ def _row(line: int, cells: list[str], headers: tuple[str, ...]) -> Row:
     while len(cells) > len(headers) and not cells[-1].strip():
         cells = cells[:-1]
     if len(cells) != len(headers):
+        over = " | ".join(cells[len(headers) :])[:100]
         problem = (
-            f"Die Zeile hat {len(cells)} Felder, die Kopfzeile {len(headers)}. "
+            f"Die Zeile hat {len(cells)} Felder, die Kopfzeile {len(headers)}"
+            f"{f'; überzählig: {over}' if over else ''}. "
             "Texte mit Trennzeichen müssen in Anführungszeichen stehen."
         )
-    found = {header: cell.strip() for header, cell in zip(headers, cells, strict=False) if header}
+    found = {
+        header: unguard(cell.strip())
+        for header, cell in zip(headers, cells, strict=False)
+        if header in BY_HEADER
+    }
     if long := [header for header, cell in found.items() if len(cell) > MAX_CELL]:
         problem = f"Das Feld „{long[0]}“ hat mehr als {MAX_CELL} Zeichen."
         found = {header: cell[:MAX_CELL] for header, cell in found.items()}

@@ -2,13 +2,15 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
+from tenants.importers.cells import guard
+from tenants.importers.columns import AUTHORITY, BY_HEADER, REMARK
 from tenants.importers.errors import RunNotFound
 from tenants.importers.models import ImportRow, ImportRun, RowState
 
@@ -23,6 +25,8 @@ class RunView:
     name: str
     state: str
     problem: str
+    remark: str
+    waiting: str
     submit: bool
     created_at: datetime
     finished_at: datetime | None
@@ -93,17 +97,26 @@ def faults_csv(run_id: UUID) -> Iterator[str]:
     found = ImportRun.objects.defer("content").filter(id=run_id).first()
     if found is None:
         raise RunNotFound
-    headers = [header for header in found.headers if header]
-    yield "\ufeff" + _line([*headers, "Fehler"], found.delimiter)
-    wrong = ImportRow.objects.filter(
-        run_id=run_id, state__in=[RowState.FAULTY, RowState.UNDECIDED]
-    ).order_by("line")
-    for row in wrong.defer("draft").iterator(chunk_size=500):
+    headers = [header for header in found.headers if header in BY_HEADER]
+    if AUTHORITY not in headers:  # where people decide about rows that are not clear
+        headers.append(AUTHORITY)
+    yield "\ufeff" + _line([*headers, REMARK], found.delimiter)
+    for row in _left_over(run_id).iterator(chunk_size=500):
         words = " | ".join(
             f"{fault['header']}: {fault['text']} {fault['hint']}" for fault in row.faults
         )
-        cells = [row.cells.get(header, "") for header in headers]
+        cells = [guard(row.cells.get(header, "")) for header in headers]
         yield _line([*cells, f"Zeile {row.line}: {words}"], found.delimiter)
+
+
+def left_over(run_id: UUID, *, limit: int = PAGE_SIZE) -> tuple[ImportRow, ...]:
+    """Return the first rows that are not imported: faulty and undecided ones, by line."""
+    return tuple(_left_over(run_id)[:limit])
+
+
+def _left_over(run_id: UUID) -> QuerySet[ImportRow]:
+    left = ImportRow.objects.filter(run_id=run_id, state__in=[RowState.FAULTY, RowState.UNDECIDED])
+    return left.defer("draft").order_by("line")
 
 
 def _line(cells: list[str], delimiter: str) -> str:
@@ -117,19 +130,23 @@ def _views(found: list[ImportRun]) -> list[RunView]:
     grouped = ImportRow.objects.filter(run__in=found).values_list("run_id", "state")
     for run_id, state, number in grouped.annotate(number=Count("id")):
         counts.setdefault(run_id, {})[state] = number
-    return [
-        RunView(
-            id=each.id,
-            name=each.name,
-            state=each.state,
-            problem=each.problem,
-            submit=each.submit,
-            created_at=each.created_at,
-            finished_at=each.finished_at,
-            created_by=each.actor_name,
-            rows_total=each.rows_total,
-            sum_cents=each.sum_cents,
-            **{state.value: counts.get(each.id, {}).get(state.value, 0) for state in RowState},
-        )
-        for each in found
-    ]
+    return [view(each, counts.get(each.id, {})) for each in found]
+
+
+def view(run: ImportRun, counts: Mapping[str, int]) -> RunView:
+    """Return a run as people see it, with the numbers of its rows by state."""
+    return RunView(
+        id=run.id,
+        name=run.name,
+        state=run.state,
+        problem=run.problem,
+        remark=run.remark,
+        waiting=run.waiting,
+        submit=run.submit,
+        created_at=run.created_at,
+        finished_at=run.finished_at,
+        created_by=run.actor_name,
+        rows_total=run.rows_total,
+        sum_cents=run.sum_cents,
+        **{state.value: counts.get(state, 0) for state in RowState},
+    )

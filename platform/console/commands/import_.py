@@ -1,21 +1,23 @@
 """`amtsbruecke import`: a file of requests from a municipality's finance system."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from console.errors import ConsoleError
 from console.operator import operator
 from console.roles import become
 
 if TYPE_CHECKING:
+    from centre.kernel.actors import Actor
+    from tenants.importers.models import ImportRow
     from tenants.importers.selectors import RunView
 
 _PART = 1024 * 1024
 _SHOWN = 20
+_LEFT_OVER, _REFUSED = 1, 2
 
 
 @click.command("import")
@@ -25,38 +27,55 @@ _SHOWN = 20
 @click.option("--drafts", is_flag=True, help="Keep the requests as drafts instead of sending.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def command(file: Path, *, tenant: str, dry_run: bool, drafts: bool, as_json: bool) -> None:
-    """Check FILE and send its good rows; code 1 if rows are left over.
+    """Check FILE and send its good rows.
 
-    Again with the same file goes on where an interrupted import stopped and sends nothing twice.
+    Ends with code 1 if rows are left over, with 2 if the file is refused. Again with the same file
+    goes on where an interrupted import stopped and sends nothing twice.
     """
     become("worker", "master_key_file", at_once=True)
     from centre.registry import selectors as registry
     from centre.tenancy.context import tenant_scope
-    from tenants.importers import selectors, services
-    from tenants.importers.models import RowState
+    from tenants.importers import services
+    from tenants.importers.errors import FileRefused
 
-    by = operator()
+    result: tuple[RunView, Sequence[ImportRow]]
     with tenant_scope(registry.municipality(slug=tenant)):
-        run = services.start(name=file.name, chunks=_parts(file), by=by)
-        view = services.check_run(run.id)
-        if view.state == "failed":
-            raise ConsoleError(view.problem, hint="Nothing was imported.")
-        if not dry_run:
-            services.confirm(run_id=run.id, submit=not drafts, by=by)
-            view = services.run_import(run.id, progress=None if as_json else _progress)
-        left = [
-            row
-            for state in (RowState.FAULTY, RowState.UNDECIDED)
-            for row in selectors.rows(run.id, state=state, limit=_SHOWN).rows
-        ]
-        if dry_run and view.state == "checked":
-            services.discard(run_id=run.id, by=by)
-    _tell(view, as_json=as_json)
-    for row in [] if as_json else left:
-        for fault in row.faults:
-            if not fault["warning"]:
-                click.echo(f"Zeile {row.line}, {fault['header']}: {fault['text']} {fault['hint']}")
-    raise SystemExit(1 if view.faulty or view.undecided else 0)
+        try:
+            if dry_run:
+                rehearsal = services.rehearse(
+                    name=file.name, chunks=_parts(file), shown=_SHOWN, by=operator()
+                )
+                result = rehearsal.view, rehearsal.left
+            else:
+                result = _import(file, operator(), submit=not drafts, quiet=as_json)
+        except FileRefused as error:
+            _refuse(error.message, as_json=as_json)
+    view, left = result
+    if as_json:
+        click.echo(json.dumps({"run": None if dry_run else str(view.id), **_numbers(view)}))
+    else:
+        _tell(view, left)
+    if view.state == "failed":
+        raise SystemExit(_REFUSED)
+    waiting = 0 if dry_run else view.good
+    raise SystemExit(_LEFT_OVER if view.faulty or view.undecided or waiting else 0)
+
+
+def _import(
+    file: Path, by: "Actor", *, submit: bool, quiet: bool
+) -> "tuple[RunView, Sequence[ImportRow]]":
+    from federation.outbox.errors import BacklogFull
+    from tenants.importers import selectors, services
+
+    run = services.start(name=file.name, chunks=_parts(file), by=by)
+    view = services.check_run(run.id)
+    if view.state == "checked":
+        services.confirm(run_id=run.id, submit=submit, by=by)
+    try:
+        view = services.run_import(run.id, progress=None if quiet else _progress)
+    except BacklogFull:  # the run says so itself, and a worker goes on with it
+        view = selectors.run(run.id)
+    return view, selectors.left_over(run.id, limit=_SHOWN)
 
 
 def _parts(file: Path) -> Iterator[bytes]:
@@ -66,11 +85,19 @@ def _parts(file: Path) -> Iterator[bytes]:
 
 
 def _progress(view: "RunView") -> None:
-    click.echo(f"{view.imported} von {view.rows_to_do} Zeilen übernommen", err=True)
+    click.echo(f"{view.rows_done} von {view.rows_to_do} Zeilen übernommen", err=True)
 
 
-def _tell(view: "RunView", *, as_json: bool) -> None:
-    counts = {
+def _refuse(problem: str, *, as_json: bool) -> NoReturn:
+    if as_json:
+        click.echo(json.dumps({"run": None, "state": "failed", "problem": problem}))
+    else:
+        click.echo(f"{click.style('Error:', fg='red')} {problem}", err=True)
+    raise SystemExit(_REFUSED)
+
+
+def _numbers(view: "RunView") -> dict[str, int | str]:
+    return {
         "rows": view.rows_total,
         "good": view.good,
         "imported": view.imported,
@@ -79,14 +106,29 @@ def _tell(view: "RunView", *, as_json: bool) -> None:
         "undecided": view.undecided,
         "sum_cents": view.sum_cents,
         "state": view.state,
+        "problem": view.problem,
+        "remark": view.remark,
     }
-    if as_json:
-        click.echo(json.dumps({"run": str(view.id), **counts}))
-        return
+
+
+def _tell(view: "RunView", left: "Sequence[ImportRow]") -> None:
     from tenants.cases.money import format_euro
 
-    click.echo(
-        f"{view.rows_total} Zeilen, {format_euro(view.sum_cents)}: {view.good} fehlerfrei, "
-        f"{view.imported} übernommen, {view.repeated} schon früher übernommen, "
-        f"{view.faulty} fehlerhaft, {view.undecided} zu entscheiden"
-    )
+    if view.rows_total:
+        click.echo(
+            f"{view.rows_total} Zeilen, {format_euro(view.sum_cents)}: {view.good} fehlerfrei, "
+            f"{view.imported} übernommen, {view.repeated} schon früher übernommen, "
+            f"{view.faulty} fehlerhaft, {view.undecided} zu entscheiden"
+        )
+    for words in filter(None, (view.remark, view.waiting)):
+        click.echo(words)
+    for row in left:
+        for fault in row.faults:
+            if not fault["warning"]:
+                click.echo(f"Zeile {row.line}, {fault['header']}: {fault['text']} {fault['hint']}")
+    if (more := view.faulty + view.undecided - len(left)) > 0:
+        click.echo(f"… und {more} weitere Zeilen; alle nennt die Fehlerdatei auf der Seite Import.")
+    if view.problem:
+        click.echo(f"{click.style('Error:', fg='red')} {view.problem}", err=True)
+        if not view.imported:
+            click.echo("Nothing was imported.", err=True)
