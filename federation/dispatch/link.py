@@ -84,7 +84,7 @@ class LinkWorker:
                 try:
                     await self._step()
                 except DATABASE_TROUBLE as error:
-                    log.warning("database away", link=self.lease.link, error=str(error))
+                    log.warning("database away", link=self.lease.link, error=error)
                     await self._sleep(_DATABASE_PAUSE_S)
         except FenceLost:
             log.info("link taken over", link=self.lease.link, fence=self.lease.fence)

@@ -17,7 +17,6 @@ from typing import Final
 
 import psycopg
 import structlog
-from prometheus_client import start_http_server
 from psycopg_pool import AsyncConnectionPool
 
 from centre.config.environment import Environment
@@ -145,7 +144,7 @@ class Dispatch:
         try:
             await work()
         except DATABASE_TROUBLE as error:
-            log.warning("database away", error=str(error).splitlines()[:1])
+            log.warning("database away", error=error)
         except Exception:
             log.exception("loop broke", work=getattr(work, "__qualname__", str(work)))
 
@@ -202,7 +201,7 @@ class Dispatch:
                     async for notification in connection.notifies():
                         self.crew.poke(notification.payload)
             except psycopg.Error as error:
-                log.warning("pokes not heard", error=str(error).splitlines()[:1])
+                log.warning("pokes not heard", error=error)
                 await asyncio.sleep(1)
 
     async def _keep(self) -> None:
@@ -242,8 +241,6 @@ def main() -> None:
 
     environment = Environment.from_mapping(os.environ)
     environment.require("tls_dir")
-    if bind := environment.metrics_bind_dispatch:
-        start_http_server(bind.port, addr=bind.host)
 
     async def run() -> None:
         dispatch = Dispatch(

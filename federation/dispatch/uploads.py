@@ -55,7 +55,7 @@ class UploadWorker:
             try:
                 found = await self._pending()
             except DATABASE_TROUBLE as error:
-                log.warning("database away", link=self._link, error=str(error))
+                log.warning("database away", link=self._link, error=error)
                 found = []
             for upload in found:
                 await self._try(upload)

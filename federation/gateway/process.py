@@ -17,7 +17,6 @@ import structlog
 from django.conf import settings
 from django.db import connection as django_connection
 from grpc_health.v1 import health, health_pb2
-from prometheus_client import start_http_server
 from psycopg_pool import AsyncConnectionPool
 
 from centre.config.environment import CentreRole, Environment
@@ -50,8 +49,6 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     environment: Environment = settings.AMTSBRUECKE
     environment.require("gateway_bind", "tls_dir")
-    if bind := environment.metrics_bind_gateway:
-        start_http_server(bind.port, bind.host)
     asyncio.run(_serve(environment))
 
 

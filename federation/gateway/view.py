@@ -85,6 +85,6 @@ class Lookout:
         try:
             await self.refresh()
         except Exception as error:  # noqa: BLE001 -- the last view stays in use
-            log.warning("view not refreshed", error=type(error).__name__, detail=str(error)[:200])
+            log.warning("view not refreshed", error=error)
             return False
         return True

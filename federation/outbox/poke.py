@@ -55,4 +55,4 @@ def poke(links: Iterable[str]) -> None:
                 "SELECT pg_notify(%s, name) FROM unnest(%s::text[]) AS name", [CHANNEL, due]
             )
     except Error as error:
-        log.warning("poke failed", links=due, error=str(error))
+        log.warning("poke failed", links=due, error=error)

@@ -190,3 +190,7 @@ class Ports:
     @property
     def metrics_web(self) -> int:
         return self.first + 4
+
+    @property
+    def metrics_worker(self) -> int:
+        return self.first + 5

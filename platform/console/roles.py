@@ -22,7 +22,7 @@ def become(process: ProcessName, *requirements: str, at_once: bool = False) -> N
 
     settings.AMTSBRUECKE.require(*requirements)
     django.setup()
-    logs.configure(as_json=settings.AMTSBRUECKE.log_json)
+    logs.configure(as_json=settings.AMTSBRUECKE.log_json, debug=settings.AMTSBRUECKE.debug)
     if at_once:
         import psycopg
 

@@ -22,7 +22,8 @@ def database(environment: Environment) -> dict[str, Any]:
         parts = conninfo_to_dict(environment.database_url)
     except ProgrammingError as error:
         variable = f"AMTSBRUECKE_{environment.process.upper()}_DATABASE_URL"
-        raise EnvironmentInvalid(f"{variable} is no PostgreSQL URL: {error}") from error
+        # The error quotes the URL, and with it the password.
+        raise EnvironmentInvalid(f"{variable} is no PostgreSQL URL.") from error
     owner = environment.process is Process.OWNER
     options: dict[str, Any] = {
         "application_name": f"amtsbruecke-{environment.process}",

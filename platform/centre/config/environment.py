@@ -76,6 +76,7 @@ class Environment:
     metrics_bind_gateway: Bind | None = None
     metrics_bind_dispatch: Bind | None = None
     metrics_bind_web: Bind | None = None
+    metrics_bind_worker: Bind | None = None
     tls_dir: Path | None = None
     umbrella_endpoint: str = ""
     umbrella_keys: tuple[bytes, ...] = ()
@@ -112,6 +113,7 @@ class Environment:
             metrics_bind_gateway=reader.value("METRICS_BIND_GATEWAY", _bind, None),
             metrics_bind_dispatch=reader.value("METRICS_BIND_DISPATCH", _bind, None),
             metrics_bind_web=reader.value("METRICS_BIND_WEB", _bind, None),
+            metrics_bind_worker=reader.value("METRICS_BIND_WORKER", _bind, None),
             tls_dir=reader.value("TLS_DIR", Path, None),
             umbrella_endpoint=reader.text("UMBRELLA_ENDPOINT"),
             umbrella_keys=reader.value("UMBRELLA_KEYS", _keys, ()),

@@ -164,6 +164,9 @@ STORAGES = {
     "staticfiles": {"BACKEND": "tenants.web.statics.Statics"},
 }
 
+# -- logs: `console.logs` does it for every process, also for what Django says
+LOGGING_CONFIG = None
+
 # -- language and time -----------------------------------------------------------------------
 LANGUAGE_CODE = "de"
 LANGUAGES = [("de", "Deutsch"), ("en", "English")]

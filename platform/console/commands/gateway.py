@@ -9,6 +9,13 @@ from console.roles import become
 def command() -> None:
     """Run the gRPC gateway of this centre."""
     become("federation", "gateway_bind", "tls_dir")
+    from django.conf import settings
+
+    from console import soundness
+    from console.doors import open_doors, reaches_database
     from federation.gateway.process import main
 
+    soundness.require()
+    environment = settings.AMTSBRUECKE
+    open_doors(environment.metrics_bind_gateway, reaches_database(environment.database_url))
     main()

@@ -12,11 +12,16 @@ def command() -> None:
     become("federation", "gateway_bind", "tls_dir")
     from django.conf import settings
 
-    if settings.AMTSBRUECKE.role != "umbrella":
+    environment = settings.AMTSBRUECKE
+    if environment.role != "umbrella":
         raise SettingMissing(
-            f"{settings.AMTSBRUECKE.centre} is no umbrella.",
+            f"{environment.centre} is no umbrella.",
             hint="Set AMTSBRUECKE_ROLE=umbrella, or start `amtsbruecke gateway`.",
         )
+    from console import soundness
+    from console.doors import open_doors, reaches_database
     from federation.gateway.process import main
 
+    soundness.require()
+    open_doors(environment.metrics_bind_gateway, reaches_database(environment.database_url))
     main()

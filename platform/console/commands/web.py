@@ -11,6 +11,8 @@ from console.roles import become
 def command(workers: int, threads: int) -> None:
     """Run the web server of this centre."""
     become("web")
+    from console import soundness
     from console.web.server import serve
 
+    soundness.require(everything=True)
     serve(workers=workers, threads=threads)

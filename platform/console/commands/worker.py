@@ -19,8 +19,21 @@ from console.roles import become
 def command(concurrency: int, pool: str) -> None:
     """Run a Celery worker of this centre."""
     become("worker", "broker_url")
-    from centre.config.celery import app
+    from django.conf import settings
 
+    from centre.config.celery import app
+    from console import figures, logs, soundness
+    from console.doors import open_doors, reaches_database
+
+    soundness.require(everything=True)
+    logs.quiet_celery()
+    environment = settings.AMTSBRUECKE
+    figures.collect(environment.database_url)
+    open_doors(
+        environment.metrics_bind_worker,
+        reaches_database(environment.database_url),
+        figures.reaches_broker(environment.broker_url),
+    )
     worker = app.Worker(
         concurrency=concurrency,
         pool=pool,

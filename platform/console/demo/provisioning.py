@@ -109,6 +109,7 @@ def prepare(home: Home, plan: Plan, centre: Centre) -> None:
         settings |= {
             "AMTSBRUECKE_METRICS_BIND_DISPATCH": f"127.0.0.1:{ports.metrics_dispatch}",
             "AMTSBRUECKE_METRICS_BIND_WEB": f"127.0.0.1:{ports.metrics_web}",
+            "AMTSBRUECKE_METRICS_BIND_WORKER": f"127.0.0.1:{ports.metrics_worker}",
             "AMTSBRUECKE_WEB_BIND": f"127.0.0.1:{ports.web}",
             "AMTSBRUECKE_WEB_DOMAIN": centre.domain,
         }

@@ -46,6 +46,12 @@ SETTINGS: Mapping[str, str] = {
     "log_line_prefix": "%m [%p] %q%u ",
     "log_lock_waits": "on",
     "log_checkpoints": "off",
+    # Details and statements quote rows, so content: who caused an error logs it, with discretion.
+    "log_min_messages": "log",
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
     "unix_socket_permissions": "0700",
 }
 

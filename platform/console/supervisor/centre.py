@@ -118,6 +118,7 @@ class CentreRunner:
             ("METRICS_BIND_GATEWAY", "the gateway's metrics"),
             ("METRICS_BIND_DISPATCH", "the dispatch's metrics"),
             ("METRICS_BIND_WEB", "the metrics of the web pages"),
+            ("METRICS_BIND_WORKER", "the worker's metrics"),
         ):
             host, _, port = settings.get(f"AMTSBRUECKE_{name}", "").rpartition(":")
             if port:

@@ -1,19 +1,15 @@
-"""Health and measurement around the pages, below Django: a probe knows no municipality's name.
+"""Probes and counts around the pages, below Django: a probe knows no municipality's name.
 
-- `/healthz`: the process answers.
-- `/readyz`: it can serve, that is, it reaches its database; 503 with a word otherwise.
+`/healthz` and `/readyz` answer on the pages' port too, for a load balancer in front of them.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-import psycopg
 from prometheus_client import Counter, Histogram
 
-type Environ = dict[str, Any]
-type StartResponse = Callable[..., Any]
-type Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+from console.doors import Application, Environ, Health, StartResponse
 
 REQUESTS = Counter(
     "amtsbruecke_web_requests_total", "Requests answered by the pages.", ["method", "status"]
@@ -25,19 +21,14 @@ SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 _METHODS = frozenset({"GET", "POST", "HEAD"})
-_PATIENCE = 3
 
 
-def with_doors(pages: Application, *, database_url: str) -> Application:
-    """Return `pages` with the two doors before it, counted."""
+def with_doors(pages: Application, health: Health) -> Application:
+    """Return `pages` with the health doors before it, counted."""
 
     def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO", "")
-        if path == "/healthz":
-            return _say(start_response, "200 OK", b"alive\n")
-        if path == "/readyz":
-            return _ready(start_response, database_url)
-        return _counted(pages, environ, start_response)
+        answer = health.answer(environ.get("PATH_INFO", ""), start_response)
+        return _counted(pages, environ, start_response) if answer is None else answer
 
     return application
 
@@ -55,22 +46,3 @@ def _counted(
         return start_response(status, *rest)
 
     return pages(environ, begin_answer)
-
-
-def _ready(start_response: StartResponse, database_url: str) -> Iterable[bytes]:
-    try:
-        with psycopg.connect(database_url, connect_timeout=_PATIENCE) as connection:
-            connection.execute("SELECT 1")
-    except psycopg.Error:
-        return _say(start_response, "503 Service Unavailable", b"no database\n")
-    return _say(start_response, "200 OK", b"ready\n")
-
-
-def _say(start_response: StartResponse, status: str, body: bytes) -> Iterable[bytes]:
-    headers = [
-        ("Content-Type", "text/plain; charset=utf-8"),
-        ("Content-Length", str(len(body))),
-        ("Cache-Control", "no-store"),
-    ]
-    start_response(status, headers)
-    return [body]

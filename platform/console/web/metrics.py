@@ -4,6 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
+from centre.config.environment import Bind
+
 
 def use_directory(directory: Path) -> None:
     """Let several web workers count together, in files. Before the first import of the client."""
@@ -12,13 +14,15 @@ def use_directory(directory: Path) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
 
 
-def serve(host: str, port: int) -> None:
-    """Answer Prometheus on a port of its own, which no clerk reaches."""
-    from prometheus_client import CollectorRegistry, multiprocess, start_http_server
+def serve(bind: Bind, *, database_url: str) -> None:
+    """Answer probes and Prometheus on a port of its own, which no clerk reaches."""
+    from prometheus_client import CollectorRegistry, multiprocess
+
+    from console.doors import open_doors, reaches_database
 
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    start_http_server(port, host, registry)
+    open_doors(bind, reaches_database(database_url), registry=registry)
 
 
 def forget_worker(pid: int) -> None:

@@ -4,8 +4,30 @@ from typing import Any
 
 from django.conf import settings
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 
 from console.web import metrics
+
+
+class Words(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """What gunicorn says goes through the root logger, without what a clerk has searched for."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+    def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """Log what broke; of an address the path, never the question after it."""
+        paths = [str(each).partition("?")[0] for each in args]
+        super().exception(msg, *paths, **kwargs)
+
+    def warning(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """Log a warning; of a request that cannot be read, not its text."""
+        text = str(msg)
+        if text.startswith("Invalid request from"):
+            text = text.partition(": ")[0]
+        super().warning(text, *args, **kwargs)
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -22,9 +44,11 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def load(self) -> Any:
         """Build the application in the worker, after the fork."""
         from centre.config.wsgi import application
+        from console.doors import Health, reaches_database
         from console.web.doors import with_doors
 
-        return with_doors(application, database_url=settings.AMTSBRUECKE.database_url)
+        health = Health(reaches_database(settings.AMTSBRUECKE.database_url))
+        return with_doors(application, health)
 
 
 def serve(*, workers: int, threads: int) -> None:
@@ -37,7 +61,7 @@ def serve(*, workers: int, threads: int) -> None:
     def when_ready(server: Any) -> None:
         del server
         if bind is not None:
-            metrics.serve(bind.host, bind.port)
+            metrics.serve(bind, database_url=environment.database_url)
 
     def child_exit(server: Any, worker: Any) -> None:
         del server
@@ -56,6 +80,7 @@ def serve(*, workers: int, threads: int) -> None:
             "worker_tmp_dir": None,
             "control_socket_disable": True,
             "accesslog": None,
+            "logger_class": Words,
             "loglevel": "warning",
             "proc_name": f"amtsbruecke-web-{environment.centre}",
             "when_ready": when_ready,
