@@ -75,6 +75,12 @@ def tenants_with_due_messages() -> list[str]:
         return [row[0] for row in cursor.fetchall()]
 
 
+def tenants_with_waiting_messages(*, states: Collection[InboundState]) -> list[str]:
+    """Return the roles of tenants that have messages in one of these states. All tenants."""
+    found = InboundMessage.objects.filter(state__in=states)
+    return list(found.values_list("tenant_role", flat=True).distinct().order_by("tenant_role"))
+
+
 def due(*, limit: int) -> QuerySet[InboundMessage]:
     """Return the messages that may be tried now, longest due first."""
     return InboundMessage.objects.filter(

@@ -275,9 +275,14 @@ def dead_letters(
     return Page(rows, str(rows[-1].id) if more else "")
 
 
+def alarms() -> QuerySet[Alarm]:
+    """Return all alarms, newest first."""
+    return Alarm.objects.order_by("-raised_at")
+
+
 def open_alarms() -> QuerySet[Alarm]:
     """Return alarms that nobody has acknowledged, newest first."""
-    return Alarm.objects.filter(acknowledged_at=None).order_by("-raised_at")
+    return alarms().filter(acknowledged_at=None)
 
 
 def attempts(link: str) -> QuerySet[Attempt]:

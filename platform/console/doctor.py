@@ -144,6 +144,65 @@ def _migrations(environment: Environment) -> Iterator[Finding]:
         yield Finding(Grade.GOOD, "all schemas are at this version")
 
 
+#: What makes PostgreSQL write rows and statements, so content, into its own log.
+_TALKATIVE = """
+SELECT name, setting FROM pg_settings
+ WHERE (name = 'log_min_error_statement' AND setting NOT IN ('log', 'fatal', 'panic')
+        AND current_setting('log_min_messages') NOT IN ('log', 'fatal', 'panic'))
+    OR (name = 'log_error_verbosity' AND setting <> 'terse'
+        AND current_setting('log_min_messages') NOT IN ('log', 'fatal', 'panic'))
+    OR (name = 'log_statement' AND setting <> 'none')
+    OR (name = 'log_min_duration_statement' AND setting <> '-1')
+"""
+
+
+def _database_log(environment: Environment) -> Iterator[Finding]:
+    with psycopg.connect(environment.database_url, connect_timeout=5) as connection:
+        found = connection.execute(_TALKATIVE).fetchall()
+    if found:
+        said = ", ".join(f"{name} = {value}" for name, value in found)
+        yield Finding(
+            Grade.WARNING,
+            f"PostgreSQL may write content of cases into its log ({said}): see"
+            " docs/guides/operating.md, What logs may hold",
+        )
+    else:
+        yield Finding(Grade.GOOD, "PostgreSQL's log holds no statements and no rows")
+
+
+def _traffic(environment: Environment) -> Iterator[Finding]:
+    """What waits for a person, with the next step."""
+    if environment.role == "umbrella":
+        return
+    from console import waiting
+
+    found = waiting.count(environment.database_url)
+    for problem in found.problems():
+        yield Finding(Grade.WARNING, problem)
+    if not any(found.problems()):
+        yield Finding(Grade.GOOD, "no message waits for a person")
+
+
+def _directory(environment: Environment) -> Iterator[Finding]:
+    if environment.role == "umbrella":
+        return
+    from centre.directory import selectors
+    from centre.directory.errors import DirectoryMissing
+
+    try:
+        directory = selectors.current()
+    except DirectoryMissing:
+        yield Finding(Grade.BAD, "there is no directory yet: amtsbruecke directory fetch")
+        return
+    grade = directory.age_grade()
+    words = f"directory version {directory.version}, {grade.value}"
+    good = grade.value == "fresh"
+    yield Finding(
+        Grade.GOOD if good else Grade.WARNING,
+        words if good else f"{words}: amtsbruecke directory fetch",
+    )
+
+
 def _broker(environment: Environment) -> Iterator[Finding]:
     if environment.role == "umbrella":
         return
@@ -171,6 +230,9 @@ _CHECKS: tuple[Callable[[Environment], Iterator[Finding]], ...] = (
     _certificate,
     _databases,
     _migrations,
+    _database_log,
+    _directory,
+    _traffic,
     _broker,
     _static,
 )

@@ -1,11 +1,15 @@
 """`amtsbruecke deadletter`: letters that were not delivered, and what to do about them."""
 
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
 
 from console.operator import operator
 from console.roles import become
+
+if TYPE_CHECKING:
+    from centre.audit.events import AuditEvent
 
 
 @click.group("deadletter")
@@ -15,19 +19,29 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--link", default="", metavar="CENTRE", help="Only letters to this centre.")
+@click.option("--tenant", default="", metavar="SLUG", help="Only letters of this municipality.")
 @click.option("--all", "everything", is_flag=True, help="Also those that are resolved.")
 @click.option("--page-token", default="", help="Go on where the last list ended.")
-def list_letters(*, link: str, everything: bool, page_token: str) -> None:
+def list_letters(*, link: str, tenant: str, everything: bool, page_token: str) -> None:
     """List dead letters with their reason, newest first."""
     become("web", at_once=True)
+    from contextlib import nullcontext
+
+    from centre.registry import selectors as registry
+    from centre.tenancy.context import tenant_scope
+    from console import towns
     from federation.outbox import selectors
 
-    page = selectors.dead_letters(link=link, open_only=not everything, page_token=page_token)
+    names = towns.slugs()
+    scope = tenant_scope(registry.municipality(slug=tenant)) if tenant else nullcontext()
+    with scope:
+        page = selectors.dead_letters(link=link, open_only=not everything, page_token=page_token)
     for letter in page.rows:
         died = letter.died_at.astimezone().strftime("%d.%m.%Y %H:%M")
+        town = names.get(letter.tenant_role, letter.tenant_role)
         words = f"{letter.message_id} {letter.link} {letter.kind} {letter.state} {letter.reason}"
         resolved = f" ({letter.resolution} by {letter.resolved_by})" if letter.resolution else ""
-        click.echo(f"{died} {words} {letter.detail}{resolved}".rstrip())
+        click.echo(f"{died} {town:<16} {words} {letter.detail}{resolved}".rstrip())
     if not page.rows:
         click.echo("There are no dead letters.")
     if page.next_token:
@@ -38,25 +52,38 @@ def list_letters(*, link: str, everything: bool, page_token: str) -> None:
 @click.argument("message_id", type=click.UUID)
 def resend(message_id: UUID) -> None:
     """Put a letter back into the queue, as it is."""
-    become("web", at_once=True)
-    from django.db import transaction
+    from centre.audit.events import AuditEvent
 
-    from federation.outbox import services
-
-    with transaction.atomic():
-        services.resend(message_id=message_id, by=operator())
+    _decide(message_id, "resend", AuditEvent.OUTBOX_MESSAGE_RESENT)
     click.echo(f"{message_id}: queued again")
 
 
 @command.command("cancel")
 @click.argument("message_id", type=click.UUID)
-def cancel(message_id: UUID) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def cancel(message_id: UUID, *, yes: bool) -> None:
     """Give a letter up for good; its municipality is told."""
-    become("web", at_once=True)
+    if not yes:
+        click.confirm(
+            f"{message_id} will never be delivered; its clerks will see so. Cancel it?", abort=True
+        )
+    from centre.audit.events import AuditEvent
+
+    _decide(message_id, "cancel", AuditEvent.OUTBOX_MESSAGE_CANCELLED)
+    click.echo(f"{message_id}: cancelled")
+
+
+def _decide(message_id: UUID, verb: str, event: "AuditEvent") -> None:
+    """Do it in the name of the municipality, since a cancelled letter leaves a signed void."""
+    become("web", "master_key_file", at_once=True)
     from django.db import transaction
 
+    from centre.audit import services as audit
+    from centre.audit.chain import Entry
+    from console import towns
     from federation.outbox import services
 
-    with transaction.atomic():
-        services.cancel(message_id=message_id, by=operator())
-    click.echo(f"{message_id}: cancelled")
+    by = operator()
+    with towns.of_dead_letter(message_id), transaction.atomic():
+        getattr(services, verb)(message_id=message_id, by=by)
+        audit.record(events=[Entry(event=event, by=by, subject=str(message_id), detail={})])

@@ -1,0 +1,26 @@
+"""What an operator does about an alarm, by its code. Pure."""
+
+from collections.abc import Mapping
+from typing import Final
+
+_STEPS: Final[Mapping[str, str]] = {
+    "MESSAGE_PARKED": "amtsbruecke inbox list; mend the cause and retry, or discard.",
+    "MESSAGE_HELD_LONG": "an earlier message of the case is missing: amtsbruecke inbox list. If it"
+    " is parked here, decide about it; else ask the sending centre for its dead letters.",
+    "MESSAGE_ID_REUSED": "the peer sent other content under a known id. Nothing was overwritten;"
+    " call that centre: its database may have gone back in time.",
+    "SEQUENCE_REWIND": "the peer counts from an earlier number: was its database restored?",
+    "SIGNATURE_INVALID": "a letter was not signed by whom it names. Call that centre; suspend it"
+    " at the umbrella if it cannot explain this.",
+    "AUTHORITY_NOT_REPRESENTED": "a centre spoke for somebody else's authority. Compare its entry"
+    " in the directory: amtsbruecke directory show.",
+    "CERTIFICATE_UNKNOWN": "a certificate is not in the directory. Was it renewed without being"
+    " registered? amtsbruecke directory fetch, then call that centre.",
+    "ORIGIN_MISMATCH": "a certificate and the name in a letter differ. Call that centre.",
+}
+_ANY: Final = "see docs/guides/operating.md, then: amtsbruecke alarm acknowledge ID"
+
+
+def next_step(code: str) -> str:
+    """Return what to do, in one sentence."""
+    return _STEPS.get(code, _ANY)
