@@ -40,6 +40,7 @@ pytest_plugins = [
     "tests.plugins.loopback",
     "tests.plugins.database",
     "tests.plugins.gateway",
+    "tests.plugins.versions",
 ]
 
 

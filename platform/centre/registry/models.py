@@ -1,5 +1,6 @@
 """A row for each municipality hosted here, in the schema `public`. Only the owner writes them."""
 
+from enum import StrEnum
 from typing import ClassVar
 
 from django.core.validators import RegexValidator
@@ -70,6 +71,35 @@ class Domain(DomainMixin):  # type: ignore[misc]  # django-tenants has no types
 
     class Meta:
         ordering = ("domain",)
+
+
+class UpgradeOutcome(StrEnum):
+    """How the migration of one municipality's schema ended."""
+
+    REPLAYED = "replayed"  # by the statements that Django used for another one
+    MIGRATED = "migrated"  # by Django itself
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Upgrade(models.Model):
+    """How the last migration of a municipality's schema ended.
+
+    A report, not the truth: that is what the schema has recorded as applied.
+    """
+
+    objects: ClassVar[models.Manager["Upgrade"]] = models.Manager()
+
+    municipality = models.OneToOneField(
+        Municipality, primary_key=True, on_delete=models.CASCADE, related_name="upgrade"
+    )
+    outcome = models.CharField(max_length=8)
+    problem = models.TextField(blank=True)
+    milliseconds = models.IntegerField()
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.municipality_id}: {self.outcome}"
 
 
 class Blueprint(models.Model):

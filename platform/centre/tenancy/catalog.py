@@ -123,12 +123,7 @@ _MAY_DIFFER = {"django_migrations": "applied"}
 def facts(schema: str, *, called: Mapping[str, str] | None = None) -> frozenset[str]:
     """Describe a schema and count its rows; `called` replaces further names, such as its role."""
     with schema_scope(schema), transaction.atomic(), connection.cursor() as cursor:
-        here = sql.SQL("{}::regnamespace").format(sql.Literal(schema))
-        questions = sql.SQL(" UNION ALL ").join(
-            sql.SQL(question).format(here=here) for question in _QUESTIONS
-        )
-        cursor.execute(questions)
-        lines = [line for (line,) in cursor.fetchall()]
+        lines = _lines(schema)
         for table in tables(schema):
             cursor.execute(
                 sql.SQL(
@@ -139,6 +134,24 @@ def facts(schema: str, *, called: Mapping[str, str] | None = None) -> frozenset[
             count, digest = cursor.fetchone()
             lines.append(f"rows {table}: {count} {digest}")
     return frozenset(_anonymous(line, {schema: "", **(called or {})}) for line in lines)
+
+
+def definitions(schema: str, *, called: Mapping[str, str] | None = None) -> frozenset[str]:
+    """Describe a schema that is in use: what `facts` tells, without what every row changes."""
+    with schema_scope(schema), transaction.atomic():
+        lines = [_POSITION.sub(r"\1", line) for line in _lines(schema)]
+    return frozenset(_anonymous(line, {schema: "", **(called or {})}) for line in lines)
+
+
+_POSITION = re.compile(r"(?<=^sequence )(.*) at=\S*")
+
+
+def _lines(schema: str) -> list[str]:
+    here = sql.SQL("{}::regnamespace").format(sql.Literal(schema))
+    questions = (sql.SQL(question).format(here=here) for question in _QUESTIONS)
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL(" UNION ALL ").join(questions))
+        return [line for (line,) in cursor.fetchall()]
 
 
 def tables(schema: str) -> list[str]:

@@ -1,6 +1,6 @@
 """Locks of the whole centre, across processes and machines."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -8,12 +8,37 @@ from django.db import connection
 
 
 @contextmanager
-def exclusively(what: str) -> Iterator[None]:
-    """Do something that nobody else does at the same time; wait for them if they do.
+def exclusively(what: str, *, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Do something that nobody else does at the same time.
 
-    The lock has a database session of its own, since migrations close theirs.
+    If somebody does, call `waiting` once and wait for them, as long as it takes. The lock has a
+    database session of its own, since migrations close theirs.
     """
     parameters = connection.get_connection_params()
     with psycopg.connect(**parameters, autocommit=True) as session:
-        session.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"amtsbruecke {what}"])
+        session.execute("SET lock_timeout = 0")  # of tables, not of people who take turns
+        if not _taken(session, what):
+            waiting()
+            session.execute(f"SELECT pg_advisory_lock({_KEY})", [_named(what)])
         yield
+
+
+def exclusively_in_transaction(what: str) -> None:
+    """Do what `exclusively` does, until the end of the open transaction.
+
+    Waits no longer than for a table.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT pg_advisory_xact_lock({_KEY})", [_named(what)])
+
+
+def _taken(session: psycopg.Connection, what: str) -> bool:
+    row = session.execute(f"SELECT pg_try_advisory_lock({_KEY})", [_named(what)]).fetchone()
+    return row == (True,)
+
+
+_KEY = "hashtextextended(%s, 0)"
+
+
+def _named(what: str) -> str:
+    return f"amtsbruecke {what}"

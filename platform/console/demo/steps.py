@@ -34,7 +34,7 @@ def found(said: dict[str, Any]) -> dict[str, Any]:
     from console.demo.entries import registration
     from console.migrations import migrate
 
-    migrate(report=lambda schema: sys.stderr.write(f"migrated {schema}\n"))
+    migrate(report=lambda line: sys.stderr.write(f"{line}\n")).require_success()
     keystore.create_centre_keys()
     chosen = [town for town in towns() if town.slug in said["towns"]]
     _found_towns(chosen)
