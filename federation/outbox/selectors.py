@@ -147,7 +147,7 @@ SELECT peer.name, peer.state, peer.next_lseq - 1 - peer.acked_lseq, waiting.coun
         WHERE link = peer.name AND lseq IS NULL AND held LIMIT %(counted)s) AS first) AS held
   LEFT JOIN LATERAL (
        SELECT min(accepted_at) AS accepted_at FROM outbox_letter
-        WHERE link = peer.name AND lseq > peer.acked_lseq) AS head ON true
+        WHERE link = peer.name AND lseq > peer.acked_lseq AND lseq > 0) AS head ON true
   LEFT JOIN LATERAL (
        WITH RECURSIVE tenants AS (
          (SELECT tenant_role, id FROM outbox_letter

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
+from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
 
 from centre.audit import services as audit
@@ -14,6 +15,7 @@ from centre.kernel import clock
 from centre.kernel.actors import Actor, ActorKind, system
 from centre.registry.models import Municipality
 from centre.registry.services import Administrator
+from centre.tenancy.context import tenant_scope
 from tenants.clerks import passwords, selectors
 from tenants.clerks.errors import (
     ClerkNotAllowed,
@@ -228,6 +230,13 @@ def _create(
 def _check_password(password: str, login: str, name: str) -> None:
     if faults := passwords.faults(password, login=login, name=name):
         raise PasswordRefused(faults)
+
+
+def clear_sessions(*, municipality: Municipality) -> int:
+    """Delete the sessions of a municipality that have ended; return how many."""
+    with tenant_scope(municipality), transaction.atomic():
+        deleted, _ = Session.objects.filter(expire_date__lt=clock.now()).delete()
+    return deleted
 
 
 def _switch(clerk_id: UUID, by: Actor, *, active: bool) -> None:

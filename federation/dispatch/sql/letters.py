@@ -87,7 +87,9 @@ def _letter(row: Sequence[Any]) -> Letter:
 async def positions(connection: Connection, link: str, *, after: int) -> dict[int, Item]:
     """Return what lies at the positions after `after` that have a letter, without the bytes."""
     cursor = await connection.execute(
-        "SELECT lseq, id, digest, size FROM outbox_letter WHERE link = %s AND lseq > %s",
+        "SELECT lseq, id, digest, size FROM outbox_letter"
+        # The second says which index: no planner knows that `after` is never negative.
+        " WHERE link = %s AND lseq > %s AND lseq > 0",
         (link, after),
         binary=True,
     )
@@ -100,7 +102,7 @@ async def envelopes(
     """Return the letters at positions `first` to `last`; a position without one is missing."""
     cursor = await connection.execute(
         "SELECT lseq, id, digest, size, envelope FROM outbox_letter"
-        " WHERE link = %s AND lseq BETWEEN %s AND %s",
+        " WHERE link = %s AND lseq BETWEEN %s AND %s AND lseq > 0",
         (link, first, last),
         binary=True,
     )

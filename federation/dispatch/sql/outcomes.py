@@ -137,25 +137,27 @@ async def park(
 # way keeps its position, because the peer may have seen it there.
 _EXPIRE = """
 WITH unsent AS (
-    SELECT letter.id FROM outbox_letter AS letter
+    SELECT letter.id, letter.tenant_role, letter.link, letter.case_id, letter.kind
+      FROM outbox_letter AS letter
      WHERE letter.link = ANY(%(links)s) AND letter.lseq IS NULL
        AND letter.expires_at < clock_timestamp()
      LIMIT %(most)s FOR UPDATE SKIP LOCKED
 ), late AS (
-    SELECT id, NULL::bigint AS lseq FROM unsent
+    SELECT unsent.*, NULL::bigint AS lseq FROM unsent
     UNION ALL
-    SELECT letter.id, letter.lseq
+    SELECT letter.id, letter.tenant_role, letter.link, letter.case_id, letter.kind, letter.lseq
       FROM outbox_link AS link JOIN outbox_letter AS letter
         ON letter.link = link.name AND letter.lseq > link.acked_lseq
+       AND letter.lseq > 0  -- without this, the planner does not see that the index has all
      WHERE link.name = ANY(%(links)s)
        AND letter.expires_at < clock_timestamp() - make_interval(secs => %(grace)s)
 ), dead AS (
     INSERT INTO outbox_deadletter
         (id, message_id, tenant_role, link, lseq, case_id, kind, state, reason, died_at)
-    SELECT gen_random_uuid(), letter.id, letter.tenant_role, letter.link, late.lseq,
-           letter.case_id, letter.kind, 'expired',
+    SELECT gen_random_uuid(), late.id, late.tenant_role, late.link, late.lseq, late.case_id,
+           late.kind, 'expired',
            CASE WHEN late.lseq IS NULL THEN 'NEVER_SENT' ELSE 'NO_RECEIPT' END, clock_timestamp()
-      FROM late JOIN outbox_letter AS letter USING (id)
+      FROM late
         ON CONFLICT (message_id) WHERE resolution = '' DO NOTHING
  RETURNING message_id
 ), ended AS (

@@ -19,6 +19,7 @@ _ROLE_PREFIX = re.compile(r"[a-z][a-z0-9_]{0,18}")
 _ED25519_KEY = re.compile(r"[0-9a-f]{64}")
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", "no", "off"})
 _MAX_PORT = 65_535
+_MOST_DAYS = 36_500
 
 
 class CentreRole(StrEnum):
@@ -82,6 +83,8 @@ class Environment:
     umbrella_keys: tuple[bytes, ...] = ()
     debug: bool = False
     log_json: bool = False
+    #: Notes about failed calls are deleted after so many days.
+    keep_attempts_days: int = 90
 
     @classmethod
     def from_mapping(cls, variables: Mapping[str, str]) -> "Environment":
@@ -119,6 +122,7 @@ class Environment:
             umbrella_keys=reader.value("UMBRELLA_KEYS", _keys, ()),
             debug=reader.value("DEBUG", _flag, cls.debug),
             log_json=reader.value("LOG_JSON", _flag, cls.log_json),
+            keep_attempts_days=reader.value("KEEP_ATTEMPTS_DAYS", _days, cls.keep_attempts_days),
         )
         reader.raise_problems()
         return environment
@@ -192,6 +196,12 @@ def _flag(text: str) -> bool:
     if text.lower() in _FALSE:
         return False
     raise ValueError(f"{text!r} is neither 1 nor 0")
+
+
+def _days(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) <= _MOST_DAYS):
+        raise ValueError(f"{text!r} is no number of days from 1 to {_MOST_DAYS}")
+    return int(text)
 
 
 def _keys(text: str) -> tuple[bytes, ...]:

@@ -12,6 +12,8 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     # The gateway wakes the worker after each commit; this is the safety net.
     "apply what has come in": {"task": "inbox.apply_due_messages", "schedule": 1.0},
     "watch for gaps": {"task": "inbox.watch_gaps", "schedule": 600.0},
+    "delete old notes about failed calls": {"task": "outbox.tidy", "schedule": 6 * 3600.0},
+    "clear sessions": {"task": "clerks.clear_sessions", "schedule": 24 * 3600.0},
     "clear abandoned documents": {"task": "blobs.clear_abandoned", "schedule": 6 * 3600.0},
     "tell tenants what became of letters": {"task": "outbox.deliver_outcomes", "schedule": 1.0},
     "vouch for the trail": {"task": "audit.sign_heads", "schedule": 60.0},

@@ -48,6 +48,13 @@ def test_everything_is_parsed() -> None:
     assert environment.master_key_file == Path("/etc/amt/master.key")
 
 
+@pytest.mark.parametrize("days", ["0", "-1", "ten", "36501"])
+def test_days_that_make_no_sense_are_refused(days: str) -> None:
+    assert _read(KEEP_ATTEMPTS_DAYS="7").keep_attempts_days == 7
+    with pytest.raises(EnvironmentInvalid, match="number of days"):
+        _read(KEEP_ATTEMPTS_DAYS=days)
+
+
 def test_secrets_are_not_shown() -> None:
     shown = repr(_read(SECRET_KEY="hush", BROKER_URL="redis://:hush@x", WEB_DATABASE_URL=URL))
     assert "hush" not in shown

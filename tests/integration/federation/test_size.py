@@ -1,0 +1,125 @@
+"""Letters stay for ever as evidence, so nothing on the hot path may look at the settled ones.
+
+A hundred thousand settled letters lie in each table; the plans of what processes ask all the time
+must not read a table from one end to the other.
+"""
+
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from centre.kernel import clock
+from centre.kernel.ids import new_id
+from console import waiting
+from federation.dispatch.sql import letters, outcomes
+from federation.inbox import gaps
+from federation.inbox import selectors as inbox
+from federation.outbox import selectors as outbox
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("db")]
+
+SETTLED = 100_000
+_BIG = {"outbox_letter", "inbox_inboundmessage", "outbox_receipt", "inbox_issuedreceipt"}
+
+_FILL = f"""
+INSERT INTO outbox_link (name, next_lseq, acked_lseq) VALUES ('nord', {SETTLED} + 1, {SETTLED});
+INSERT INTO outbox_letter (id, tenant_role, link, recipient, case_id, case_sequence, kind, size,
+    envelope, digest, lseq, expires_at, accepted_at)
+SELECT gen_random_uuid(), 'krz_t_alpha', 'nord', gen_random_uuid(), gen_random_uuid(), 1, 'query',
+       1, '', '', n, now() + interval '14 days', now() FROM generate_series(1, {SETTLED}) AS n;
+INSERT INTO outbox_receipt (link, first_lseq, last_lseq, body, signature, kid, leaves, issued_at,
+    received_at)
+SELECT 'nord', n * 10 + 1, n * 10 + 10, '', '', '', '', now(), now()
+  FROM generate_series(0, {SETTLED} / 10 - 1) AS n;
+INSERT INTO inbox_inboundmessage (id, origin, tenant_role, link, lseq, sender, case_id,
+    case_sequence, kind, envelope, digest, received_at, state, due_at, settled_at)
+SELECT gen_random_uuid(), 'nord', 'krz_t_alpha', 'nord', n, gen_random_uuid(), gen_random_uuid(), 1,
+       'query', '', '', now(), 'applied', now(), now() FROM generate_series(1, {SETTLED}) AS n;
+"""
+
+
+@pytest.fixture(scope="module")
+def full(cluster: Any, django_db_setup: None) -> Iterator[Callable[[str], str]]:
+    with psycopg.connect(cluster.url("owner"), autocommit=True) as owner:
+        owner.execute(_FILL)
+        owner.execute("ANALYZE outbox_letter, outbox_receipt, outbox_link, inbox_inboundmessage")
+    yield cluster.url
+    cluster.renew()
+
+
+def _said(function: Callable[..., Any]) -> str:
+    """Return the SQL that stands as literals in a function's first call of `execute`."""
+    source = inspect.getsource(function)
+    literals = re.search(r"execute\(\s*((?:\"[^\"]*\"\s*)+)", source)
+    assert literals is not None
+    return "".join(re.findall(r"\"([^\"]*)\"", literals[1]))
+
+
+_NOW = clock.now()
+_QUESTIONS: list[tuple[str, str, str, Any]] = [
+    (
+        "number letters",
+        "federation",
+        letters._NUMBER,
+        {"link": "nord", "fence": 1, "most": 256, "bytes": 1_000_000},
+    ),
+    ("what is under way", "federation", _said(letters.positions), ("nord", SETTLED)),
+    ("links with work", "federation", _said(letters.links_with_work), (["nord"],)),
+    ("links that wait", "federation", _said(letters.links_waiting), (["nord"],)),
+    (
+        "expire letters",
+        "federation",
+        outcomes._EXPIRE,
+        {"links": ["nord"], "grace": 300.0, "most": 100},
+    ),
+    ("links for an operator", "web", outbox._LINKS, {"counted": 1000}),
+    ("deliveries of a page", "web", outbox._DELIVERIES, ([new_id() for _ in range(50)],)),
+    ("tenants with work", "worker", inbox._DUE_TENANTS, (_NOW,)),
+    (
+        "gaps",
+        "worker",
+        gaps._GAPS,
+        (_NOW - timedelta(hours=1), gaps.MESSAGE_HELD_LONG, 200),
+    ),
+    ("what waits for a person", "worker", waiting._QUERY, ()),
+    (
+        "a case's held messages",
+        "worker",
+        """SELECT id FROM inbox_inboundmessage WHERE tenant_role = 'krz_t_alpha'
+            AND state = 'held' AND case_id = ANY(%s) ORDER BY case_sequence LIMIT 64""",
+        ([new_id() for _ in range(64)],),
+    ),
+    (
+        "repeats of a batch",
+        "federation",
+        "SELECT id, digest FROM inbox_inboundmessage WHERE origin = %s AND id = ANY(%s)",
+        ("nord", [new_id() for _ in range(256)]),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("login", "statement", "values"),
+    [question[1:] for question in _QUESTIONS],
+    ids=[question[0] for question in _QUESTIONS],
+)
+def test_settled_letters_cost_nothing(
+    full: Callable[[str], str], login: str, statement: str, values: Any
+) -> None:
+    with psycopg.connect(full(login)) as connection:
+        explained = connection.execute(f"EXPLAIN (FORMAT JSON) {statement}", values).fetchone()
+        connection.rollback()
+    assert explained is not None
+    plan = explained[0]
+    assert not (read := _read_whole(plan[0]["Plan"])), f"{read}\n{json.dumps(plan, indent=1)}"
+
+
+def _read_whole(node: dict[str, Any]) -> set[str]:
+    found = {node["Relation Name"]} if node["Node Type"] == "Seq Scan" else set()
+    return (found & _BIG).union(*map(_read_whole, node.get("Plans", [])))
