@@ -16,6 +16,7 @@ from tenants.importers.errors import RunNotReady
 from tenants.importers.models import ImportRun, RowState, RunState
 from tenants.importers.services.runs import end, locked, rows_of, wake
 
+_PATIENCE: Final = "3s"
 _BUSY: Final = "Die Datei wird gerade bearbeitet. Versuchen Sie es in einigen Sekunden noch einmal."
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 
@@ -73,7 +74,7 @@ def discard(*, run_id: UUID, by: Actor) -> None:
 def _locked_soon(run_id: UUID) -> ImportRun:
     """Return the locked run; nobody waits in front of a page while a large file is checked."""
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = '3s'")
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [_PATIENCE])
     try:
         return locked(run_id)
     except OperationalError as error:

@@ -134,9 +134,10 @@ class _Importer:
                 return True
             if passes(error):
                 raise
-            log.exception("import chunk crashed", run_id=str(self._run_id), rows=self._size)
             if self._size == 1:
+                log.exception("import crashed", run_id=str(self._run_id))
                 return self._stop(_CRASHED)
+            log.warning("import looks for a row", run_id=str(self._run_id), rows=self._size)
             self._size = max(1, self._size // 8)
             return True
 

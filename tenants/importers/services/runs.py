@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
 from django.db.models import QuerySet
+from django.utils.module_loading import import_string
 
 from centre.audit import services as audit
 from centre.audit.chain import Entry
@@ -16,6 +17,7 @@ from federation.outbox.errors import BacklogFull
 from tenants.importers.errors import RunNotFound
 from tenants.importers.models import ImportRow, ImportRun, RowState, RunState
 
+_WORK: Final = "tenants.importers.tasks.work_off"  # by name: it stands above the services
 _LIMIT_EXCEEDED: Final = "54"  # class of SQLSTATE: what is too large stays too large
 
 
@@ -77,6 +79,4 @@ def _record(event: AuditEvent, run: ImportRun, **numbers: int) -> None:
 
 def wake() -> None:
     """Have a worker look as soon as this transaction is committed."""
-    from tenants.importers.tasks import work_off
-
-    work_off.delay_on_commit()
+    import_string(_WORK).delay_on_commit()

@@ -165,7 +165,7 @@ def test_columns_fill_every_field_they_name() -> None:
         if column.header in {"Behoerdenschluessel", "Rechtsform"}:
             continue  # of the directory, and of companies only
         cell = samples.get(column.form) or next(
-            code for code in reversed(column.codes or {}) if code
+            code for code in reversed(list(column.codes or {})) if code
         )
         changed = build(Row(2, {**base, column.header: cell}), today=TODAY).draft
         assert changed != build(Row(2, base), today=TODAY).draft, column.header

@@ -1,0 +1,181 @@
+"""`amtsbruecke import`: what it prints, and with which code it ends."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from console.cli import main
+from console.commands import import_
+from federation.outbox.errors import BacklogFull
+from tenants.cases import services as cases
+from tenants.cases.models import Case
+from tenants.importers import services
+from tenants.importers.models import ImportRun
+from tests.factories.import_files import file, row
+from tests.integration.tenants.cases.conftest import Town
+from tests.integration.tenants.importers.conftest import Desk, Row
+
+pytestmark = pytest.mark.process("worker")
+
+type ToB = Callable[..., Row]
+type Call = Callable[..., Result]
+
+
+@pytest.fixture
+def call(a: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """Return the function that runs the command on a file, as a process that is set up already."""
+    monkeypatch.setattr(import_, "become", lambda *_, **__: None)
+    monkeypatch.setenv("AMTSBRUECKE_HOME", "")
+    monkeypatch.setenv("AMTSBRUECKE_CENTRE", "")
+
+    def call(content: bytes, *options: str, tenant: str = "alpha") -> Result:
+        path = tmp_path / "ersuchen.csv"
+        path.write_bytes(content)
+        arguments = ["import", str(path), "--tenant", tenant, *options]
+        return CliRunner().invoke(main, arguments)
+
+    return call
+
+
+def said(done: Result) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def cases_of(town: Town) -> list[str]:
+    with town.scope():
+        return [case.state for case in Case.objects.all()]
+
+
+def test_file_is_imported_with_progress(call: Call, a: Town, to_b: ToB) -> None:
+    done = call(file(to_b(1), to_b(2)))
+    assert done.exit_code == 0, done.output
+    assert done.stdout == (
+        "2 Zeilen, 625,00 €: 0 fehlerfrei, 2 übernommen, 0 schon früher übernommen, "
+        "0 fehlerhaft, 0 zu entscheiden\n"
+    )
+    assert done.stderr == "2 von 2 Zeilen übernommen\n"
+    assert cases_of(a) == ["submitted", "submitted"]
+
+
+def test_again_it_sends_nothing_twice(call: Call, a: Town, to_b: ToB) -> None:
+    assert call(file(to_b(1))).exit_code == 0
+    assert call(file(to_b(1))).exit_code == 0
+    again = call(file(to_b(1), to_b(2)), "--json")
+    assert (said(again)["repeated"], said(again)["imported"]) == (1, 1)
+    assert len(cases_of(a)) == 2
+
+
+def test_rows_that_are_left_over_are_named_and_give_code_1(call: Call, a: Town, to_b: ToB) -> None:
+    done = call(file(to_b(1), to_b(2, IBAN="DE00"), row(3, PLZ="32423", Ort="Betadorf")))
+    assert done.exit_code == 1
+    assert "Zeile 3, IBAN: „DE00“ ist keine gültige IBAN. Prüfen Sie" in done.stdout
+    assert "Zeile 4, PLZ: Zur Postleitzahl 32423" in done.stdout
+    assert len(cases_of(a)) == 1
+
+
+def test_many_of_them_are_counted(call: Call, to_b: ToB) -> None:
+    done = call(file(*(to_b(number, IBAN="") for number in range(23))), "--dry-run")
+    assert done.stdout.count("Die IBAN fehlt.") == 20
+    assert "… und 3 weitere Zeilen" in done.stdout
+
+
+def test_dry_run_tells_all_and_keeps_nothing(call: Call, a: Town, to_b: ToB) -> None:
+    content = file(to_b(1), to_b(2, Hauptforderung="x")) + b"#SUMME;2;400,00\n"
+    done = call(content, "--dry-run")
+    assert done.exit_code == 1
+    assert "2 Zeilen, 312,50 €: 1 fehlerfrei, 0 übernommen" in done.stdout
+    assert "ist nicht geprüft: Ohne lesbaren Betrag ist Zeile 3." in done.stdout
+    assert "Zeile 3, Hauptforderung: „x“ ist kein Betrag." in done.stdout
+    assert call(file(to_b(1)), "--dry-run").exit_code == 0
+    assert said(call(file(to_b(1)), "--dry-run", "--json"))["run"] is None
+    assert not cases_of(a)
+    with a.scope():
+        assert not ImportRun.objects.exists()
+
+
+def test_dry_run_leaves_the_run_of_a_clerk(call: Call, desk: Desk, b: Town, to_b: ToB) -> None:
+    content = file(row(1, PLZ="32423", Ort="Betadorf"), to_b(2))
+    view = desk.check(content)
+    with desk.town.scope():
+        services.choose(run_id=view.id, line=2, authority_id=b.id, by=desk.town.by)
+    assert call(content, "--dry-run").exit_code == 1
+    assert (desk.run(view.id).state, desk.run(view.id).good) == ("checked", 2)
+
+
+def test_drafts_stay_here(call: Call, a: Town, to_b: ToB) -> None:
+    assert call(file(to_b(1)), "--drafts").exit_code == 0
+    assert cases_of(a) == ["draft"]
+
+
+def test_json_is_one_object(call: Call, to_b: ToB) -> None:
+    done = call(file(to_b(1), to_b(2, IBAN="")), "--json")
+    assert done.exit_code == 1
+    assert done.stderr == ""
+    counts = said(done)
+    assert counts.pop("run")
+    assert counts == {
+        "rows": 2,
+        "good": 0,
+        "imported": 1,
+        "repeated": 0,
+        "faulty": 1,
+        "undecided": 0,
+        "sum_cents": 62_500,
+        "state": "finished",
+        "problem": "",
+        "remark": "",
+    }
+
+
+@pytest.mark.parametrize("dry", [True, False])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "Die Datei ist leer."),
+        (b"a;b\n1;2\n", "In der Kopfzeile fehlen Spalten"),
+        (file(row(1)) + b"#SUMME;7;1,00\n", "Die Kontrollsumme nennt 7 Zeilen, die Datei hat 1."),
+    ],
+)
+def test_file_that_is_refused_gives_code_2_and_words(
+    call: Call, a: Town, content: bytes, words: str, *, dry: bool
+) -> None:
+    options = ["--dry-run"] if dry else []
+    done = call(content, *options)
+    assert done.exit_code == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.output
+    quiet = call(content, "--json", *options)
+    assert quiet.exit_code == 2
+    assert said(quiet)["state"] == "failed"
+    assert words in said(quiet)["problem"]
+    assert not cases_of(a)
+
+
+def test_congested_link_is_told_and_the_rest_follows(
+    call: Call, desk: Desk, to_b: ToB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**_: object) -> None:
+        raise BacklogFull
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cases, "submit_requests", full)
+        done = call(file(to_b(1)))
+    assert done.exit_code == 1
+    assert "Der Versand wartet" in done.stdout
+    desk.work_off()
+    assert call(file(to_b(1))).exit_code == 0
+    assert len(cases_of(desk.town)) == 1
+
+
+def test_town_and_file_that_are_not_there_are_said(call: Call, to_b: ToB, tmp_path: Path) -> None:
+    done = call(file(to_b(1)), tenant="atlantis")
+    assert done.exit_code == 2
+    assert "atlantis" in done.stderr
+    missing = CliRunner().invoke(main, ["import", str(tmp_path / "x.csv"), "--tenant", "alpha"])
+    assert missing.exit_code == 2
+    assert "does not exist" in missing.stderr
