@@ -37,6 +37,8 @@ def database(environment: Environment) -> dict[str, Any]:
         **{key: parts.get(name) or "" for name, key in _DJANGO_KEYS.items()},
         "NAME": parts.get("dbname") or "not-configured",
         "CONN_MAX_AGE": 0,
+        # The pool may hold connections that a restart of PostgreSQL has ended.
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": options,
     }
 

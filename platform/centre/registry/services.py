@@ -30,8 +30,6 @@ from centre.tenancy.operations import role_names
 log = structlog.get_logger(__name__)
 
 _AGS_LENGTH, _ARS_LENGTH = 8, 12
-#: A server process keeps what it has seen of each schema, 1 MB and more: it gets a successor.
-RENEW_AFTER = 50
 
 
 class MunicipalityConflict(RegistryError):
@@ -125,7 +123,7 @@ def create_tenants(*, tenants: Iterable[NewTenant], by: Actor) -> Iterator[Found
     One that fails does not stop the others. Repeating it finishes what is not there yet.
     """
     _require_owner()
-    for number, new in enumerate(tenants, start=1):
+    for new in tenants:
         try:
             municipality = create_tenant(
                 slug=new.slug,
@@ -141,8 +139,6 @@ def create_tenants(*, tenants: Iterable[NewTenant], by: Actor) -> Iterator[Found
             yield Founding(new.slug, None, str(problem).partition("\n")[0])
         else:
             yield Founding(new.slug, municipality)
-        if number % RENEW_AFTER == 0:
-            connection.close()
 
 
 def suspend_tenant(*, slug: str, by: Actor) -> Municipality:

@@ -27,7 +27,6 @@ from centre.registry import schemas
 from centre.registry.models import Upgrade, UpgradeOutcome
 from centre.registry.schemas import Group, Schema
 from centre.registry.selectors import MunicipalityUnknown
-from centre.registry.services import RENEW_AFTER
 from centre.tenancy import catalog, crew, migrating
 from centre.tenancy.context import public_scope
 from centre.tenancy.locks import exclusively
@@ -41,6 +40,8 @@ LOCK = "migrate"
 ENOUGH = 3
 #: Schemas that were busy are tried again so often, when the others are done.
 ROUNDS = 3
+#: The journal is written after so many results.
+_PAGE = 50
 #: Fewer schemas are not worth the start of processes.
 _WORTH_A_CREW = 6
 
@@ -202,7 +203,7 @@ class _NotTheSame(Exception):
 def _replayed(model: _Model, left: deque[Schema]) -> Iterator[Result]:
     """Bring schemas along by what was recorded, as long as it can be trusted."""
     proven = False
-    for number in range(1, len(left) + 1):
+    while left:
         schema = left[0]
         work = partial(_replay, model, schema, prove=not proven)
         try:
@@ -213,8 +214,6 @@ def _replayed(model: _Model, left: deque[Schema]) -> Iterator[Result]:
         left.popleft()
         proven = proven or result.outcome == UpgradeOutcome.REPLAYED
         yield result
-        if number % RENEW_AFTER == 0:
-            connection.close()
 
 
 def _replay(model: _Model, schema: Schema, *, prove: bool) -> None:
@@ -280,7 +279,7 @@ class _Journal:
     def note(self, result: Result) -> None:
         self.results.append(result)
         self.report(result)
-        if len(self.results) - self._written >= RENEW_AFTER:
+        if len(self.results) - self._written >= _PAGE:
             self.write()
 
     def replace(self, old: Result, new: Result) -> None:

@@ -6,21 +6,24 @@ role in one round trip, `SET search_path …; SET ROLE …`, which PostgreSQL do
 - PostgreSQL 18 reports its search path with every change, also after a rollback, so an unchanged
   place costs nothing and a path changed behind our back is noticed. Older servers report nothing:
   there the place is set anew for each statement.
+- A connection that has been in many schemas is replaced, see `pool`.
 - A transaction belongs to the place that began it. A cursor belongs to the place that opened it.
 - django-tenants' own switches (`set_tenant`, `with tenant:`, `schema_context`) keep state per
   thread or even per process; they are refused wherever they would change anything.
 """
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from django.contrib.contenttypes.models import ContentType
+from django.db import InterfaceError
 from django.db.backends.postgresql.base import CursorDebugWrapper
 from django.db.backends.utils import CursorWrapper
 from django_tenants.postgresql_backend.base import DatabaseWrapper as TenantsDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
 from centre.tenancy import context
-from centre.tenancy.backend.pool import reset
+from centre.tenancy.backend.pool import is_spent, note, reset
 from centre.tenancy.context import Place
 from centre.tenancy.errors import WrongTenant
 
@@ -34,6 +37,7 @@ class _Guarded(CursorWrapper):
     def __init__(self, cursor: Any, db: Any) -> None:
         super().__init__(cursor, db)
         self._opened_in = context.current_place()
+        self._opened_at = db._at  # noqa: SLF001 -- one module, one secret
 
     def __getattr__(self, name: str) -> Any:
         if name != "close":
@@ -45,12 +49,21 @@ class _Guarded(CursorWrapper):
         return super().__iter__()
 
     def _execute(self, sql: Any, params: Any, *ignored: Any) -> Any:
-        self._refuse_elsewhere()
+        self._go_back()
         return super()._execute(sql, params, *ignored)  # type: ignore[misc]  # not in the stubs
 
     def _executemany(self, sql: Any, param_list: Any, *ignored: Any) -> Any:
-        self._refuse_elsewhere()
+        self._go_back()
         return super()._executemany(sql, param_list, *ignored)  # type: ignore[misc]
+
+    def _go_back(self) -> None:
+        """Make sure that the connection is where it was: others may have been elsewhere since."""
+        self._refuse_elsewhere()
+        if self.cursor.connection is not self.db.connection:
+            raise InterfaceError("The connection of this cursor was left.")
+        if self.db._at != self._opened_at:  # noqa: SLF001
+            self.db._handle_search_path()  # noqa: SLF001
+            self._opened_at = self.db._at  # noqa: SLF001
 
     def _refuse_elsewhere(self) -> None:
         here = context.current_place()
@@ -71,6 +84,7 @@ class DatabaseWrapper(TenantsDatabaseWrapper):  # type: ignore[misc]  # no types
         # Where the connection is, as far as we know: search path and role; None = unknown.
         self._at: tuple[str, str | None] | None = None
         self._bound: tuple[Atomic, Place] | None = None
+        self._streams: WeakSet[Any] = WeakSet()
         pool_options = settings_dict.get("OPTIONS", {}).get("pool")
         if isinstance(pool_options, dict):
             pool_options["reset"] = reset
@@ -152,6 +166,25 @@ class DatabaseWrapper(TenantsDatabaseWrapper):  # type: ignore[misc]  # no types
     def make_debug_cursor(self, cursor: Any) -> CursorWrapper:
         return _GuardedDebug(cursor, self)
 
+    def create_cursor(self, name: str | None = None) -> Any:
+        cursor = super().create_cursor(name)
+        if name:
+            self._streams.add(cursor)
+        return cursor
+
+    def _cursor(self, name: str | None = None) -> Any:
+        if self._is_spent():
+            self.close()
+        return super()._cursor(name)
+
+    def _is_spent(self) -> bool:
+        """Whether it is time for a new connection, and nothing depends on this one."""
+        if self.connection is None or self.in_atomic_block or not self.get_autocommit():
+            return False
+        if not is_spent(self.connection, ", ".join(self._get_cursor_search_paths())):
+            return False
+        return all(stream.closed for stream in self._streams)
+
     def _handle_search_path(self, cursor: Any = None) -> None:  # noqa: ARG002
         """Bring the connection to the current place. Called by the parent for each cursor."""
         place = self._place_of_transaction()
@@ -189,6 +222,7 @@ class DatabaseWrapper(TenantsDatabaseWrapper):  # type: ignore[misc]  # no types
         if (reported := self._reported_path()) not in {None, path}:
             raise WrongTenant(f"The connection went to {reported!r} instead of {path!r}.")
         self._at = (path, role)
+        note(self.connection, path)
         # Ids of content types differ between schemas, and Django keeps them per alias.
         ContentType.objects.clear_cache()
 
