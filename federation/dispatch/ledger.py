@@ -44,6 +44,8 @@ class Verified:
     leaves: bytes
     refusals: tuple[Refusal, ...]
     duplicates: int
+    #: Letters that the peer holds at positions which are void here.
+    arrived: tuple[Item, ...] = ()
 
 
 class Ledger:
@@ -98,7 +100,10 @@ class Ledger:
         self.acked = body.last_lseq
         self._hash = receipt.hash
         duplicates = sum(verdict.status is Status.DUPLICATE for _, verdict in body.exceptions)
-        return Verified(receipt, body, leaves, _refusals(body, items), duplicates)
+        refusals = _refusals(body, items)
+        refused = {refusal.item.lseq for refusal in refusals}
+        arrived = tuple(item for item in items if item.lseq in instead and item.lseq not in refused)
+        return Verified(receipt, body, leaves, refusals, duplicates, arrived)
 
 
 def _refusals(body: ReceiptBody, items: Sequence[Item]) -> tuple[Refusal, ...]:

@@ -333,14 +333,13 @@ class Session:
                     sql.Refused(
                         refusal.item.sent.message_id,
                         refusal.reason,
-                        None
-                        if refusal.retry is None
-                        else int(refusal.retry.total_seconds() * 1000),
+                        _milliseconds(refusal.retry),
                         expired=refusal.expired,
                     )
                     for each in batch
                     for refusal in each.refusals
                 ],
+                arrived=[item.sent.message_id for each in batch for item in each.arrived],
                 suspicion=suspicion,
             )
             for each in batch:

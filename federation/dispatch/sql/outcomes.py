@@ -1,6 +1,7 @@
 """What becomes of letters: receipted, refused, deferred, parked, expired."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from centre.kernel.ids import new_id
 from federation.dispatch.errors import FenceLost
@@ -17,11 +18,22 @@ SELECT %(link)s, item.*, clock_timestamp()
     ON CONFLICT DO NOTHING
 """
 
-# A dead letter that got a receipt after all (it had expired here while it was on its way).
+# Letters that were parked here, but had reached the peer, stand at their positions again.
+_RETURN = """
+UPDATE outbox_letter AS letter SET lseq = dead.lseq
+  FROM outbox_deadletter AS dead
+ WHERE dead.message_id = letter.id AND dead.link = %(link)s AND dead.resolution = ''
+   AND letter.id = ANY(%(arrived)s) AND letter.lseq = 0
+"""
+
+# A dead letter that got a receipt after all (it had expired here while it was on its way). A parked
+# one does not stand at its position any more: the receipt there is one for nothing.
 _RAISE_DEAD = """
 UPDATE outbox_deadletter AS dead
    SET resolution = 'relayed', resolved_at = clock_timestamp(), told = true
+  FROM outbox_letter AS letter
  WHERE dead.link = %(link)s AND dead.lseq BETWEEN %(first)s AND %(last)s AND dead.resolution = ''
+   AND letter.id = dead.message_id AND letter.lseq = dead.lseq
    AND NOT dead.message_id = ANY(%(refused)s)
 """
 
@@ -42,12 +54,13 @@ async def acknowledge(
     *,
     before: int,
     refused: Sequence[Refused],
+    arrived: Sequence[UUID] = (),
     suspicion: Suspicion,
 ) -> None:
     """Store verified receipts and move the link on, in one transaction.
 
     `before` is the position that the first receipt follows. Refused letters die or are put back
-    into the queue.
+    into the queue. `arrived` are parked letters that the peer holds all the same.
     """
     last = receipts[-1]
     final = [each for each in refused if each.retry_ms is None]
@@ -79,6 +92,8 @@ async def acknowledge(
                 "issued": [each.issued_at for each in receipts],
             },
         )
+        if arrived:
+            await connection.execute(_RETURN, {"link": lease.link, "arrived": list(arrived)})
         await connection.execute(
             _RAISE_DEAD,
             {

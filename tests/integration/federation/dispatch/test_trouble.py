@@ -153,6 +153,33 @@ async def test_letter_that_kills_calls_is_parked_and_the_others_move_on(
     assert len(receiver.held) == 99
     assert receiver.items.count(b"") == 1
     assert road.gateway.alarms() == ["LETTER_PARKED"]
+    # The receipt for the void position is none for the letter: it stays dead, and a person is told.
+    assert (dead["resolution"], dead["told"]) == ("", False)
+
+
+async def test_parked_letter_that_had_reached_the_peer_lives(
+    road: Road, receiver: FakeReceiver
+) -> None:
+    ids = road.post(3, link=PEER)
+    seen: dict[Any, bytes] = {}
+
+    def kill_or_remember(batch: pb.Batch) -> None:
+        seen.update(zip(ids_of(batch), filter(None, batch.items), strict=True))
+        if ids[1] in ids_of(batch):
+            raise CallRefused(Reason.INTERNAL, "boom")
+        for index, item in enumerate(batch.items):
+            if not item:  # a frame of before has been there first
+                batch.items[index] = seen[ids[1]]
+
+    receiver.before = kill_or_remember
+    async with serving(road, receiver), road.dispatch():
+        await road.acknowledged(3, link=PEER, seconds=180)
+
+    (dead,) = road.dead()
+    assert (dead["state"], dead["resolution"]) == ("parked", "relayed")
+    assert len(receiver.held) == 3
+    (letter,) = road.rows("SELECT * FROM outbox_letter WHERE id = %s", ids[1])
+    assert letter["lseq"] == dead["lseq"]
 
 
 async def test_peer_that_kills_every_call_costs_one_letter_at_most(

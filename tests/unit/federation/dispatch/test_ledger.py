@@ -128,4 +128,12 @@ def test_letter_that_had_arrived_before_it_was_taken_out_is_believed() -> None:
     given = receipt([item(1), item(2)])
     with pytest.raises(ReceiptInvalid):
         take(book, given)
-    assert take(book, given, two=item(2)).refusals == ()
+    verified = take(book, given, two=item(2))
+    assert (verified.refusals, verified.arrived) == ((), (item(2),))
+
+
+def test_letter_refused_at_a_position_that_is_void_has_not_arrived() -> None:
+    book = Ledger(peer="nord", origin="krz", acked=0, receipt_hash=b"")
+    book.flight.add([item(1), void(2)])
+    given = receipt([item(1), item(2)], [ACCEPTED, refused(Reason.SIGNATURE_INVALID)])
+    assert take(book, given, two=item(2)).arrived == ()
