@@ -49,6 +49,8 @@ def foreign_characters(text: str, *, lines: bool = False) -> str:
 
     Line breaks and tabs are foreign unless `lines`: a name has none, an explanation may.
     """
+    if text.isascii() and text.isprintable():
+        return ""
     allowed = _LINE_SIGNS if lines else frozenset[str]()
     composed = unicodedata.normalize("NFC", text)
     found = (
