@@ -9,6 +9,8 @@ reads as Python.
 """
 
 import argparse
+import ast
+import inspect
 import io
 import os
 import sys
@@ -26,9 +28,14 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "centre.config.settings")
 
 from django.utils.translation.template import templatize
 
+from centre.kernel.errors import AmtsbrueckeError
 from tenants.cases import codes, deadlines, lifecycle
+from tenants.cases import errors as _cases
+from tenants.clerks import errors as _clerks
 from tenants.clerks.roles import Role
+from tenants.documents import errors as _documents
 from tenants.importers import columns
+from tenants.importers import errors as _importers
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("platform/centre", "tenants")
@@ -45,6 +52,10 @@ KEYWORDS = {
     "npgettext": ((1, "c"), 2, 3),
 }
 _NO_MATTER_WHEN = datetime(2000, 1, 1, tzinfo=UTC)  # the same phrases give the same file
+#: Checks of one field: path, value, then the field's name somewhere.
+FIELD_CHECKS = {"text", "code", "past", "amount", "count", "_line", "_free", "_coded"}
+#: Imported so that all their errors are known.
+_ROOMS_WITH_ERRORS = (_cases, _clerks, _documents, _importers)
 HEADER = "English pages of Amtsbrücke. German is the source language."
 
 
@@ -58,7 +69,7 @@ def phrases() -> Catalog:
             "python", code, KEYWORDS, options=options
         ):
             catalog.add(message, locations=[(path, 0)], context=context)
-    for words in _plain_data():
+    for words in (*_plain_data(), *_faults(), *_refusals()):
         catalog.add(words, locations=[("tenants/cases", 0)])
     return catalog
 
@@ -72,9 +83,48 @@ def _plain_data() -> Iterator[str]:
         yield from filter(None, (column.form, column.help))
     yield from (role.label for role in Role)
     yield from (row.label for row in (*lifecycle.STEPS, *lifecycle.RECEPTIONS))
+    yield from lifecycle.DONE.values()
     yield from (deadline.label for deadline in deadlines.DEADLINES.values())
     for words in lifecycle.GRAPH.labels.values():
         yield from filter(None, words)
+
+
+def _faults() -> Iterator[str]:
+    """Yield what faults of drafts say: texts, hints, templates, and the names of fields."""
+    for file in sorted((ROOT / "tenants" / "cases").rglob("*.py")):
+        for call in ast.walk(ast.parse(file.read_text())):
+            if isinstance(call, ast.Call):
+                yield from _said_by(call)
+
+
+def _said_by(call: ast.Call) -> Iterator[str]:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if name == "Words":
+        yield from _texts(call.args[0])
+    elif name == "Fault":
+        for given in call.keywords:
+            if given.arg in {"text", "hint"}:
+                yield from _texts(given.value)
+    elif name in FIELD_CHECKS:
+        for argument in call.args[2:]:  # the first two name the field and give its value
+            yield from _texts(argument)
+
+
+def _texts(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value:
+        yield node.value
+    elif isinstance(node, ast.IfExp):
+        yield from (*_texts(node.body), *_texts(node.orelse))
+
+
+def _refusals() -> Iterator[str]:
+    """Yield what services refuse with: an error's docstring is its message."""
+    todo = [AmtsbrueckeError]
+    while todo:
+        kind = todo.pop()
+        todo += kind.__subclasses__()
+        if kind.__module__.startswith("tenants.") and (words := inspect.getdoc(kind)):
+            yield words
 
 
 def _sources() -> Iterator[tuple[str, str]]:

@@ -14,11 +14,13 @@ from centre.kernel.ids import id_time_ms
 from federation.outbox.models import Alarm, Attempt, DeadLetter
 from federation.outbox.states import WITHDRAWN, Delivery, DeliveryState
 
+_UNDER_WAY = frozenset({DeliveryState.WAITING, DeliveryState.IN_TRANSIT})
+
 # -- of a tenant -----------------------------------------------------------------------------
 
 _DELIVERIES = """
 SELECT letter.id, letter.link, letter.lseq, letter.held, letter.not_before, letter.accepted_at,
-       link.acked_lseq, link.state, link.next_try_at, link.last_error,
+       link.acked_lseq, link.state, link.next_try_at, link.last_error, link.failing_since,
        dead.state, dead.resolution, dead.reason, receipt.received_at, attempts.count
   FROM outbox_letter AS letter
   LEFT JOIN outbox_link AS link ON link.name = letter.link
@@ -52,7 +54,8 @@ def deliveries(message_ids: Sequence[UUID]) -> dict[UUID, Delivery]:
 
 def _delivery(row: tuple[Any, ...]) -> Delivery:
     (message_id, link, lseq, held, not_before, accepted_at, acked, link_state, next_try_at,
-     last_error, dead_state, resolution, dead_reason, receipt_at, failures) = row  # fmt: skip
+     last_error, failing_since, dead_state, resolution, dead_reason, receipt_at,
+     failures) = row  # fmt: skip
     reason = ""
     relayed_at = None
     next_try = None
@@ -81,6 +84,7 @@ def _delivery(row: tuple[Any, ...]) -> Delivery:
         relayed_at=relayed_at,
         attempts=failures + (1 if lseq else 0),
         next_try_at=next_try,
+        failing_since=failing_since if state in _UNDER_WAY else None,
     )
 
 

@@ -43,6 +43,8 @@ class Delivery:
     attempts: int
     #: Set while the link backs off or the letter was deferred.
     next_try_at: datetime | None
+    #: Since when nothing gets through to the receiving centre, while the letter is under way.
+    failing_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from centre.kernel.errors import AmtsbrueckeError
 from tenants.cases.faults import Fault
+from tenants.cases.words import Words
 
 
 class CaseError(AmtsbrueckeError):
@@ -38,7 +39,10 @@ class StepNotPossible(CaseError):
     @staticmethod
     def words(state_label: str) -> str:
         """Return what to tell somebody whose step comes too late."""
-        return f"Das ist nicht mehr möglich: Der Vorgang steht auf „{state_label}“."
+        return Words(
+            "Das ist nicht mehr möglich: Der Vorgang steht auf „%(state)s“.",
+            state=Words(state_label),
+        )
 
 
 class InputInvalid(CaseError):

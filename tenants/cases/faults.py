@@ -6,6 +6,7 @@ from datetime import date
 
 from tenants.cases import checks
 from tenants.cases.money import MAX_CENTS, format_euro
+from tenants.cases.words import Words
 
 #: The longest reference, name and free text.
 LINE, NAME, TEXT = 120, 200, 4_000
@@ -36,18 +37,26 @@ def text(
     lines: bool = False,
 ) -> Faults:
     if needed and not value.strip():
-        yield Fault(path=path, text=f"Es fehlt {what}.", hint="Füllen Sie das Feld aus.")
+        yield Fault(
+            path=path,
+            text=Words("Es fehlt %(what)s.", what=Words(what)),
+            hint="Füllen Sie das Feld aus.",
+        )
     if len(value) > max(limit, TEXT if lines else 0):
         yield Fault(
             path=path,
-            text=f"Der Text hat {len(value)} Zeichen, höchstens {limit} sind möglich.",
+            text=Words(
+                "Der Text hat %(length)s Zeichen, höchstens %(limit)s sind möglich.",
+                length=len(value),
+                limit=limit,
+            ),
             hint="Kürzen Sie ihn.",
         )
     if foreign := checks.foreign_characters(value, lines=lines):
         shown = " ".join(sign if sign.isprintable() else f"U+{ord(sign):04X}" for sign in foreign)
         yield Fault(
             path=path,
-            text=f"Unzulässige Zeichen: {shown}",
+            text=Words("Unzulässige Zeichen: %(signs)s", signs=shown),
             hint="Erlaubt sind lateinische Zeichen nach DIN 91379.",
         )
 
@@ -58,23 +67,35 @@ def code(
     if not value and not needed:
         return
     if not value:
-        yield Fault(path=path, text=f"Es fehlt {what}.", hint="Wählen Sie einen Eintrag der Liste.")
+        yield Fault(
+            path=path,
+            text=Words("Es fehlt %(what)s.", what=Words(what)),
+            hint="Wählen Sie einen Eintrag der Liste.",
+        )
     elif value not in known:
         yield Fault(
             path=path,
-            text=f"„{value}“ ist kein Eintrag der Liste.",
-            hint="Möglich sind: " + ", ".join(known),
+            text=Words("„%(value)s“ ist kein Eintrag der Liste.", value=value),
+            hint=Words("Möglich sind: %(known)s", known=", ".join(known)),
         )
 
 
 def past(path: str, day: date | None, what: str, today: date, *, needed: bool = True) -> Faults:
     if day is None:
         if needed:
-            yield Fault(path=path, text=f"{what} fehlt.", hint="Geben Sie es als TT.MM.JJJJ an.")
+            yield Fault(
+                path=path,
+                text=Words("%(what)s fehlt.", what=Words(what)),
+                hint="Geben Sie es als TT.MM.JJJJ an.",
+            )
     elif not checks.is_plausible(day, today=today):
         yield Fault(
             path=path,
-            text=f"{what} ({day:%d.%m.%Y}) liegt in der Zukunft oder vor 1900.",
+            text=Words(
+                "%(what)s (%(day)s) liegt in der Zukunft oder vor 1900.",
+                what=Words(what),
+                day=f"{day:%d.%m.%Y}",
+            ),
             hint="Prüfen Sie das Jahr.",
         )
 
@@ -84,21 +105,35 @@ def amount(
 ) -> Faults:
     if amount is None:
         if needed:
-            yield Fault(path=path, text=f"Es fehlt {what}.", hint="Geben Sie ihn in Euro an.")
+            yield Fault(
+                path=path,
+                text=Words("Es fehlt %(what)s.", what=Words(what)),
+                hint="Geben Sie ihn in Euro an.",
+            )
     elif not least <= amount <= MAX_CENTS:
         yield Fault(
             path=path,
-            text=f"{format_euro(amount)} ist hier kein möglicher Betrag.",
-            hint=f"Möglich sind {format_euro(least)} bis {format_euro(MAX_CENTS)}.",
+            text=Words("%(amount)s ist hier kein möglicher Betrag.", amount=format_euro(amount)),
+            hint=Words(
+                "Möglich sind %(least)s bis %(most)s.",
+                least=format_euro(least),
+                most=format_euro(MAX_CENTS),
+            ),
         )
 
 
 def count(path: str, number: int, most: int, what: str) -> Faults:
     if number == 0:
-        yield Fault(path=path, text=f"Es fehlt: {what}.", hint="Mindestens ein Eintrag ist nötig.")
+        yield Fault(
+            path=path,
+            text=Words("Es fehlt: %(what)s.", what=Words(what)),
+            hint="Mindestens ein Eintrag ist nötig.",
+        )
     elif number > most:
         yield Fault(
             path=path,
-            text=f"{number} Einträge ({what}) sind zu viele.",
-            hint=f"Höchstens {most} passen in ein Ersuchen; teilen Sie es.",
+            text=Words(
+                "%(number)s Einträge (%(what)s) sind zu viele.", number=number, what=Words(what)
+            ),
+            hint=Words("Höchstens %(most)s passen in ein Ersuchen; teilen Sie es.", most=most),
         )

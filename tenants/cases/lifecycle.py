@@ -27,6 +27,7 @@ from uuid import UUID
 
 from tenants.cases.errors import StepNotPossible
 from tenants.cases.graph import Graph, Kind, Party, Reception, Side, State, Step, Verb
+from tenants.cases.words import Words
 
 _R, _E = Side.REQUESTING, Side.REQUESTED
 _OPEN: Final = (
@@ -213,7 +214,27 @@ _LABELS: Final[Mapping[State, tuple[str, str]]] = MappingProxyType({
 GRAPH: Final = Graph(steps=STEPS, receptions=RECEPTIONS, starts=STARTS, final=FINAL, labels=_LABELS)
 GRAPH.check()
 
+#: Our own steps as a timeline tells them, afterwards.
+DONE: Final[Mapping[Verb, str]] = MappingProxyType({
+    Verb.SUBMIT: "Ersuchen abgesandt",
+    Verb.DELIVER: "Zustellung quittiert",
+    Verb.FAIL: "Unzustellbar",
+    Verb.RESUBMIT: "Ersuchen berichtigt und erneut abgesandt",
+    Verb.GIVE_UP: "Ersuchen aufgegeben",
+    Verb.RECALL: "Doch noch angekommen, daher zurückgenommen",
+    Verb.REGISTER: "Eingang bestätigt",
+    Verb.ACCEPT: "Ersuchen angenommen",
+    Verb.REFUSE: "Ersuchen abgelehnt",
+    Verb.ASK: "Rückfrage gestellt",
+    Verb.ANSWER: "Rückfrage beantwortet",
+    Verb.COMPLETE: "Erledigung gemeldet",
+    Verb.WITHDRAW: "Ersuchen zurückgenommen",
+    Verb.CONFIRM_WITHDRAWAL: "Rücknahme bestätigt",
+    Verb.CLOSE: "Vorgang abgeschlossen",
+})  # fmt: skip
+
 _STEPS: Final = MappingProxyType({step.verb: step for step in STEPS})
+_VERBS: Final = frozenset(Verb)
 _RECEPTIONS: Final = MappingProxyType({reception.kind: reception for reception in RECEPTIONS})
 _QUERIED: Final = frozenset({State.QUERIED, State.ACCEPTED_QUERIED})
 
@@ -245,6 +266,16 @@ def step(verb: Verb) -> Step:
     return _STEPS[verb]
 
 
+def done(what: str) -> str:
+    """Return the words for a step that was taken, or nothing if `what` is no step of ours."""
+    return DONE.get(Verb(what), "") if what in _VERBS else ""
+
+
+def is_automatic(what: str) -> bool:
+    """Say whether a step is taken by the program itself."""
+    return what in _VERBS and _STEPS[Verb(what)].by is Party.SYSTEM
+
+
 def reception(kind: Kind) -> Reception:
     """Return the row of a message kind."""
     return _RECEPTIONS[kind]
@@ -267,7 +298,13 @@ def take(standing: Standing, verb: Verb, *, query_id: UUID | None = None) -> Sta
     row = _STEPS[verb]
     if row.side is not standing.side or standing.state not in row.paths:
         now = label(standing.state, standing.side) if standing.state else "neu"
-        raise StepNotPossible(f"„{row.label}“ ist nicht möglich: Der Vorgang steht auf „{now}“.")
+        raise StepNotPossible(
+            Words(
+                "„%(step)s“ ist nicht möglich: Der Vorgang steht auf „%(state)s“.",
+                step=Words(row.label),
+                state=Words(now),
+            )
+        )
     return _at(standing, row.paths[standing.state], query_id)
 
 

@@ -5,6 +5,7 @@ from datetime import date
 from tenants.cases import checks, codes, faults
 from tenants.cases.drafts import Address, Debtor
 from tenants.cases.faults import Fault, Faults
+from tenants.cases.words import Words
 
 _MAX_FORMER_ADDRESSES = 20
 
@@ -22,7 +23,7 @@ def check(path: str, debtor: Debtor, today: date) -> Faults:
     if debtor.email and not checks.is_email(debtor.email):
         yield Fault(
             path=f"{path}.email",
-            text=f"„{debtor.email}“ ist keine E-Mail-Adresse.",
+            text=Words("„%(value)s“ ist keine E-Mail-Adresse.", value=debtor.email),
             hint="Berichtigen Sie die Adresse oder lassen Sie das Feld leer.",
         )
 
@@ -66,13 +67,13 @@ def address(path: str, given: Address) -> Faults:
     if not (len(country) == len("DE") and country.isascii() and country.isupper()):
         yield Fault(
             path=f"{path}.country",
-            text=f"„{country}“ ist kein Länderkürzel.",
+            text=Words("„%(value)s“ ist kein Länderkürzel.", value=country),
             hint="Geben Sie zwei Großbuchstaben an, zum Beispiel DE.",
         )
     elif country == "DE" and not checks.is_postcode(given.postcode):
         yield Fault(
             path=f"{path}.postcode",
-            text=f"„{given.postcode}“ ist keine deutsche Postleitzahl."
+            text=Words("„%(value)s“ ist keine deutsche Postleitzahl.", value=given.postcode)
             if given.postcode
             else "Die Postleitzahl fehlt.",
             hint="Geben Sie fünf Ziffern an, mit führender Null.",

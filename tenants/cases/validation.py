@@ -12,6 +12,7 @@ from tenants.cases import checks, codes, faults, persons
 from tenants.cases.drafts import Address, AncillaryClaim, Claim, RequestDraft, Title
 from tenants.cases.faults import Fault, Faults
 from tenants.cases.money import format_euro
+from tenants.cases.words import Words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +143,11 @@ def _claims(draft: RequestDraft, today: date, limits: Limits) -> Faults:
     if draft.claims and 0 < total < limits.small_claim_cents:
         yield Fault(
             path="claims",
-            text=f"Die Summe von {format_euro(total)} liegt unter der Kleinbetragsgrenze von "
-            f"{format_euro(limits.small_claim_cents)}.",
+            text=Words(
+                "Die Summe von %(sum)s liegt unter der Kleinbetragsgrenze von %(limit)s.",
+                sum=format_euro(total),
+                limit=format_euro(limits.small_claim_cents),
+            ),
             hint="Prüfen Sie, ob sich das Ersuchen lohnt; senden können Sie es.",
             warning=True,
         )
@@ -157,7 +161,10 @@ def _claim(path: str, claim: Claim, titles: int, today: date, limits: Limits) ->
     if not 1 <= claim.title_number <= max(titles, 1):
         yield Fault(
             path=f"{path}.title_number",
-            text=f"Einen Titel Nr. {claim.title_number} gibt es in diesem Ersuchen nicht.",
+            text=Words(
+                "Einen Titel Nr. %(number)s gibt es in diesem Ersuchen nicht.",
+                number=claim.title_number,
+            ),
             hint="Nennen Sie die laufende Nummer eines der Titel.",
         )
     yield from faults.past(f"{path}.due_on", claim.due_on, "Das Datum der Fälligkeit", today)
@@ -191,13 +198,13 @@ def _limitation(path: str, claim: Claim, today: date, limits: Limits) -> Faults:
     if end < today:
         yield Fault(
             path=f"{path}.limitation_end",
-            text=f"Die Forderung ist seit {end:%d.%m.%Y} verjährt.",
+            text=Words("Die Forderung ist seit %(day)s verjährt.", day=f"{end:%d.%m.%Y}"),
             hint="Eine verjährte Forderung darf nicht vollstreckt werden; prüfen Sie das Datum.",
         )
     elif end - today <= timedelta(days=limits.limitation_days):
         yield Fault(
             path=f"{path}.limitation_end",
-            text=f"Die Forderung verjährt schon am {end:%d.%m.%Y}.",
+            text=Words("Die Forderung verjährt schon am %(day)s.", day=f"{end:%d.%m.%Y}"),
             hint="Kennzeichnen Sie das Ersuchen als eilig.",
             warning=True,
         )
@@ -253,7 +260,9 @@ def _preconditions(draft: RequestDraft, today: date, limits: Limits) -> Faults:
     if reminded and timedelta() <= today - reminded < timedelta(days=limits.reminder_days):
         yield Fault(
             path="reminder.reminded_on",
-            text=f"Seit der Mahnung sind keine {limits.reminder_days} Tage vergangen.",
+            text=Words(
+                "Seit der Mahnung sind keine %(days)s Tage vergangen.", days=limits.reminder_days
+            ),
             hint="Die Vollstreckung soll erst eine Woche nach der Mahnung beginnen (§ 259 AO).",
             warning=True,
         )
@@ -287,7 +296,10 @@ def _execution(draft: RequestDraft, limits: Limits) -> Faults:
     for measure in sorted(set(draft.measures) & set(draft.excluded_measures)):
         yield Fault(
             path="excluded_measures",
-            text=f"„{codes.MEASURES.get(measure, measure)}“ ist gewünscht und ausgeschlossen.",
+            text=Words(
+                "„%(measure)s“ ist gewünscht und ausgeschlossen.",
+                measure=Words(codes.MEASURES.get(measure, measure)),
+            ),
             hint="Streichen Sie die Maßnahme aus einer der beiden Listen.",
         )
     instalments = draft.instalments
@@ -303,8 +315,12 @@ def _execution(draft: RequestDraft, limits: Limits) -> Faults:
     if not 1 <= (instalments.maximum_months or 1) <= limits.instalment_months:
         yield Fault(
             path="instalments.maximum_months",
-            text=f"{instalments.maximum_months} Monate sind keine zulässige Dauer.",
-            hint=f"Ein Plan dauert höchstens {limits.instalment_months} Monate.",
+            text=Words(
+                "%(months)s Monate sind keine zulässige Dauer.", months=instalments.maximum_months
+            ),
+            hint=Words(
+                "Ein Plan dauert höchstens %(months)s Monate.", months=limits.instalment_months
+            ),
         )
     yield from faults.code("urgency", draft.urgency, codes.URGENCIES, "die Dringlichkeit")
     if draft.urgency == "urgent" and not draft.urgency_reason:
@@ -323,7 +339,7 @@ def _money_way(draft: RequestDraft) -> Faults:
     if draft.contact.email and not checks.is_email(draft.contact.email):
         yield Fault(
             path="contact.email",
-            text=f"„{draft.contact.email}“ ist keine E-Mail-Adresse.",
+            text=Words("„%(value)s“ ist keine E-Mail-Adresse.", value=draft.contact.email),
             hint="Berichtigen Sie die Adresse oder lassen Sie das Feld leer.",
         )
     way = draft.remittance
@@ -331,13 +347,15 @@ def _money_way(draft: RequestDraft) -> Faults:
     if not checks.is_iban(checks.normal_iban(way.iban)):
         yield Fault(
             path="remittance.iban",
-            text=f"„{way.iban}“ ist keine gültige IBAN." if way.iban else "Die IBAN fehlt.",
+            text=Words("„%(value)s“ ist keine gültige IBAN.", value=way.iban)
+            if way.iban
+            else "Die IBAN fehlt.",
             hint="Prüfen Sie Länge und Prüfziffern, zum Beispiel DE02 1203 0000 0000 2020 51.",
         )
     if way.bic and not checks.is_bic(way.bic):
         yield Fault(
             path="remittance.bic",
-            text=f"„{way.bic}“ ist kein BIC.",
+            text=Words("„%(value)s“ ist kein BIC.", value=way.bic),
             hint="Ein BIC hat 8 oder 11 Zeichen; im Inland kann er fehlen.",
         )
     yield from faults.text(

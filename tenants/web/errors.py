@@ -11,6 +11,7 @@ from tenants.cases.errors import CaseError, CaseNotFound, NotAllowed
 from tenants.clerks.errors import ClerkNotAllowed, ClerkNotFound
 from tenants.documents.errors import DocumentNotFound
 from tenants.importers.errors import RunNotFound
+from tenants.web.phrases import say
 from tenants.web.views import errors
 
 _RETRY_SECONDS = 60
@@ -42,6 +43,6 @@ class ErrorsInWords:
                 )
             case CaseError():
                 log.info("page_refused", reason=exception.reason)
-                return errors.conflict(request, exception.message)
+                return errors.conflict(request, say(exception.message))
             case _:
                 return None

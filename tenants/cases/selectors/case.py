@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from centre.audit import services as audit
 from centre.audit.chain import Entry
@@ -22,6 +23,9 @@ from tenants.cases.selectors import deliveries
 from tenants.cases.selectors.deliveries import DeliveryView
 from tenants.documents import selectors as documents
 from tenants.documents.models import Document
+
+#: Who does what no person does, in the timeline.
+AUTOMATIC = gettext_noop("automatisch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,8 +184,8 @@ def _timeline(case: Case) -> tuple[TimelineEntry, ...]:
     return tuple(
         TimelineEntry(
             at=row.at,
-            label=row.label,
-            by=row.by,
+            label=lifecycle.done(row.what) or row.label,
+            by=AUTOMATIC if lifecycle.is_automatic(row.what) else row.by,
             text=row.text,
             is_ours=row.side == case.side,
             message_id=row.message_id,

@@ -6,7 +6,11 @@ from typing import Final
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
+from centre.directory import selectors as directory
+from centre.directory.errors import DirectoryMissing
 from federation.outbox import selectors as outbox
 from federation.outbox.models import Letter
 from federation.outbox.states import Delivery, DeliveryState
@@ -14,39 +18,49 @@ from tenants.cases.graph import Kind
 from tenants.cases.models import CaseMessage, Direction, Outcome
 
 TITLES: Final = {
-    Kind.ASSISTANCE_REQUEST: "Ersuchen",
-    Kind.REGISTRATION: "Eingangsbestätigung",
-    Kind.ACCEPTANCE: "Annahme",
-    Kind.REFUSAL: "Ablehnung",
-    Kind.QUERY: "Rückfrage",
-    Kind.ANSWER: "Antwort",
-    Kind.COMPLETION: "Erledigung",
-    Kind.CLOSURE: "Abschluss",
-    Kind.WITHDRAWAL: "Rücknahme",
-    Kind.WITHDRAWAL_CONFIRMATION: "Bestätigung der Rücknahme",
+    Kind.ASSISTANCE_REQUEST: gettext_noop("Ersuchen"),
+    Kind.REGISTRATION: gettext_noop("Eingangsbestätigung"),
+    Kind.ACCEPTANCE: gettext_noop("Annahme"),
+    Kind.REFUSAL: gettext_noop("Ablehnung"),
+    Kind.QUERY: gettext_noop("Rückfrage"),
+    Kind.ANSWER: gettext_noop("Antwort"),
+    Kind.COMPLETION: gettext_noop("Erledigung"),
+    Kind.CLOSURE: gettext_noop("Abschluss"),
+    Kind.WITHDRAWAL: gettext_noop("Rücknahme"),
+    Kind.WITHDRAWAL_CONFIRMATION: gettext_noop("Bestätigung der Rücknahme"),
 }
 
 _BADGES: Final = {
-    DeliveryState.WAITING: ("info", "wartet auf Versand"),
-    DeliveryState.IN_TRANSIT: ("info", "unterwegs"),
-    DeliveryState.RELAYED: ("success", "zugestellt"),
-    DeliveryState.REFUSED: ("danger", "abgewiesen"),
-    DeliveryState.EXPIRED: ("danger", "Zustellfrist abgelaufen"),
-    DeliveryState.PARKED: ("danger", "angehalten"),
-    DeliveryState.CANCELLED: ("warning", "zurückgezogen"),
+    DeliveryState.WAITING: ("info", gettext_noop("wartet auf Versand")),
+    DeliveryState.IN_TRANSIT: ("info", gettext_noop("unterwegs")),
+    DeliveryState.RELAYED: ("success", gettext_noop("zugestellt")),
+    DeliveryState.REFUSED: ("danger", gettext_noop("abgewiesen")),
+    DeliveryState.EXPIRED: ("danger", gettext_noop("Zustellfrist abgelaufen")),
+    DeliveryState.PARKED: ("danger", gettext_noop("angehalten")),
+    DeliveryState.CANCELLED: ("warning", gettext_noop("zurückgezogen")),
 }
-_NOT_PROCESSED: Final = ("danger", "zugestellt, nicht verarbeitet")
+_SENTENCES: Final = {
+    DeliveryState.IN_TRANSIT: gettext_noop(
+        "Übergeben; die Quittung des Empfängers steht noch aus."
+    ),
+    DeliveryState.CANCELLED: gettext_noop("Wurde nicht zugestellt und wird nicht mehr gesendet."),
+}
+#: Reasons of a wait that are not the other centre's.
+_OURS: Final = frozenset({"DOCUMENTS_UNDER_WAY", "DEFERRED", "LINK_PAUSED"})
+_NOT_PROCESSED: Final = ("danger", gettext_noop("zugestellt, nicht verarbeitet"))
 
 #: What machines call it, and what people should know. Others are shown as the machine says.
 _REASONS: Final = {
-    "DOCUMENTS_UNDER_WAY": "Die Anlagen werden noch übertragen.",
-    "DEFERRED": "Der Empfänger hat um einen späteren Versuch gebeten.",
-    "LINK_PAUSED": "Die Verbindung zum Rechenzentrum des Empfängers ist angehalten.",
-    "UNAVAILABLE": "Das Rechenzentrum des Empfängers ist zurzeit nicht erreichbar.",
-    "DEADLINE_EXCEEDED": "Das Rechenzentrum des Empfängers antwortet zurzeit nicht.",
-    "PAYLOAD_INVALID": "Der Inhalt konnte beim Empfänger nicht gelesen werden.",
-    "CASE_UNKNOWN": "Der Empfänger kennt diesen Vorgang nicht.",
-    "MESSAGE_UNEXPECTED": "Die Nachricht passte nicht zum Stand des Vorgangs beim Empfänger.",
+    "DOCUMENTS_UNDER_WAY": gettext_noop("Die Anlagen werden noch übertragen."),
+    "DEFERRED": gettext_noop("Der Empfänger hat um einen späteren Versuch gebeten."),
+    "LINK_PAUSED": gettext_noop("Die Verbindung zum Rechenzentrum des Empfängers ist angehalten."),
+    "UNAVAILABLE": gettext_noop("Das Rechenzentrum des Empfängers ist zurzeit nicht erreichbar."),
+    "DEADLINE_EXCEEDED": gettext_noop("Das Rechenzentrum des Empfängers antwortet zurzeit nicht."),
+    "PAYLOAD_INVALID": gettext_noop("Der Inhalt konnte beim Empfänger nicht gelesen werden."),
+    "CASE_UNKNOWN": gettext_noop("Der Empfänger kennt diesen Vorgang nicht."),
+    "MESSAGE_UNEXPECTED": gettext_noop(
+        "Die Nachricht passte nicht zum Stand des Vorgangs beim Empfänger."
+    ),
 }
 
 
@@ -98,24 +112,64 @@ def _view(row: CaseMessage, way: Delivery | None, digest: bytes) -> DeliveryView
 
 def _sentence(state: DeliveryState, way: Delivery | None) -> str:
     if way is None:
-        return "Liegt im Postausgang."
+        return _("Liegt im Postausgang.")
     if state == DeliveryState.RELAYED:
-        return f"Vom Rechenzentrum „{way.link}“ quittiert: {_moment(way.relayed_at)}."
+        said = {"centre": _name(way.link), "moment": _moment(way.relayed_at)}
+        return _("Vom Rechenzentrum des Empfängers (%(centre)s) quittiert: %(moment)s.") % said
+    if way.failing_since and way.reason not in _OURS:
+        return _out_of_reach(way)
     if state == DeliveryState.WAITING:
-        again = f" Nächster Versuch: {_moment(way.next_try_at)}." if way.next_try_at else ""
-        return (_reason(way.reason) or "Liegt im Postausgang und geht gleich hinaus.") + again
-    if state == DeliveryState.IN_TRANSIT:
-        return "Übergeben; die Quittung des Empfängers steht noch aus."
-    if state == DeliveryState.CANCELLED:
-        return "Wurde nicht zugestellt und wird nicht mehr gesendet."
-    return _reason(way.reason) or "Der Grund ist nicht bekannt; fragen Sie Ihr Rechenzentrum."
+        return " ".join(
+            filter(None, (_reason(way.reason) or _("Geht gleich hinaus."), _again(way)))
+        )
+    if fixed := _SENTENCES.get(state):
+        return _(fixed)
+    return _reason(way.reason) or _("Der Grund ist nicht bekannt; fragen Sie Ihr Rechenzentrum.")
+
+
+def _out_of_reach(way: Delivery) -> str:
+    """Name the centre, since when, and that nobody has to do anything."""
+    said = {"centre": _name(way.link), "moment": _clock(way.failing_since)}
+    words = _("%(centre)s ist seit %(moment)s nicht erreichbar.") % said
+    return " ".join(filter(None, (words, _("Es wird von selbst weiter versucht."), _again(way))))
+
+
+def _again(way: Delivery) -> str:
+    if way.next_try_at is None:
+        return ""
+    return _("Nächster Versuch: %(moment)s.") % {"moment": _clock(way.next_try_at)}
+
+
+def _name(centre: str) -> str:
+    """Return what people call a centre, as the directory has it."""
+    try:
+        known = directory.current().centre(centre)
+    except DirectoryMissing:
+        known = None
+    return known.name if known else _("Rechenzentrum „%(name)s“") % {"name": centre}
 
 
 def _reason(reason: str) -> str:
     if not reason:
         return ""
-    return _REASONS.get(reason, f"Grund: {reason}.")
+    known = _REASONS.get(reason)
+    return _(known) if known else _("Grund: %(reason)s.") % {"reason": reason}
 
 
 def _moment(at: datetime | None) -> str:
-    return f"{timezone.localtime(at):%d.%m.%Y, %H:%M:%S} Uhr" if at else "unbekannt"
+    if at is None:
+        return _("unbekannt")
+    return _("%(day)s, %(time)s Uhr") % {
+        "day": f"{timezone.localtime(at):%d.%m.%Y}",
+        "time": f"{timezone.localtime(at):%H:%M:%S}",
+    }
+
+
+def _clock(at: datetime | None) -> str:
+    """Return a moment as people say it: today, the time alone."""
+    if at is None:
+        return _("unbekannt")
+    here = timezone.localtime(at)
+    if here.date() == timezone.localdate():
+        return _("%(time)s Uhr") % {"time": f"{here:%H:%M}"}
+    return _("%(day)s, %(time)s Uhr") % {"day": f"{here:%d.%m.}", "time": f"{here:%H:%M}"}

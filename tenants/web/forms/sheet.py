@@ -25,6 +25,7 @@ from tenants.web.forms.request import (
     GeneralForm,
     TitleForm,
 )
+from tenants.web.phrases import say
 
 MOST = {"debtors": 10, "titles": 20, "claims": 50, "ancillary": 20}
 _FORMS: dict[str, tuple[type[forms.Form], Any]] = {
@@ -168,7 +169,7 @@ class Sheet:
         homeless = []
         by_path = {part.path: part for part in self.parts()}
         for fault in faults:
-            text = f"{fault.text} {fault.hint}".strip()
+            text = f"{say(fault.text)} {say(fault.hint)}".strip()
             if fault.path == "requested_authority":
                 homeless.append(text)
                 continue

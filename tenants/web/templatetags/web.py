@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from tenants.cases.graph import Side, State
 from tenants.cases.money import euros
-from tenants.web import guide
+from tenants.web import guide, phrases
 
 register = template.Library()
 
@@ -167,10 +167,7 @@ def is_incoming(case: _Placed) -> bool:
     return case.side is Side.REQUESTED
 
 
-@register.filter
-def say(words: str) -> str:
-    """Return words that stand as plain data in the language of the page."""
-    return _(words) if words else ""
+register.filter("say", phrases.say)
 
 
 @register.filter

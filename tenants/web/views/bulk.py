@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from tenants.cases import selectors, services
 from tenants.web import once
+from tenants.web.phrases import say
 from tenants.web.requests import actor_of, version_of
 
 MOST = 100
@@ -51,7 +52,10 @@ def accept(request: HttpRequest) -> HttpResponse:
     results = services.accept_many(choices=choices, by=actor_of(request))
     shown = {row.case_id: row for row in selectors.rows(case_ids=chosen, by=actor_of(request))}
     report = [
-        {"row": shown.get(result.case_id), "error": result.error.message if result.error else ""}
+        {
+            "row": shown.get(result.case_id),
+            "error": say(result.error.message) if result.error else "",
+        }
         for result in results
     ]
     failed = [line for line in report if line["error"]]

@@ -15,6 +15,7 @@ from tenants.clerks import selectors, services
 from tenants.clerks.errors import ClerkError, ClerkNotAllowed, LoginInvalid, LoginTaken
 from tenants.clerks.roles import Role
 from tenants.web.forms.clerks import ChangeForm, CreateForm
+from tenants.web.phrases import say
 from tenants.web.requests import actor_of, clerk_of
 
 
@@ -46,7 +47,7 @@ def create(request: HttpRequest) -> HttpResponse:
                 by=actor_of(request),
             )
         except (LoginTaken, LoginInvalid) as refused:
-            form.add_error("login", refused.message)
+            form.add_error("login", say(refused.message))
         else:
             return _password_page(request, clerk.name, clerk.login, password)
     return _form_page(request, form, _("Zugang anlegen"))
@@ -67,7 +68,7 @@ def change(request: HttpRequest, clerk_id: UUID) -> HttpResponse:
                 by=actor_of(request),
             )
         except ClerkError as refused:
-            form.add_error(None, refused.message)
+            form.add_error(None, say(refused.message))
         else:
             messages.success(request, _("Der Zugang ist geändert."))
             return redirect("web:clerks")
@@ -94,7 +95,7 @@ def switch(request: HttpRequest, clerk_id: UUID) -> HttpResponse:
             case _:
                 messages.error(request, _("Wählen Sie aus, was mit dem Zugang geschehen soll."))
     except ClerkError as refused:
-        messages.error(request, refused.message)
+        messages.error(request, say(refused.message))
     return redirect("web:clerks")
 
 

@@ -14,6 +14,7 @@ from tenants.documents import selectors as documents
 from tenants.documents import services
 from tenants.documents.errors import DocumentError, DocumentRefused
 from tenants.web import attachments
+from tenants.web.phrases import say
 from tenants.web.requests import actor_of
 from tenants.web.uploads import was_too_much
 
@@ -41,7 +42,7 @@ def add(request: HttpRequest, case_id: UUID) -> HttpResponse:
                 by=actor_of(request),
             )
         except DocumentRefused as refused:
-            messages.error(request, f"{file.name}: {refused.message}")
+            messages.error(request, f"{file.name}: {say(refused.message)}")
         else:
             messages.success(request, _("%(name)s ist hochgeladen.") % {"name": file.name})
     return redirect("web:case", case_id=case_id)
@@ -74,7 +75,7 @@ def remove(request: HttpRequest, document_id: UUID) -> HttpResponse:
     try:
         services.remove(document_id=document_id, by=actor_of(request))
     except DocumentError as refused:
-        messages.error(request, refused.message)
+        messages.error(request, say(refused.message))
     else:
         messages.success(request, _("Die Anlage ist entfernt."))
     return redirect("web:case", case_id=document.case_id)

@@ -20,6 +20,7 @@ from tenants.cases.validation import validate
 from tenants.web import authorities, once
 from tenants.web.forms.sheet import Sheet
 from tenants.web.layout import SECTIONS
+from tenants.web.phrases import say
 from tenants.web.requests import actor_of, clerk_of, version_of
 from tenants.web.views.errors import conflict
 
@@ -63,7 +64,7 @@ def edit(request: HttpRequest, case_id: UUID) -> HttpResponse:
                 case_id=case_id, version=version, draft=sheet.draft(), by=actor_of(request)
             )
         except CaseChanged as changed:
-            return conflict(request, changed.message, back=request.path)
+            return conflict(request, say(changed.message), back=request.path)
         return _go_on(request, case_id)
 
 
@@ -87,7 +88,7 @@ def correct(request: HttpRequest, case_id: UUID) -> HttpResponse:
             except DraftInvalid as invalid:
                 sheet.homeless = sheet.mark(severe(invalid.faults))
             except (CaseChanged, StepNotPossible) as late:
-                return conflict(request, late.message, back=here)
+                return conflict(request, say(late.message), back=here)
             else:
                 messages.success(request, _("Das Ersuchen ist erneut unterwegs."))
                 once.done(request, here)
@@ -194,7 +195,7 @@ def submit(request: HttpRequest, case_id: UUID) -> HttpResponse:
         except DraftInvalid:
             return redirect(check_page)
         except (CaseChanged, StepNotPossible) as late:
-            return conflict(request, late.message, back=check_page)
+            return conflict(request, say(late.message), back=check_page)
         messages.success(
             request, _("Das Ersuchen ist übermittelt. Die Quittung des Empfängers erscheint hier.")
         )

@@ -22,6 +22,7 @@ from tenants.importers.errors import ImporterError
 from tenants.importers.models import RowState, RunState
 from tenants.importers.selectors import RunView
 from tenants.web import attachments
+from tenants.web.phrases import say
 from tenants.web.requests import actor_of, number_of
 from tenants.web.uploads import was_too_much
 
@@ -54,7 +55,7 @@ def index(request: HttpRequest) -> HttpResponse:
                     by=actor_of(request),
                 )
             except ImporterError as refused:
-                problem = refused.message
+                problem = say(refused.message)
             else:
                 return redirect("web:import_run", run_id=run.id)
     after = request.GET.get("nach")
@@ -129,7 +130,7 @@ def decide(request: HttpRequest, run_id: UUID) -> HttpResponse:
             case _:
                 messages.error(request, _("Wählen Sie, was mit der Datei geschehen soll."))
     except ImporterError as refused:
-        messages.error(request, refused.message)
+        messages.error(request, say(refused.message))
     return redirect("web:import_run", run_id=run_id)
 
 
@@ -148,7 +149,7 @@ def choose(request: HttpRequest, run_id: UUID) -> HttpResponse:
             )
             messages.success(request, _("Zeile %(line)s ist entschieden.") % {"line": line})
     except ImporterError as refused:
-        messages.error(request, refused.message)
+        messages.error(request, say(refused.message))
     return redirect(f"{reverse('web:import_run', args=[run_id])}?zeilen=offen")
 
 

@@ -18,6 +18,7 @@ from tenants.cases.lifecycle import Standing
 from tenants.cases.selectors import CaseView
 from tenants.documents.errors import DocumentRefused
 from tenants.web import attachments, once
+from tenants.web.phrases import say
 from tenants.web.requests import actor_of, version_of
 from tenants.web.steps import BY_SLUG, StepPage
 from tenants.web.views.errors import conflict
@@ -41,7 +42,7 @@ def take(request: HttpRequest, case_id: UUID, slug: str) -> HttpResponse:
 def _mark(form: forms.Form, invalid: InputInvalid) -> None:
     for fault in invalid.faults:
         at = fault.path if fault.path in form.fields else None
-        form.add_error(at, f"{fault.text} {fault.hint}".strip())
+        form.add_error(at, f"{say(fault.text)} {say(fault.hint)}".strip())
 
 
 def _suggestions(page: StepPage, view: CaseView) -> dict[str, Any]:
@@ -63,12 +64,12 @@ def _taken(
             )
             once.done(request, here)
     except (CaseChanged, StepNotPossible) as late:
-        return conflict(request, late.message, back=here)
+        return conflict(request, say(late.message), back=here)
     except InputInvalid as invalid:
         _mark(form, invalid)
         return None
     except DocumentRefused as refused:
-        form.add_error(None, refused.message)
+        form.add_error(None, say(refused.message))
         return None
     messages.success(request, str(page.done))
     return redirect(here)
@@ -88,7 +89,9 @@ def _impossible(request: HttpRequest, page: StepPage, view: CaseView) -> HttpRes
     try:
         lifecycle.take(Standing(side=view.side, state=view.state), page.verb)
     except AmtsbrueckeError as refused:
-        return conflict(request, refused.message, back=reverse("web:case", args=[view.case_id]))
+        return conflict(
+            request, say(refused.message), back=reverse("web:case", args=[view.case_id])
+        )
     raise NotAllowed
 
 

@@ -1,0 +1,32 @@
+"""German sentences that remember what they were made of, so that others can be said. Pure.
+
+`Words("Es fehlt %(what)s.", what=…)` is the German text wherever a text is wanted; the pages look
+up the template in their catalogue and fill it in again.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Self
+
+
+class Words(str):
+    """A sentence, its template and its values. A value that is `Words` is translated too."""
+
+    __slots__ = ("template", "values")
+
+    template: str
+    values: Mapping[str, object]
+
+    def __new__(cls, template: str, **values: object) -> Self:
+        words = super().__new__(cls, template % values if values else template)
+        words.template, words.values = template, values
+        return words
+
+    def said(self, translate: Callable[[str], str]) -> str:
+        """Return the sentence in another language."""
+        template = translate(self.template) if self.template else ""
+        if not self.values:
+            return template
+        return template % {
+            name: value.said(translate) if isinstance(value, Words) else value
+            for name, value in self.values.items()
+        }
