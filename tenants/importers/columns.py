@@ -152,13 +152,14 @@ _PAGE: Final = """# Importdatei für Ersuchen (CSV)
 Eine Zeile je Ersuchen. Die erste Zeile nennt die Spalten, in beliebiger Reihenfolge; Spalten ohne
 Pflicht dürfen fehlen. Groß- und Kleinschreibung sowie ä/ae spielen keine Rolle.
 
-- Trennzeichen `;` oder `,`; Zeichensatz UTF-8 (mit oder ohne BOM) oder Windows-1252.
+- Trennzeichen `;` oder `,`; Zeichensatz UTF-8 (mit oder ohne BOM) oder Windows-1252, einer in der
+  ganzen Datei. Höchstens 50 MB und 50000 Zeilen, höchstens 8000 Zeichen je Feld.
 - Beträge mit Dezimalkomma (`1.234,56`), Tage als `TT.MM.JJJJ`.
 - Listen nehmen den Schlüssel oder den deutschen Text.
 - Wahlweise als letzte Zeile die Kontrollsummen: `#SUMME;Anzahl der Zeilen;Gesamtbetrag`, wobei der
   Gesamtbetrag die offenen Hauptforderungen mit allen Nebenforderungen umfasst. Stimmt eine der
-  beiden Zahlen nicht, wird die Datei nicht übernommen. Ist ein Betrag nicht lesbar, so wird nur
-  die Anzahl verglichen.
+  beiden Zahlen nicht, wird die Datei nicht übernommen. Ist in einer Zeile kein Betrag lesbar, so
+  wird nur die Anzahl verglichen, und das Programm nennt die Zeilen, die in der Summe fehlen.
 - Die ersuchte Behörde ergibt sich aus Postleitzahl und Ort. Ist sie nicht eindeutig, fragt das
   Programm; mit `Behoerdenschluessel` legen Sie sie fest.
 - Eine Zeile mit Fehlern hält die anderen nicht auf. Die Fehlerdatei enthält nur die fehlerhaften
@@ -166,7 +167,8 @@ Pflicht dürfen fehlen. Groß- und Kleinschreibung sowie ä/ae spielen keine Rol
 - In der Fehlerdatei steht ein Hochkomma vor Texten, die eine Tabellenkalkulation sonst als Formel
   ausführte (`'+49 …`). Beim Einlesen entfällt es wieder.
 - Dieselbe Datei oder Zeile (Aktenzeichen, Kassenzeichen, Titel Aktenzeichen) noch einmal
-  einzulesen erzeugt kein zweites Ersuchen.
+  einzulesen erzeugt kein zweites Ersuchen. Hat sich die Zeile geändert, so sagt es das Programm;
+  das Ersuchen bleibt, wie es ist.
 
 Diese Seite ist erzeugt: `python -m tenants.importers.columns > docs/reference/import-csv.md`.
 

@@ -60,6 +60,11 @@ def read(content: bytes) -> Table:
     codec, encoding = _encoding(content)
     head = next((line for line in _Lines(content, codec) if line.strip(' \t\r\n;,"')), "")
     delimiter = ";" if head.count(";") >= head.count(",") else ","
+    if "\t" in head and delimiter not in head:
+        raise FileRefused(
+            "Die Spalten sind durch Tabulatoren getrennt. Speichern Sie die Datei mit Semikolon "
+            "als Trennzeichen."
+        )
     lines = _Lines(content, codec)
     # Strict: a quotation mark that is never closed must not swallow the rest of the file.
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -246,8 +251,9 @@ def _row(line: int, cells: list[str], headers: tuple[str, ...]) -> Row:
         for header, cell in zip(headers, cells, strict=False)
         if header in BY_HEADER
     }
-    if long := [header for header, cell in found.items() if len(cell) > MAX_CELL]:
-        problem = f"Das Feld „{long[0]}“ hat mehr als {MAX_CELL} Zeichen."
+    if max(map(len, found.values()), default=0) > MAX_CELL:
+        long = max(found, key=lambda header: len(found[header]))
+        problem = f"Das Feld „{long}“ hat mehr als {MAX_CELL} Zeichen."
         found = {header: cell[:MAX_CELL] for header, cell in found.items()}
     return Row(line, found, problem)
 

@@ -75,9 +75,10 @@ def work_off() -> None:
             else:
                 run_import(run_id, wait=False, until=until)
         except Exception as error:
-            if not passes(error):
-                raise  # nothing of a file: those are ended, each on its own
-            log.warning("import waits", run_id=str(run_id), reason=type(error).__name__)
+            if passes(error):
+                log.warning("import waits", run_id=str(run_id), reason=type(error).__name__)
+            else:  # not even an end could be made of it
+                log.exception("import stuck", run_id=str(run_id))
         if time.monotonic() > until:
             wake()
             return

@@ -12,6 +12,7 @@ from django.db import DataError, OperationalError
 from centre.audit import selectors as audit
 from centre.directory import selectors as directory
 from centre.directory.interface import Directory
+from centre.tenancy.context import require_tenant
 from federation.outbox.errors import BacklogFull, RecipientUnknown
 from tenants.cases import services as cases
 from tenants.cases import wire
@@ -19,7 +20,7 @@ from tenants.cases.drafts import RequestDraft
 from tenants.cases.models import Case
 from tenants.clerks.models import Clerk
 from tenants.clerks.roles import Role
-from tenants.importers import selectors, services
+from tenants.importers import selectors, services, tasks
 from tenants.importers.errors import RunNotReady
 from tenants.importers.models import ImportRow, ImportRun, RowState
 from tenants.importers.services import running
@@ -237,6 +238,39 @@ def test_broken_run_stops_no_other(desk: Desk, to_b: ToB, monkeypatch: pytest.Mo
     desk.work_off()
     assert (desk.run(broken).state, desk.run(broken).faulty) == ("finished", 1)
     assert desk.run(good).imported == 1
+
+
+def test_run_that_cannot_even_be_ended_stops_no_other(
+    desk: Desk, to_b: ToB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck, good = confirmed(desk, to_b(1)), confirmed(desk, to_b(2))
+    run_import = running.run_import
+
+    def crash(run_id: UUID, **more: Any) -> object:
+        if run_id == stuck:
+            raise ZeroDivisionError
+        return run_import(run_id, **more)
+
+    monkeypatch.setattr(running, "run_import", crash)
+    desk.work_off()
+    assert desk.run(good).state == "finished"
+
+
+def test_trouble_of_one_town_keeps_no_other_waiting(
+    desk: Desk, b: Town, to_b: ToB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Desk(b).give(row(1))
+    here = desk.give(to_b(1))
+    work_off = services.work_off
+
+    def crash() -> None:
+        if require_tenant().authority_id == desk.town.id:
+            raise ZeroDivisionError
+        work_off()
+
+    monkeypatch.setattr(services, "work_off", crash)
+    tasks.look_around()
+    assert (desk.run(here).state, Desk(b).run(there).state) == ("checking", "checked")
 
 
 def test_clerk_who_lost_the_right_ends_the_run_in_words(desk: Desk, to_b: ToB) -> None:

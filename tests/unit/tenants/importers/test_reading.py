@@ -114,6 +114,7 @@ def test_empty_files_are_called_empty(content: bytes) -> None:
         (f"{HEAD};Lieblingsfarbe", "unbekannte Spalten: Lieblingsfarbe"),
         (HEAD.replace("IBAN", "Konto"), "fehlen Spalten: IBAN. Unbekannte Spalten: Konto."),
         ("Name,Betrag\nUhlenbrock,3", "fehlen Spalten"),
+        (HEAD.replace(";", "\t"), "durch Tabulatoren getrennt"),
         ('"Akten', "Die Kopfzeile ist nicht lesbar: ein Anführungszeichen wird nicht"),
         (lines(RIGHT, "#SUMME;eins;2"), "Zeile 3: Die Kontrollsummen sind nicht lesbar"),
         (lines(RIGHT, "#SUMME;1"), "Zeile 3: Die Kontrollsummen sind nicht lesbar"),

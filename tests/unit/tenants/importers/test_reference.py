@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tenants.importers import columns
+from tenants.importers import columns, reading
 from tenants.importers.columns import BY_HEADER, COLUMNS
 from tenants.importers.reading import read
 
@@ -23,6 +23,16 @@ def test_page_names_every_column_and_every_entry_of_its_list() -> None:
         assert f"| {column.header} |" in page
         for code, words in (column.codes or {}).items():
             assert f"| `{code}` | {words} |" in page
+
+
+def test_page_names_the_limits() -> None:
+    page = columns.page()
+    for words in (
+        f"Höchstens {reading.MAX_BYTES // 1024 // 1024} MB",
+        f"{reading.MAX_ROWS} Zeilen",
+        f"{reading.MAX_CELL} Zeichen je Feld",
+    ):
+        assert words in page
 
 
 def test_sample_is_what_its_script_writes() -> None:

@@ -1,0 +1,56 @@
+"""What a clerk reads of a run that is not quite as it should be."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+from django.test import Client
+
+from tenants.importers.models import ImportRow, ImportRun
+from tests.factories.import_files import file
+from tests.integration.tenants.cases.conftest import Town
+from tests.integration.tenants.importers.conftest import Desk, Row
+from tests.integration.tenants.web.conftest import visit
+
+__all__ = ["visit"]
+
+type ToB = Callable[..., Row]
+
+
+@pytest.fixture
+def page(visit: Callable[[Town], Client], a: Town) -> Callable[[UUID], str]:
+    return lambda run_id: visit(a).get(f"/import/{run_id}/").content.decode()
+
+
+def test_totals_that_could_not_be_compared(
+    desk: Desk, to_b: ToB, page: Callable[[UUID], str]
+) -> None:
+    content = file(to_b(1), to_b(2, Hauptforderung="x")) + b"#SUMME;2;400,00\n"
+    text = page(desk.check(content).id)
+    assert "Ohne lesbaren Betrag ist Zeile 3." in text
+    assert "1 Ersuchen ist bereit" in text
+
+
+def test_run_that_waits(desk: Desk, to_b: ToB, page: Callable[[UUID], str]) -> None:
+    view = desk.check(to_b(1))
+    with desk.town.scope():
+        ImportRun.objects.update(state="running", waiting="Der Versand wartet.")
+    assert "Der Versand wartet." in page(view.id)
+
+
+def test_run_that_broke_off(desk: Desk, to_b: ToB, page: Callable[[UUID], str]) -> None:
+    view = desk.check(to_b(1))
+    with desk.town.scope():
+        ImportRun.objects.update(state="failed", problem="Abgebrochen.")
+        assert "Nichts wurde übernommen." in page(view.id)
+        ImportRow.objects.update(state="imported")
+    text = page(view.id)
+    assert "Der Import ist abgebrochen" in text
+    assert "Nichts wurde übernommen." not in text
+
+
+def test_repeated_row_leads_to_its_case(desk: Desk, to_b: ToB, page: Callable[[UUID], str]) -> None:
+    (former,) = desk.rows(desk.take(to_b(1)))
+    text = page(desk.check(to_b(1, Hauptforderung="400")).id)
+    assert str(former.case_id) in text
+    assert "schon übernommen, aber mit anderem Inhalt" in text
