@@ -6,6 +6,7 @@ makes the writes of one transaction.
 
 from tenants.cases.services.drafting import (
     create_draft,
+    create_drafts,
     delete_draft,
     give_up,
     resubmit,
@@ -38,6 +39,7 @@ __all__ = [
     "complete",
     "confirm_withdrawal",
     "create_draft",
+    "create_drafts",
     "delete_draft",
     "give_up",
     "refuse",

@@ -34,13 +34,20 @@ BATCH = 256
 
 def create_draft(*, draft: RequestDraft, by: Actor) -> Case:
     """Keep a request that may still be incomplete."""
+    [case] = create_drafts(drafts=[draft], by=by)
+    return case
+
+
+def create_drafts(*, drafts: Sequence[RequestDraft], by: Actor) -> list[Case]:
+    """Keep many requests in one transaction; return the cases in the same order."""
     policies.require_worker(by)
     with transaction.atomic():
         work = Work(by=by)
-        [case] = _create([draft], work)
-        work.audit(AuditEvent.CASE_REQUEST_DRAFTED, case)
+        cases = _create(drafts, work)
+        for case in cases:
+            work.audit(AuditEvent.CASE_REQUEST_DRAFTED, case)
         work.finish()
-    return case
+    return cases
 
 
 def update_draft(*, case_id: UUID, version: int, draft: RequestDraft, by: Actor) -> Case:

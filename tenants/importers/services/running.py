@@ -196,7 +196,7 @@ def _submit(run: ImportRun, rows: Sequence[ImportRow]) -> Sequence[Case]:
     by = actor_of(run)
     if run.submit:
         return cases.submit_requests(drafts=drafts, by=by)
-    return [cases.create_draft(draft=draft, by=by) for draft in drafts]
+    return cases.create_drafts(drafts=drafts, by=by)
 
 
 def _collided(error: Exception) -> bool:
