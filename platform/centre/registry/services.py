@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from uuid import UUID
 
@@ -75,11 +76,20 @@ class NewTenant:
     administrator: Administrator | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Founding:
+class FoundingOutcome(StrEnum):
     """How the creation of one of many municipalities ended."""
 
+    CREATED = "created"
+    THERE = "there already"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Founding:
+    """What came of the creation of one of many municipalities."""
+
     slug: str
+    outcome: FoundingOutcome
     municipality: Municipality | None
     #: Why there is none; empty if there is.
     problem: str = ""
@@ -102,8 +112,7 @@ def create_tenant(
     """
     _require_owner()
     roles.check_slug(slug)
-    _check_number("ags", ags, _AGS_LENGTH)
-    _check_number("ars", ars, _ARS_LENGTH)
+    check_numbers(ags=ags, ars=ars)
     with public_scope(), exclusively(f"tenant {slug}"):
         municipality = _row(slug=slug, name=name, ags=ags, ars=ars, authority_id=authority_id)
         _found_schema(municipality)
@@ -120,25 +129,65 @@ def create_tenant(
 def create_tenants(*, tenants: Iterable[NewTenant], by: Actor) -> Iterator[Founding]:
     """Create many municipalities, each when its result is asked for.
 
-    One that fails does not stop the others. Repeating it finishes what is not there yet.
+    One that fails does not stop the others. Repeating it finishes what is not there yet, and passes
+    over what is.
     """
     _require_owner()
     for new in tenants:
         try:
-            municipality = create_tenant(
-                slug=new.slug,
-                name=new.name,
-                ags=new.ags,
-                ars=new.ars,
-                by=by,
-                authority_id=new.authority_id,
-                administrator=new.administrator,
-            )
+            municipality, outcome = _found(new, by)
         except (AmtsbrueckeError, DatabaseError) as problem:
-            log.warning("tenant:municipality:failed", tenant=new.slug, problem=str(problem))
-            yield Founding(new.slug, None, str(problem).partition("\n")[0])
+            log.warning("tenant:municipality:failed", tenant=new.slug)
+            words = str(problem).partition("\n")[0]
+            yield Founding(
+                slug=new.slug, outcome=FoundingOutcome.FAILED, municipality=None, problem=words
+            )
         else:
-            yield Founding(new.slug, municipality)
+            yield Founding(slug=new.slug, outcome=outcome, municipality=municipality)
+
+
+def _found(new: NewTenant, by: Actor) -> tuple[Municipality, FoundingOutcome]:
+    with public_scope():
+        if (found := _finished(new)) is not None:
+            return found, FoundingOutcome.THERE
+    made = create_tenant(
+        slug=new.slug,
+        name=new.name,
+        ags=new.ags,
+        ars=new.ars,
+        by=by,
+        authority_id=new.authority_id,
+        administrator=new.administrator,
+    )
+    return made, FoundingOutcome.CREATED
+
+
+def _finished(new: NewTenant) -> Municipality | None:
+    found = Municipality.objects.filter(slug=new.slug).first()
+    if found is None or found.state == MunicipalityState.FOUNDING:
+        return None
+    check_same(found, ars=new.ars, authority_id=new.authority_id)
+    return found
+
+
+def check_numbers(*, ags: str, ars: str) -> None:
+    """Raise `RegistryError` unless these can be the two official keys of one municipality."""
+    for name, value, length in (("ags", ags, _AGS_LENGTH), ("ars", ars, _ARS_LENGTH)):
+        if len(value) != length or not (value.isascii() and value.isdecimal()):
+            raise RegistryError(f"{name} {value!r} does not have {length} digits.")
+    if ags != ars[:5] + ars[-3:]:  # between them, the ARS names the association of municipalities
+        raise RegistryError(f"ags {ags!r} and ars {ars!r} are not of the same municipality.")
+
+
+def check_same(found: Municipality, *, ars: str, authority_id: UUID | None) -> None:
+    """Raise `MunicipalityConflict` if the municipality of this slug is, or was, another one."""
+    if found.state in {MunicipalityState.DELETING, MunicipalityState.DELETED}:
+        raise MunicipalityConflict(
+            f"{found.slug!r} was deleted. Its evidence is kept under this name, so no other "
+            "municipality can have it: choose another."
+        )
+    if authority_id not in {None, found.authority_id} or ars != found.ars:
+        raise MunicipalityConflict(f"{found.slug!r} is {found.name} (ARS {found.ars}) already.")
 
 
 def suspend_tenant(*, slug: str, by: Actor) -> Municipality:
@@ -255,13 +304,7 @@ def _row(*, slug: str, name: str, ags: str, ars: str, authority_id: UUID | None)
     found = Municipality.objects.filter(slug=slug).first()
     if found is None:
         return _new_row(slug=slug, name=name, ags=ags, ars=ars, authority_id=authority_id)
-    if found.state in {MunicipalityState.DELETING, MunicipalityState.DELETED}:
-        raise MunicipalityConflict(
-            f"{slug!r} was deleted. Its evidence is kept under this name, so no other "
-            "municipality can have it: choose another."
-        )
-    if authority_id not in {None, found.authority_id} or ars != found.ars:
-        raise MunicipalityConflict(f"{slug!r} is {found.name} (ARS {found.ars}) already.")
+    check_same(found, ars=ars, authority_id=authority_id)
     return found
 
 
@@ -303,11 +346,6 @@ def _execute(statements: Iterable[str]) -> None:
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
-
-
-def _check_number(name: str, value: str, length: int) -> None:
-    if len(value) != length or not (value.isascii() and value.isdecimal()):
-        raise RegistryError(f"{name} {value!r} does not have {length} digits.")
 
 
 def _require_owner() -> None:

@@ -1,7 +1,9 @@
 """`amtsbruecke tenant`: the municipalities of a centre. Each command calls one service."""
 
+import json
 import sys
 from pathlib import Path
+from typing import TextIO
 from uuid import UUID
 
 import click
@@ -58,6 +60,65 @@ def create(
         administrator=administrator,
     )
     click.echo(f"{municipality.slug}: {municipality.state}, authority {municipality.authority_id}")
+
+
+@command.command("create-many")
+@click.argument("file", type=click.File(encoding="utf-8"))
+@click.option("--dry-run", is_flag=True, help="Create nothing; tell what is wrong, line by line.")
+@click.option("--skip-faulty", is_flag=True, help="Leave faulty lines out and create the others.")
+@click.option("--passwords", type=_FILE, help="Where the administrators' first passwords go.")
+@click.option("--json", "as_json", is_flag=True, help="Tell the outcome as one line of JSON.")
+def create_many(
+    *, file: TextIO, dry_run: bool, skip_faulty: bool, passwords: Path | None, as_json: bool
+) -> None:
+    """Create the municipalities of a CSV file: slug,name,ags,ars[,authority_id][,administrator].
+
+    Interrupted, it goes on where it stopped when it is run again. Nothing is created if a line is
+    faulty, unless --skip-faulty is given.
+    """
+    become("owner", at_once=True)
+    from centre.registry import lists
+    from centre.registry.services import Founding, FoundingOutcome
+    from console import founding
+
+    rows = lists.read(_text(file))
+    faulty = [row for row in rows if row.faults]
+    for row in faulty:
+        click.echo(f"line {row.line} ({row.slug}): {'; '.join(row.faults)}", err=True)
+    there = sum(row.is_there for row in rows if not row.faults)
+    click.echo(
+        f"{len(rows)} lines: {len(rows) - len(faulty) - there} to create, {there} there already, "
+        f"{len(faulty)} faulty",
+        err=True,
+    )
+    if dry_run:
+        outcome = founding.Outcome(foundings=[], faulty=faulty, seconds=0.0)
+    elif faulty and not skip_faulty:
+        raise founding.ListRefused(
+            f"{len(faulty)} lines are faulty; nothing was created.",
+            hint="Mend them, or leave them out with --skip-faulty.",
+        )
+    else:
+
+        def report(number: int, each: Founding, seconds: float) -> None:
+            words = f"{number:>5}/{len(rows) - len(faulty)} {each.slug:<40} {each.outcome}"
+            took = f" in {seconds * 1000:.0f} ms" if each.outcome == FoundingOutcome.CREATED else ""
+            click.echo(f"{words}{took} {each.problem}".rstrip(), err=True)
+
+        outcome = founding.create(rows, by=operator(), passwords=passwords, report=report)
+    if as_json:
+        click.echo(json.dumps(outcome.as_dict(), ensure_ascii=False))
+    else:
+        created = outcome.count(FoundingOutcome.CREATED)
+        click.echo(f"{created} created in {outcome.seconds:.1f} s")
+    outcome.require_success()
+
+
+def _text(file: TextIO) -> str:
+    try:
+        return file.read()
+    except UnicodeDecodeError as error:
+        raise click.BadParameter(f"the file is not in UTF-8 (at byte {error.start})") from error
 
 
 @command.command("list")
