@@ -66,6 +66,8 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except AmtsbrueckeError as problem:
             raise Refusal(problem) from problem
+        except BrokenPipeError:
+            raise  # whoever reads our lines has seen enough: click ends quietly
         except OSError as problem:
             raise Refusal(_of_the_system(problem)) from problem
         except Exception as problem:

@@ -10,7 +10,8 @@
 - `alpha`, `beta`, `gamma`: municipalities that exist in every database.
 
 Servers stay between runs, in the directory for temporary files, with a template for each state of
-the migrations; a run takes the first server that no other run has locked.
+the migrations; a run takes the first server that no other run has locked. For versions that we do
+not bring along, `AMTSBRUECKE_TEST_POSTGRES` names another server by an administrator's URL.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 import pytest
@@ -29,6 +30,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connections, transaction
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from centre.config.databases import database
 from centre.config.environment import Environment, Process
@@ -49,11 +51,30 @@ TOWNS = (
 _PASSWORD = "of-tests"
 
 
+class Server(Protocol):
+    """What tests need to know of a PostgreSQL server."""
+
+    @property
+    def admin_dsn(self) -> str: ...
+
+    def dsn(self, *, user: str, password: str, database: str) -> str: ...
+
+
+@dataclass(frozen=True)
+class NamedServer:
+    """A server that somebody else runs, for one process of tests at a time: roles are its own."""
+
+    admin_dsn: str
+
+    def dsn(self, *, user: str, password: str, database: str) -> str:
+        return make_conninfo(self.admin_dsn, user=user, password=password, dbname=database)
+
+
 @dataclass(frozen=True)
 class Cluster:
     """A running server and its template database."""
 
-    server: EmbeddedPostgres
+    server: Server
     template: str
     test_database: str
 
@@ -101,8 +122,12 @@ def _fingerprint() -> str:
     return digest.hexdigest()[:12]
 
 
-def _server(stack: ExitStack) -> EmbeddedPostgres:
-    """Start the first server that nobody else uses."""
+def _server(stack: ExitStack) -> Server:
+    """Start the first server that nobody else uses, or return the one that was named."""
+    if named := os.environ.get("AMTSBRUECKE_TEST_POSTGRES"):
+        if os.environ.get("PYTEST_XDIST_WORKER", "gw0") != "gw0":
+            pytest.exit("AMTSBRUECKE_TEST_POSTGRES is for one process: leave out -n", returncode=2)
+        return NamedServer(named)
     home = Path(tempfile.gettempdir()) / f"amtsbruecke-tests-{os.getuid()}"
     for number in itertools.count():
         server = EmbeddedPostgres(home / str(number), settings=FAST)

@@ -34,7 +34,7 @@ def list_alarms(*, everything: bool, as_json: bool) -> None:
     rows = selectors.alarms() if everything else selectors.open_alarms()
     found = list(rows[: _SHOWN + 1])
     for alarm in found[:_SHOWN]:
-        town = names.get(alarm.tenant_role or "", alarm.tenant_role or "")
+        town = names.get(alarm.tenant_role or "", "")
         click.echo(json.dumps(_fields(alarm, town)) if as_json else _line(alarm, town))
     codes = dict.fromkeys(alarm.code for alarm in found)
     if not as_json:

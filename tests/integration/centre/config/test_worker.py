@@ -1,5 +1,6 @@
 """A real worker takes messages from a broker; nothing is faked but the network between them."""
 
+import os
 import queue
 from collections.abc import Iterator
 from typing import Any
@@ -13,9 +14,10 @@ from centre.config.tasks import HEADER, StrictTask
 from centre.registry.models import Municipality
 from centre.tenancy.context import current_tenant, tenant_scope
 
-app = Celery(
-    "of_tests", broker="memory://worker", task_cls=StrictTask, set_as_current=False, backend=None
-)
+#: A broker of one's own may be named, to see that the product gets along with it.
+BROKER = os.environ.get("AMTSBRUECKE_TEST_BROKER", "memory://worker")
+
+app = Celery("of_tests", broker=BROKER, task_cls=StrictTask, set_as_current=False, backend=None)
 app.conf.update(
     task_acks_late=True, task_ignore_result=True, worker_hijack_root_logger=False, timezone="UTC"
 )

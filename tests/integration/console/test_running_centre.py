@@ -1,0 +1,451 @@
+"""A centre with all its real processes: their health, their figures, and what they never log.
+
+Its two towns write to each other over the loopback link, the same road as to everybody else.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from email.message import Message
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import grpc
+import psycopg
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from centre.kernel.ids import new_id
+from console.demo import plan as demo
+from console.demo.plan import CASEWORKER, PASSWORD, Centre, Plan, make_plan
+from console.demo.provisioning import Provisioning
+from console.demo.traffic import await_ready, fetch_directory
+from console.engines import EMBEDDED
+from console.home import CentreFolder, Home
+from console.supervisor import control
+from console.supervisor.output import Output
+from console.supervisor.supervisor import Supervisor
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[3]
+CANARY = "Kanarienvogel-4711"
+TOWNS = ("minden", "bad-oeynhausen")
+
+
+def eventually[T](look: Callable[[], T], *, what: str, within: float = 60) -> T:
+    deadline = time.monotonic() + within
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"not within {within} s: {what}"
+        time.sleep(0.05)
+    return found
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    text: str
+    headers: Message
+
+
+@dataclass(frozen=True)
+class Running:
+    """The centre, as its operator, a probe and Prometheus see it."""
+
+    home: Home
+    centre: Centre
+    supervisor: Supervisor
+
+    @property
+    def folder(self) -> CentreFolder:
+        return self.home.centre(self.centre.name)
+
+    def ask(
+        self, port: int, path: str, form: dict[str, str] | None = None, **headers: str
+    ) -> Answer:
+        """Ask one of the centre's ports, by POST if there is a form."""
+        with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+            if form is None:
+                connection.request("GET", path, headers=headers)
+            else:
+                kind = {"Content-Type": "application/x-www-form-urlencoded"}
+                connection.request("POST", path, urlencode(form), {**headers, **kind})
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.read().decode(), answer.headers)
+
+    def get(self, port: int, path: str) -> tuple[int, str]:
+        answer = self.ask(port, path)
+        return answer.status, answer.text
+
+    def figure(self, port: int, name: str, **labels: str) -> float:
+        """Return the sum of a figure's samples that carry these labels."""
+        status, text = self.get(port, "/metrics")
+        assert status == 200
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        found = [
+            float(line.rsplit(" ", 1)[1])
+            for line in text.splitlines()
+            if re.match(rf"{name}[{{ ]", line) and all(each in line for each in wanted)
+        ]
+        return sum(found) if found else -1.0
+
+    def execute(self, statement: str) -> list[tuple[Any, ...]]:
+        url = self.folder.settings()["AMTSBRUECKE_OWNER_DATABASE_URL"]
+        with psycopg.connect(url, autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    def command(self, *arguments: str, code: int = 0) -> str:
+        """Run `amtsbruecke --centre … ARGUMENTS` as the operator does."""
+        done = subprocess.run(
+            [sys.executable, "-m", "console", "--centre", self.centre.name, *arguments],
+            env=self.folder.environment(),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def send(self, count: int = 1) -> list[str]:
+        """Let the first town send requests to the second; return the messages' ids."""
+        program = (
+            "import json, sys\n"
+            "from console.roles import become\n"
+            "become('web')\n"
+            "from centre.kernel.actors import system\n"
+            "from centre.registry import selectors\n"
+            "from centre.tenancy.context import tenant_scope\n"
+            "from tenants.cases import services\n"
+            "from tenants.cases.models import CaseMessage\n"
+            "from tests.factories.requests import request\n"
+            "to = selectors.municipality(slug=sys.argv[2]).authority_id\n"
+            "with tenant_scope(selectors.municipality(slug=sys.argv[1])):\n"
+            "    drafts = [request(to=to) for _ in range(int(sys.argv[3]))]\n"
+            "    sent = services.submit_requests(drafts=drafts, by=system('tests'))\n"
+            "    ids = CaseMessage.objects.order_by('-id').values_list('id', flat=True)\n"
+            "    print(json.dumps([str(each) for each in ids[: len(drafts)]]))\n"
+        )
+        path = ":".join(map(str, (ROOT, ROOT / "platform", ROOT / "proto/gen")))
+        done = subprocess.run(
+            [sys.executable, "-c", program, *TOWNS, str(count)],
+            env={**self.folder.environment(), "PYTHONPATH": path},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        ids: list[str] = json.loads(done.stdout.splitlines()[-1])
+        return ids
+
+    def applied(self, ids: Sequence[str]) -> bool:
+        rows = self.execute("SELECT id::text FROM inbox_inboundmessage WHERE state = 'applied'")
+        return set(ids) <= {row[0] for row in rows}
+
+    def pid(self, service: str) -> int:
+        (centre,) = [
+            each
+            for each in control.ask(self.home, "status")["centres"]
+            if each["centre"] == self.centre.name
+        ]
+        (found,) = [each["pid"] for each in centre["services"] if each["name"] == service]
+        return int(found or 0)
+
+    def log(self, *names: str) -> str:
+        """Return what these processes have said; without names, all and the engines too."""
+        files = [self.folder.logs / f"{name}.log" for name in names]
+        files = files or [file for file in self.home.path.rglob("*.log*") if file.is_file()]
+        return "\n".join(file.read_text() for file in files if file.exists())
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    home = Home(tmp_path_factory.mktemp("home"))
+    whole = make_plan(21_800)
+    chosen = tuple(town for town in demo.towns() if town.slug in TOWNS)
+    assert {town.slug for town in chosen} == set(TOWNS)
+    centre = replace(whole.centres[0], towns=chosen)
+    plan = Plan(umbrella=whole.umbrella, centres=(centre,))
+    version = Provisioning(home=home, plan=plan, report=lambda _: None).run()
+    if broker := os.environ.get("AMTSBRUECKE_TEST_BROKER"):
+        folder = home.centre(centre.name)
+        named = {EMBEDDED: "postgres", "AMTSBRUECKE_BROKER_URL": broker}
+        folder.write_settings({**folder.settings(), **named})
+    with Supervisor(home, output=Output(None)) as supervisor:
+        supervisor.start([home.centre(each.name) for each in plan.all])
+        await_ready(home, plan, lambda seconds: bool(time.sleep(seconds)))
+        fetch_directory(home, plan, version)
+        yield Running(home, centre, supervisor)
+
+
+def test_a_request_crosses(running: Running) -> None:
+    ids = running.send(3)
+    eventually(lambda: running.applied(ids), what="the requests to be applied")
+
+
+SING = f"""
+CREATE OR REPLACE FUNCTION public.sing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+RAISE EXCEPTION 'invalid input: {CANARY}' USING ERRCODE = 'invalid_text_representation',
+DETAIL = 'Key (name)=({CANARY}) already exists.', HINT = '{CANARY}';
+END $$
+"""
+
+
+@contextmanager
+def singing(running: Running, table: str, what: str) -> Iterator[None]:
+    """Let each write to a table fail with an error that quotes content, as PostgreSQL does."""
+    running.execute(SING)
+    running.execute(
+        f"CREATE TRIGGER sing BEFORE {what} ON {table} FOR EACH ROW EXECUTE FUNCTION public.sing()"
+    )
+    try:
+        yield
+    finally:
+        running.execute(f"DROP TRIGGER sing ON {table}")
+
+
+@pytest.mark.parametrize(
+    ("service", "table", "what"),
+    [
+        ("gateway", "inbox_inboundmessage", "INSERT"),
+        ("dispatch", "outbox_letter", "UPDATE"),
+        ("worker", "m_bad_oeynhausen.cases_caseevent", "INSERT"),  # a handler fails
+        ("worker", "outbox_outcomeposition", "INSERT OR UPDATE"),  # a task fails
+    ],
+)
+def test_no_log_quotes_a_row(running: Running, service: str, table: str, what: str) -> None:
+    before = running.log(service).count(": 22P02")
+    with singing(running, table, what):
+        ids = running.send()
+        eventually(
+            lambda: running.log(service).count(": 22P02") > before,
+            what=f"the {service}'s complaint",
+        )
+    assert CANARY not in running.log()
+    running.command("link", "retry", running.centre.name)
+
+    def arrived() -> bool:
+        # A letter that breaks every call is set aside as poison: then an operator sends it again.
+        for dead in running.execute("SELECT message_id FROM outbox_deadletter WHERE resolution=''"):
+            running.command("deadletter", "resend", str(dead[0]))
+        return running.applied(ids)
+
+    eventually(arrived, what="nothing to be lost")
+
+
+def test_no_log_quotes_what_a_clerk_wrote(running: Running) -> None:
+    port, host = running.centre.ports.web, f"{TOWNS[0]}.{running.centre.domain}"
+    page = running.ask(port, "/anmelden/", Host=host)
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
+    assert token is not None
+    cookie = page.headers["Set-Cookie"].partition(";")[0]
+    form = {"csrfmiddlewaretoken": token[1], "login": CASEWORKER, "password": PASSWORD}
+    with singing(running, f"m_{TOWNS[0]}.django_session", "INSERT OR UPDATE"):
+        answer = running.ask(port, f"/anmelden/?q={CANARY}", form, Host=host, Cookie=cookie)
+        assert (answer.status, CANARY in answer.text) == (500, False)
+    eventually(lambda: ": 22P02" in running.log("web"), what="the web's complaint")
+    assert CANARY not in running.log()
+
+
+def test_workers_do_not_complain_about_root(running: Running) -> None:
+    assert "SecurityWarning" not in running.log("worker", "beat")
+
+
+# -- health ----------------------------------------------------------------------------------
+
+
+def doors(running: Running) -> dict[str, int]:
+    ports = running.centre.ports
+    return {
+        "web": ports.metrics_web,
+        "gateway": ports.metrics_gateway,
+        "dispatch": ports.metrics_dispatch,
+        "worker": ports.metrics_worker,
+        "pages": ports.web,
+    }
+
+
+def test_every_process_says_that_it_lives_and_can_work(running: Running) -> None:
+    for name, port in doors(running).items():
+        assert running.get(port, "/healthz") == (200, "alive\n"), name
+        eventually(lambda: running.get(port, "/readyz") == (200, "ready\n"), what=name)  # noqa: B023
+
+
+def test_a_process_without_database_lives_and_is_not_ready(running: Running) -> None:
+    (runner,) = [each for each in running.supervisor.centres if each.name == running.centre.name]
+    (database,) = [each for each in runner.services if each.name == "postgresql"]
+    database.stop()
+    for name, port in doors(running).items():
+        wanted = (503, "no database\n")
+        eventually(lambda: running.get(port, "/readyz") == wanted, what=name)  # noqa: B023
+        assert running.get(port, "/healthz")[0] == 200, name
+    assert running.figure(doors(running)["worker"], "amtsbruecke_database_up") == 0
+    database.start()
+    for name, port in doors(running).items():
+        eventually(lambda: running.get(port, "/readyz")[0] == 200, what=name)  # noqa: B023
+    ids = running.send()
+    running.command("link", "retry", running.centre.name)
+    eventually(lambda: running.applied(ids), what="a request after the pause")
+
+
+def test_the_gateway_has_the_standard_health_service(running: Running) -> None:
+    tls = running.folder.tls
+    credentials = grpc.ssl_channel_credentials(
+        *((tls / name).read_bytes() for name in ("ca.pem", "centre.key", "centre.pem"))
+    )
+    server = f"{running.centre.name}.centre.amtsbruecke.internal"
+    with grpc.secure_channel(
+        f"127.0.0.1:{running.centre.ports.gateway}",
+        credentials,
+        options=[("grpc.ssl_target_name_override", server)],
+    ) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        for service in ("", "amtsbruecke.exchange.v1beta1.LinkService"):
+            answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=10)
+            assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+# -- figures ---------------------------------------------------------------------------------
+
+
+def test_figures_of_each_link(running: Running) -> None:
+    link, ports = running.centre.name, running.centre.ports
+    stored = running.figure(ports.metrics_gateway, "amtsbruecke_gateway_messages_total", link=link)
+    running.command("link", "pause", link)
+    ids = running.send(4)
+    dispatch = ports.metrics_dispatch
+    eventually(
+        lambda: running.figure(dispatch, "amtsbruecke_dispatch_backlog", link=link) == 4,
+        what="the backlog to be counted",
+    )
+    assert running.figure(dispatch, "amtsbruecke_dispatch_oldest_seconds", link=link) > 0
+    running.command("link", "resume", link)
+    eventually(lambda: running.applied(ids), what="the requests to be applied")
+    eventually(
+        lambda: running.figure(dispatch, "amtsbruecke_dispatch_backlog", link=link) == 0,
+        what="the backlog to be empty",
+    )
+    gateway = ports.metrics_gateway
+    after = running.figure(gateway, "amtsbruecke_gateway_messages_total", link=link)
+    assert after >= max(stored, 0) + 8  # four requests and the four registrations
+    batches = running.figure(gateway, "amtsbruecke_gateway_batch_size_count", link=link)
+    messages = running.figure(gateway, "amtsbruecke_gateway_batch_size_sum", link=link)
+    assert messages >= batches > 0  # their quotient is the mean batch
+    for name in ("duplicates", "refusals"):
+        assert (
+            f"# TYPE amtsbruecke_gateway_{name}_total counter"
+            in running.get(gateway, "/metrics")[1]
+        )
+
+
+def test_figures_of_what_waits_for_a_person(running: Running) -> None:
+    worker = running.centre.ports.metrics_worker
+    for name in ("amtsbruecke_dead_letters", "amtsbruecke_outcome_debts"):
+        assert running.figure(worker, name) == 0
+    for state in ("pending", "held", "parked"):
+        assert running.figure(worker, "amtsbruecke_inbox_messages", state=state) == 0
+
+
+def test_figures_of_the_pages(running: Running) -> None:
+    port, host = running.centre.ports.web, f"{TOWNS[0]}.{running.centre.domain}"
+    eventually(lambda: running.ask(port, "/anmelden/", Host=host).status == 200, what="a page")
+    name = "amtsbruecke_web_requests_total"
+    assert running.figure(running.centre.ports.metrics_web, name, method="GET", status="200") >= 1
+
+
+def test_the_doctor_finds_nothing(running: Running) -> None:
+    said = running.command("doctor")
+    assert "problem " not in said
+    assert "no message waits for a person" in said or "alarms are open" in said
+    assert "PostgreSQL's log holds no statements" in said
+
+
+# -- what operators decide -------------------------------------------------------------------
+
+
+def town_role(running: Running, slug: str) -> str:
+    statement = f"SELECT tenant_role FROM registry_municipality WHERE slug = '{slug}'"
+    return str(running.execute(statement)[0][0])
+
+
+def test_a_parked_message_is_listed_retried_and_discarded(running: Running) -> None:
+    message = str(new_id())
+    running.execute(
+        "INSERT INTO inbox_inboundmessage (id, origin, tenant_role, link, sender, case_id,"
+        " case_sequence, kind, envelope, digest, received_at, state, due_at, reason, detail)"
+        f" VALUES ('{message}', 'nord', '{town_role(running, TOWNS[1])}', 'nord', '{new_id()}',"
+        f" '{new_id()}', 1, 'query', '{CANARY}', '', now(), 'parked', now(), 'TEST', 'as a test')"
+    )
+    listed = running.command("inbox", "list")
+    assert f"{TOWNS[1]} " in listed
+    assert f"{message} nord query parked TEST: as a test" in listed
+    assert "1 messages wait for a decision: amtsbruecke inbox list" in running.command("doctor")
+    worker = running.centre.ports.metrics_worker
+    assert running.figure(worker, "amtsbruecke_inbox_messages", state="parked") == 1
+    shown = running.command("inbox", "show", message)
+    assert "case sequence  1" in shown
+    assert CANARY not in listed + shown
+    running.command("inbox", "retry", message)
+    state = f"SELECT state, reason FROM inbox_inboundmessage WHERE id = '{message}'"
+    eventually(  # it cannot be read, and so it is parked again for its own reason
+        lambda: running.execute(state)[0] not in {("parked", "TEST"), ("pending", "")},
+        what="the second try",
+    )
+    assert running.execute(state)[0][0] == "parked"
+    refused = running.command("inbox", "discard", message, "--reason", " ", code=2)
+    assert "The reason is empty" in refused
+    running.command("inbox", "discard", message, "--reason", "a test", "--yes")
+    assert running.execute(state)[0][0] == "discarded"
+    assert "does not wait for a decision" in running.command("inbox", "retry", message, code=2)
+    assert "No message" in running.command("inbox", "show", str(new_id()), code=2)
+
+
+def test_a_dead_letter_is_cancelled_in_the_name_of_its_municipality(running: Running) -> None:
+    running.command("link", "pause", running.centre.name)
+    (letter,) = running.send()
+    running.execute(f"UPDATE outbox_letter SET lseq = 0 WHERE id = '{letter}'")
+    running.execute(
+        "INSERT INTO outbox_deadletter (id, message_id, tenant_role, link, case_id, kind, state,"
+        f" reason, died_at) SELECT '{new_id()}', id, tenant_role, link, case_id, kind, 'refused',"
+        f" 'TEST', now() FROM outbox_letter WHERE id = '{letter}'"
+    )
+    assert letter in running.command("deadletter", "list", "--tenant", TOWNS[0])
+    assert letter not in running.command("deadletter", "list", "--tenant", TOWNS[1])
+    running.command("deadletter", "cancel", letter, "--yes")
+    running.command("link", "resume", running.centre.name)
+    void = (
+        "SELECT void.id::text FROM outbox_letter AS void JOIN outbox_letter AS letter"
+        f" USING (case_id) WHERE letter.id = '{letter}' AND void.kind = 'void'"
+    )
+    ((sent,),) = running.execute(void)
+    eventually(lambda: running.applied([sent]), what="the void to take the letter's place")
+    assert "not dead" in running.command("deadletter", "cancel", letter, "--yes", code=2)
+    assert "cancelled by" in running.command("deadletter", "list", "--all")
+
+
+def test_alarms_are_listed_with_what_to_do_and_acknowledged(running: Running) -> None:
+    alarm = str(new_id())
+    running.execute(
+        "INSERT INTO outbox_alarm (id, code, link, tenant_role, detail, raised_at)"
+        f" VALUES ('{alarm}', 'SEQUENCE_REWIND', 'nord', NULL, 'as a test', now())"
+    )
+    listed = running.command("alarm", "list")
+    assert f"{alarm} SEQUENCE_REWIND nord as a test" in listed
+    assert "was its database restored?" in listed
+    assert "alarms are open: amtsbruecke alarm list" in running.command("doctor")
+    running.command("alarm", "acknowledge", alarm)
+    assert alarm not in running.command("alarm", "list")
+    assert "(seen by " in running.command("alarm", "list", "--all")
+    assert "no open alarm" in running.command("alarm", "acknowledge", alarm, code=2)
+    running.command("alarm", "acknowledge", "--all")
+    assert "There are no open alarms" in running.command("alarm", "list")
