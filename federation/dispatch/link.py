@@ -23,6 +23,7 @@ from federation.dispatch.isolation import Ending, Suspicion
 from federation.dispatch.session import Session
 from federation.dispatch.sql import Lease, LinkRow
 from federation.dispatch.tools import DATABASE_TROUBLE, Tools
+from federation.links.endings import Truthful
 from federation.links.errors import LinkError
 from federation.protocol import backoff
 from federation.protocol.errors import CallRefused
@@ -131,7 +132,7 @@ class LinkWorker:
                 f"The directory has no active centre {link!r}.", reason="CENTRE_NOT_ACTIVE"
             )
         channel = await self._tools.channels.channel(link, centre.endpoint)
-        call = link_service_pb2_grpc.LinkServiceStub(channel).Exchange()
+        call = Truthful(link_service_pb2_grpc.LinkServiceStub(channel).Exchange())
         self._session = Session(self.lease, row, call, self._tools.around)
         if self._stopping:
             self._session.end()

@@ -21,6 +21,7 @@ from federation.dispatch.errors import DispatchError, Unreachable
 from federation.dispatch.faults import from_rpc
 from federation.dispatch.sql import Lease, Upload
 from federation.dispatch.tools import DATABASE_TROUBLE, Tools
+from federation.links.endings import answer
 from federation.links.errors import LinkError
 from federation.protocol import backoff
 from federation.protocol.frames import BlobHeader
@@ -113,8 +114,9 @@ class UploadWorker:
         )
         if known.complete:
             return
-        answer = await stub.PutBlob(self._parts(upload, known.offset), timeout=_UPLOAD_TIMEOUT_S)
-        if not answer.complete:
+        parts = self._parts(upload, known.offset)
+        stored: pb.PutBlobResponse = await answer(stub.PutBlob(parts, timeout=_UPLOAD_TIMEOUT_S))
+        if not stored.complete:
             raise DispatchError("the peer took the document and does not call it complete")
 
     async def _parts(self, upload: Upload, offset: int) -> AsyncIterator[pb.PutBlobRequest]:

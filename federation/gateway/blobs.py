@@ -8,6 +8,7 @@ row and finds it where this call has left it, or the call ends.
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +34,9 @@ from federation.wire.frames import read_blob_header, read_blob_question
 _CHUNKS_AT_ONCE = 8
 #: So long a call may wait for the next data.
 _DATA_TIMEOUT_S = 60.0
+#: How much of an upload is still read after it was refused, and how long.
+_DRAIN_BYTES = 4 * limits.MIB
+_DRAIN_S = 2.0
 
 
 class BlobServicer:
@@ -58,17 +62,25 @@ class BlobServicer:
 
     async def PutBlob(self, _requests: Any, context: Context) -> pb.PutBlobResponse:  # noqa: N802
         async with admitted(self._desk, context, self._uploads) as peer:
-            parts = _parts(context)
-            first = await anext(parts, None)
-            if first is None or first.WhichOneof("part") != "header":
-                raise CallRefused(Reason.BLOB_MALFORMED, "The first part must be a header.")
-            header = read_blob_header(first.header)
-            tenant_role = self._address(peer, header.sender, header.recipient)
-            receiving = Receiving(self._desk, peer, header, tenant_role)
-            upload = await receiving.begin()
-            if not upload.complete:
-                upload = await receiving.take(parts)
+            try:
+                upload = await self._take(peer, context)
+            except CallRefused as error:
+                # A read that was given up is still pending in gRPC: no other may follow it.
+                if error.why is not Reason.DEADLINE_EXCEEDED:
+                    await _drain(context)
+                raise
             return pb.PutBlobResponse(offset=upload.received, complete=upload.complete)
+
+    async def _take(self, peer: Peer, context: Context) -> Upload:
+        parts = _parts(context)
+        first = await anext(parts, None)
+        if first is None or first.WhichOneof("part") != "header":
+            raise CallRefused(Reason.BLOB_MALFORMED, "The first part must be a header.")
+        header = read_blob_header(first.header)
+        tenant_role = self._address(peer, header.sender, header.recipient)
+        receiving = Receiving(self._desk, peer, header, tenant_role)
+        upload = await receiving.begin()
+        return upload if upload.complete else await receiving.take(parts)
 
     def _address(self, peer: Peer, sender: UUID, recipient: UUID) -> str:
         """Return whose blob it is; raise `CallRefused` unless this peer may put it there."""
@@ -215,3 +227,15 @@ async def _parts(context: Context) -> AsyncIterator[pb.PutBlobRequest]:
         if part is grpc.aio.EOF:
             return
         yield expect(part, pb.PutBlobRequest)
+
+
+async def _drain(context: Context) -> None:
+    """Read and forget what a refused peer has under way, up to a limit.
+
+    Most clients of gRPC, in the middle of a write, find the call over before they find out why.
+    """
+    left = _DRAIN_BYTES
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DRAIN_S):
+            while left > 0 and (part := await context.read()) is not grpc.aio.EOF:
+                left -= part.ByteSize() if isinstance(part, pb.PutBlobRequest) else limits.MIB

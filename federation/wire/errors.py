@@ -23,6 +23,10 @@ DOMAIN: Final = "amtsbruecke.exchange"
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 _MAX_DELAY_S: Final = 3600.0
 
+#: The words of gRPC for a write that failed because the call was over. Why it was, they do not say:
+#: nothing that the frame has done.
+STATUS_LOST: Final = "Internal error from Core"
+
 #: What a bare status of the transport means.
 _BARE: Final = {
     grpc.StatusCode.UNAVAILABLE: Reason.UNAVAILABLE,
@@ -79,6 +83,8 @@ def from_rpc_error(error: grpc.RpcError) -> Failure:
     """Return what a failed call means. Takes errors of both the blocking and the asyncio API."""
     code: grpc.StatusCode = error.code()
     message: str = error.details() or ""
+    if message == STATUS_LOST:
+        code = grpc.StatusCode.UNAVAILABLE
     status = _read_status(error.trailing_metadata() or ())
     info, delay = _read_details(status)
     reason: Reason | str = _BARE.get(code, Reason.INTERNAL)
