@@ -9,6 +9,7 @@ content; what it cannot prove it says.
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -150,6 +151,21 @@ def write(bundle: Bundle) -> bytes:
     return target.getvalue()
 
 
+#: What zipfile and our own reading raise at a file that was damaged or made by somebody else.
+_UNREADABLE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,  # "encrypted", and NotImplementedError
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+)
+
+
 def read(file: bytes) -> Bundle:
     """Read a file strictly and within limits; raise `EvidenceInvalid`."""
     try:
@@ -157,7 +173,7 @@ def read(file: bytes) -> Bundle:
             if sum(info.file_size for info in archive.infolist()) > MAX_FILE:
                 raise EvidenceInvalid("The file would unpack to more than is sensible.")
             return _read(archive)
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, NotImplementedError) as error:
+    except _UNREADABLE as error:
         raise EvidenceInvalid(f"The file is no evidence: {error}") from error
 
 
