@@ -115,7 +115,7 @@ def _sentence(state: DeliveryState, way: Delivery | None) -> str:
         return _("Liegt im Postausgang.")
     if state == DeliveryState.RELAYED:
         said = {"centre": _name(way.link), "moment": _moment(way.relayed_at)}
-        return _("Vom Rechenzentrum des Empfängers (%(centre)s) quittiert: %(moment)s.") % said
+        return _("%(centre)s hat den Empfang quittiert: %(moment)s.") % said
     if way.failing_since and way.reason not in _OURS:
         return _out_of_reach(way)
     if state == DeliveryState.WAITING:
