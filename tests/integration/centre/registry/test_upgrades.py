@@ -1,9 +1,14 @@
 """Many schemas come to the next version: fast, proven, whoever is in the way, whatever breaks."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -250,6 +255,32 @@ def test_killed_in_the_middle_it_goes_on(
     assert [row.municipality.slug for row in upgrades.reports()] == ["alpha"]
     assert _outcomes(_upgrade()) == {"beta": "migrated", "gamma": "replayed"}
     assert _definitions("alpha") == _definitions("gamma")
+
+
+def test_killed_without_a_word_it_goes_on(
+    owner: None, dsn: Callable[[str], str], tmp_path: Path, next_version: NextVersion
+) -> None:
+    next_version(PLAIN)
+    program = """if True:
+        import os, signal
+        from console.roles import become
+        become("owner")
+        from centre.registry import upgrades
+
+        def report(result):
+            if result.schema.slug == "beta":
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        upgrades.upgrade(report=report)
+    """
+    environment = {"AMTSBRUECKE_OWNER_DATABASE_URL": dsn("owner"), "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | environment, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert _pending() == ["gamma"]
+    assert _outcomes(_upgrade()) == {"gamma": "migrated"}
+    assert _definitions("alpha") == _definitions("beta") == _definitions("gamma")
 
 
 def test_long_transaction_delays_only_its_own_town_and_not_for_ever(
