@@ -10,7 +10,7 @@ no writer can leave the chain; this module computes it again to check.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -40,24 +40,39 @@ class Entry:
     detail: Mapping[str, str]
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
 def body(entry: Entry, at: datetime) -> str:
     """Return the canonical text of an entry: JSON, keys sorted, no blanks, UTF-8."""
-    content = {
-        "event": entry.event.value,
-        "at": at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "actor": {
-            "kind": entry.by.kind.value,
-            "id": _storable(entry.by.id),
-            "name": _storable(entry.by.name),
-        },
-        "subject": _storable(entry.subject)[:SUBJECT_MAX_LENGTH],
-        "detail": {_storable(key): _storable(value) for key, value in entry.detail.items()},
-    }
-    return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return bodies([entry], at)[0]
+
+
+def bodies(entries: Iterable[Entry], at: datetime) -> list[str]:
+    """Return the texts of entries of one moment."""
+    moment = at.astimezone(UTC).isoformat(timespec="microseconds")
+    return [
+        _JSON.encode(
+            {
+                "event": entry.event.value,
+                "at": moment,
+                "actor": {
+                    "kind": entry.by.kind.value,
+                    "id": _storable(entry.by.id),
+                    "name": _storable(entry.by.name),
+                },
+                "subject": _storable(entry.subject)[:SUBJECT_MAX_LENGTH],
+                "detail": {_storable(key): _storable(text) for key, text in entry.detail.items()},
+            }
+        )
+        for entry in entries
+    ]
 
 
 def _storable(text: str) -> str:
     """Replace what PostgreSQL's text cannot hold, so that odd input never stops the trail."""
+    if text.isascii() and "\0" not in text:
+        return text
     return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 

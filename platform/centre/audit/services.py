@@ -8,12 +8,13 @@ from centre.audit import chain
 from centre.audit.chain import Entry
 from centre.kernel import clock
 from centre.kernel.errors import AmtsbrueckeError
+from centre.tenancy import binary
 from centre.tenancy.context import current_tenant
 
 # The trigger takes the lock of the chain and numbers the rows in the order in which they come.
 _APPEND = """
     INSERT INTO audit_auditevent (tenant_role, body)
-    SELECT %s, body FROM unnest(%s::text[]) WITH ORDINALITY AS given(body, position)
+    SELECT %b, body FROM unnest(%b::text[]) WITH ORDINALITY AS given(body, position)
     ORDER BY position
 """
 
@@ -42,6 +43,5 @@ def record(*, events: Sequence[Entry]) -> None:
         return
     tenant = current_tenant()
     at = clock.now()
-    bodies = [chain.body(entry, at) for entry in events]
-    with connection.cursor() as cursor:
-        cursor.execute(_APPEND, [tenant.role if tenant else chain.CENTRE, bodies])
+    bodies = chain.bodies(events, at)
+    binary.run(_APPEND, [tenant.role if tenant else chain.CENTRE, bodies])
