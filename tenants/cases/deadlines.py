@@ -6,6 +6,7 @@ Working days leave out weekends and the holidays of all Länder.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -62,8 +63,13 @@ def due_at(side: Side, state: State, *, since: datetime) -> datetime | None:
         return None
     if not deadline.working_days:
         return since + timedelta(days=deadline.amount)
-    day = since.astimezone(_HERE).date()
-    for _ in range(deadline.amount):
+    return _end_of_working_days(since.astimezone(_HERE).date(), deadline.amount)
+
+
+@lru_cache(maxsize=64)
+def _end_of_working_days(day: date, amount: int) -> datetime:
+    """Return the end of the working day that lies `amount` of them after a day."""
+    for _ in range(amount):
         day += timedelta(days=1)
         while not is_working_day(day):
             day += timedelta(days=1)
@@ -75,6 +81,7 @@ def is_working_day(day: date) -> bool:
     return day.weekday() < _SATURDAY and day not in _holidays(day.year)
 
 
+@cache
 def _holidays(year: int) -> frozenset[date]:
     easter = _easter(year)
     movable = (easter + timedelta(days=days) for days in (-2, 1, 39, 50))

@@ -14,15 +14,16 @@ so one mapping by the types of the fields serves all:
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
+from functools import cached_property
+from operator import attrgetter
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from amtsbruecke.exchange.v1beta1 import casework_pb2 as pb
 from google.protobuf.message import DecodeError, Message
-from google.protobuf.unknown_fields import UnknownFieldSet
 
 from centre.kernel.errors import AmtsbrueckeError
 from tenants.cases import payloads
@@ -62,19 +63,36 @@ def read(kind: Kind, schema_version: int, content: bytes) -> Payload:
 
 def write_record(record: Any) -> bytes:
     """Return the bytes of one record, for storing it."""
-    message = _message(type(record))
-    _fill(message, record)
+    form = _form(type(record))
+    message = form.message()
+    form.fill(message, record)
     return message.SerializeToString(deterministic=True)
 
 
 def read_record[R](kind: type[R], content: bytes) -> R:
     """Return a record from bytes; raise `PayloadInvalid`."""
-    message = _message(kind)
+    form = _form(kind)
+    record: R = form.record(_parsed(form, content))
+    return record
+
+
+def request_record(content: bytes) -> bytes:
+    """Return the record of a request, for storing it, from a message that `read` has accepted."""
+    message = pb.AssistanceRequest.FromString(content)
+    return message.request.SerializeToString(deterministic=True)
+
+
+def _parsed(form: "_Form", content: bytes) -> Message:
+    message = form.message()
     try:
         message.ParseFromString(content)
     except DecodeError as error:
         raise PayloadInvalid("The content cannot be read.") from error
-    return _record(kind, message)
+    size = message.ByteSize()
+    message.DiscardUnknownFields()  # at every depth
+    if message.ByteSize() != size:
+        raise PayloadInvalid(f"{form.kind.__name__} has fields that are not known here.")
+    return message
 
 
 _TYPES = {kind: record for record, kind in payloads.KINDS.items()}
@@ -86,49 +104,73 @@ def _check_attachment(document: payloads.Attachment) -> None:
         raise PayloadInvalid("An attachment is described wrongly.")
 
 
-def _message(kind: type[Any]) -> Message:
-    made: Message = getattr(pb, _MESSAGES.get(kind, kind.__name__))()
-    return made
+class _Form:
+    """How a class of records is carried. Looked up once; each field has its reader and writer."""
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Field:
-    """How one field is carried: what it is, whether None is possible, whether there are many."""
-
-    name: str
-    type: type[Any]
-    optional: bool
-    many: bool
-
-    @property
-    def is_record(self) -> bool:
-        return dataclasses.is_dataclass(self.type)
-
-
-def _fields(kind: type[Any]) -> tuple[_Field, ...]:
-    if kind not in _known_fields:
+    def __init__(self, kind: type[Any]) -> None:
+        self.kind = kind
+        self.message: type[Message] = getattr(pb, _MESSAGES.get(kind, kind.__name__))
         hints = get_type_hints(kind)
-        _known_fields[kind] = tuple(
-            _field(each.name, hints[each.name]) for each in dataclasses.fields(kind)
-        )
-    return _known_fields[kind]
+        names = [field.name for field in dataclasses.fields(kind)]
+        # Most fields are read as they are, in one go.
+        self._texts = _Getter([name for name in names if hints[name] is str])
+        self._plain = _Getter([name for name in names if hints[name] in {int, bool, bytes}])
+        ready = {*self._texts.names, *self._plain.names}
+        self._readers = [(name, _reader(name, hints[name])) for name in names if name not in ready]
+        self._writers = [(name, _writer(name, hints[name])) for name in names]
+
+    @cached_property
+    def nothing(self) -> Any:
+        """What a message without any field says."""
+        return self.record(self.message())
+
+    def record(self, message: Message) -> Any:
+        values = self._texts(message)
+        if "\0" in "".join(values.values()):
+            [name, *_] = [name for name, text in values.items() if "\0" in text]
+            raise PayloadInvalid(f"{name} holds something else than it should.")
+        values |= self._plain(message)
+        name = ""
+        try:
+            for name, read in self._readers:
+                values[name] = read(message)
+        except ValueError as error:
+            raise PayloadInvalid(f"{name} holds something else than it should.") from error
+        return self.kind(**values)
+
+    def fill(self, message: Message, record: Any) -> None:
+        for name, write in self._writers:
+            value = getattr(record, name)
+            if value is not None:
+                write(message, value)
 
 
-_known_fields: dict[type[Any], tuple[_Field, ...]] = {}
+class _Getter:
+    """Reads some fields of a message at once."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        # With fewer than two names, `attrgetter` would return something else than a tuple.
+        self._get = attrgetter(*names) if len(names) > 1 else None
+
+    def __call__(self, message: Message) -> dict[str, Any]:
+        if self._get is None:
+            return {name: getattr(message, name) for name in self.names}
+        return dict(zip(self.names, self._get(message), strict=True))
 
 
-def _field(name: str, hint: Any) -> _Field:
-    if get_origin(hint) is tuple:
-        return _Field(name, get_args(hint)[0], optional=False, many=True)
-    if isinstance(hint, UnionType):
-        return _Field(name, get_args(hint)[0], optional=True, many=False)
-    return _Field(name, hint, optional=False, many=False)
+_forms: dict[Any, _Form] = {}
 
 
-_TO_WIRE: dict[type[Any], Callable[[Any], Any]] = {
-    date: date.isoformat,
-    UUID: lambda value: value.bytes,
-}
+def _form(kind: Any) -> _Form:
+    form = _forms.get(kind)
+    if form is None:
+        form = _forms[kind] = _Form(kind)
+    return form
+
+
+type _Reader = Callable[[Message], Any]
+type _Writer = Callable[[Message, Any], None]
 
 
 def _day(text: str) -> date:
@@ -144,55 +186,82 @@ def _text(text: str) -> str:
     return text
 
 
-_FROM_WIRE: dict[type[Any], Callable[[Any], Any]] = {
-    date: _day,
-    UUID: lambda value: UUID(bytes=value),
-    str: _text,
-}
+def _id(raw: bytes) -> UUID:
+    return UUID(bytes=raw)
 
 
-def _fill(message: Message, record: Any) -> None:
-    for each in _fields(type(record)):
-        value = getattr(record, each.name)
-        if value is None:
-            continue
-        if each.is_record:
-            for item in value if each.many else ():
-                _fill(getattr(message, each.name).add(), item)
-            if not each.many:
-                target = getattr(message, each.name)
-                target.SetInParent()
-                _fill(target, value)
-            continue
-        to_wire = _TO_WIRE.get(each.type, lambda given: given)
-        if each.many:
-            getattr(message, each.name).extend(to_wire(item) for item in value)
+_FROM_WIRE: dict[type[Any], Callable[[Any], Any]] = {date: _day, UUID: _id, str: _text}
+_TO_WIRE: dict[type[Any], Callable[[Any], Any]] = {date: date.isoformat, UUID: attrgetter("bytes")}
+
+
+def _reader(name: str, hint: Any) -> _Reader:
+    raw: _Reader = attrgetter(name)
+    if get_origin(hint) is tuple:
+        return _reader_of_many(name, get_args(hint)[0])
+    if isinstance(hint, UnionType):
+        return _reader_of_optional(name, get_args(hint)[0])
+    if dataclasses.is_dataclass(hint):
+        return _reader_of_record(raw, _form(hint))
+    if from_wire := _FROM_WIRE.get(hint):
+        return lambda message: from_wire(raw(message))
+    return raw
+
+
+def _reader_of_record(raw: _Reader, form: _Form) -> _Reader:
+    def read(message: Message) -> Any:
+        inner = raw(message)
+        return form.record(inner) if inner.ByteSize() else form.nothing
+
+    return read
+
+
+def _reader_of_many(name: str, kind: type[Any]) -> _Reader:
+    single = _form(kind).record if dataclasses.is_dataclass(kind) else _FROM_WIRE.get(kind)
+
+    def read(message: Message) -> tuple[Any, ...]:
+        items = getattr(message, name)
+        if len(items) > _MAX_ITEMS:
+            raise PayloadInvalid(f"{name} has too many items.")
+        return tuple(map(single, items)) if single else tuple(items)
+
+    return read
+
+
+def _reader_of_optional(name: str, kind: type[Any]) -> _Reader:
+    raw, from_wire = attrgetter(name), _FROM_WIRE.get(kind, lambda value: value)
+    if kind is UUID:
+        return lambda message: from_wire(value) if (value := raw(message)) else None
+    return lambda message: from_wire(raw(message)) if message.HasField(name) else None
+
+
+def _writer(name: str, hint: Any) -> _Writer:
+    if get_origin(hint) is tuple:
+        return _writer_of_many(name, get_args(hint)[0])
+    kind = get_args(hint)[0] if isinstance(hint, UnionType) else hint
+    if dataclasses.is_dataclass(kind):
+        form = _form(kind)
+
+        def write(message: Message, value: Any) -> None:
+            target = getattr(message, name)
+            target.SetInParent()
+            form.fill(target, value)
+
+        return write
+    if to_wire := _TO_WIRE.get(kind):
+        return lambda message, value: setattr(message, name, to_wire(value))
+    return lambda message, value: setattr(message, name, value)
+
+
+def _writer_of_many(name: str, kind: type[Any]) -> _Writer:
+    form = _form(kind) if dataclasses.is_dataclass(kind) else None
+    to_wire = _TO_WIRE.get(kind, lambda value: value)
+
+    def write(message: Message, value: Any) -> None:
+        target = getattr(message, name)
+        if form is None:
+            target.extend(map(to_wire, value))
         else:
-            setattr(message, each.name, to_wire(value))
+            for item in value:
+                form.fill(target.add(), item)
 
-
-def _record[R](kind: type[R], message: Message) -> R:
-    if len(UnknownFieldSet(message)):
-        raise PayloadInvalid(f"{kind.__name__} has fields that are not known here.")
-    return kind(**{each.name: _value(each, message) for each in _fields(kind)})
-
-
-def _value(each: _Field, message: Message) -> Any:
-    raw = getattr(message, each.name)
-    if each.many:
-        if len(raw) > _MAX_ITEMS:
-            raise PayloadInvalid(f"{each.name} has too many items.")
-        return tuple(_single(each, item) for item in raw)
-    if each.optional and (not raw if each.type is UUID else not message.HasField(each.name)):
-        return None
-    return _single(each, raw)
-
-
-def _single(each: _Field, raw: Any) -> Any:
-    if each.is_record:
-        return _record(each.type, raw)
-    from_wire = _FROM_WIRE.get(each.type)
-    try:
-        return from_wire(raw) if from_wire else raw
-    except ValueError as error:
-        raise PayloadInvalid(f"{each.name} holds something else than it should.") from error
+    return write
