@@ -12,14 +12,18 @@ from federation.protocol.messages import InboundMessage, MessageKind
 
 
 class Handler(Protocol):
-    """Gives a message its effect, in the tenant's scope and inside the inbox's transaction.
+    """Gives messages their effect, in the tenant's scope and inside the inbox's transaction.
 
-    Returns what the trail shall say of it: the trail's lock comes last in a transaction, and many
-    handlers share one. Raises `MessageUnprocessable` if the message can never have an effect; every
-    other error means "try later".
+    Gets messages of one tenant, of all kinds that settings name it for, in the order in which they
+    shall take effect. All or none: raises `MessageUnprocessable` if one of them can never have an
+    effect; every other error means "try later". The caller then cuts the batch into smaller ones,
+    down to one message; how it was cut must make no difference to the effects.
+
+    Returns what the trail shall say: the trail's lock comes last in a transaction, and many
+    handlers share one.
     """
 
-    def __call__(self, *, message: InboundMessage) -> Sequence[Entry]: ...
+    def __call__(self, *, messages: Sequence[InboundMessage]) -> Sequence[Entry]: ...
 
 
 @cache

@@ -10,7 +10,7 @@ from centre.kernel.errors import AmtsbrueckeError
 from centre.kernel.ids import new_id
 from centre.keys import keystore
 from centre.keys.errors import KeyUnknown, SealBroken
-from federation.inbox.models import InboundMessage as Row
+from federation.inbox.claims import Claimed
 from federation.outbox import services as outbox
 from federation.protocol import limits
 from federation.protocol.errors import ItemRefused, MessageUnprocessable
@@ -24,11 +24,11 @@ _FAILURE_LIFETIME = timedelta(days=30)
 log = structlog.get_logger(__name__)
 
 
-def open_letter(row: Row) -> InboundMessage:
+def open_letter(row: Claimed) -> InboundMessage:
     """Open the seal with a key of the current tenant; raise `MessageUnprocessable` if none fits."""
     try:
         # The gateway has verified the signature over these bytes before it stored them.
-        envelope = read_outer(bytes(row.envelope)).read()
+        envelope = read_outer(row.envelope).read()
         payload = open_payload(envelope, key=keystore.seal_private_key(envelope.seal_kid))
     except (ItemRefused, KeyUnknown, SealBroken) as error:
         raise MessageUnprocessable(error.reason, error.message) from error
@@ -49,7 +49,7 @@ def open_letter(row: Row) -> InboundMessage:
     )
 
 
-def answer_with_failure(row: Row, *, reason: str, text: str) -> None:
+def answer_with_failure(row: Claimed, *, reason: str, text: str) -> None:
     """Tell the sender that its message can have no effect here. Nobody answers such an answer.
 
     If the sender can no longer be written to, the alarm of the parked message has to do.

@@ -2,8 +2,9 @@
 
 For each tenant a worker takes an advisory lock for one transaction, opens the seals of a batch,
 calls the handlers and marks the rows, all in that transaction: an effect and its mark are never
-apart. If anything in the batch fails, the transaction is rolled back and the same messages are
-tried one by one, each in a transaction of its own, so that one bad message costs only itself:
+apart. What costs a statement costs it once for a batch. If anything in it fails, the transaction is
+rolled back and the same messages are tried in halves, and halves of these, each in a transaction of
+its own, until what fails stands alone. So one bad message costs only itself:
 
 - `MessageUnprocessable` (nothing will ever change about it): the row is parked, an alarm raised
   and the sender told by a `processing_failure`.
@@ -11,32 +12,60 @@ tried one by one, each in a transaction of its own, so that one bad message cost
   an alarm, for an operator, when it has failed too often.
 
 Two workers never apply one tenant's messages at the same time; each skips what the other holds.
+Tenants take turns, a batch each, and a task goes on where the last one of its process has ended.
 """
 
 import random
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from itertools import groupby
+from typing import Final
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 
 from centre.audit import services as audit
 from centre.audit.chain import Entry
 from centre.kernel.errors import AmtsbrueckeError
 from centre.registry import selectors as registry
-from centre.tenancy.context import TenantIdentity, require_tenant, tenant_scope
-from federation.inbox import letters, ordering, selectors, states
-from federation.inbox.handlers import handlers
-from federation.inbox.models import InboundMessage
+from centre.tenancy.context import TenantIdentity, tenant_scope
+from federation.inbox import claims, letters, locks, ordering, selectors, states
+from federation.inbox.claims import Claimed, Key
+from federation.inbox.handlers import Handler, handlers
 from federation.protocol.errors import MessageUnprocessable
+from federation.protocol.messages import InboundMessage
 
-BATCH_SIZE = 64
+BATCH_SIZE = 128
 #: After so many failures in a row a person has to look.
 MAX_ATTEMPTS = 12
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 2, 3600
+#: A turn ends then even if the search for bad messages has not.
+_TURN_S: Final = 2.0
 
 log = structlog.get_logger(__name__)
+
+
+class _Turns:
+    """Whose turn it is: tenants in the order of their names, round and round.
+
+    A task seldom gets through all tenants of a large backlog. If each began at the same place, or
+    at any, some tenant could wait much longer than a round.
+    """
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def order(self, tenants: Sequence[TenantIdentity]) -> list[TenantIdentity]:
+        """Return the tenants, those after the last one that had its turn first."""
+        return sorted(tenants, key=lambda tenant: (tenant.role <= self._last, tenant.role))
+
+    def had(self, tenant: TenantIdentity) -> None:
+        self._last = tenant.role
+
+
+_turns = _Turns()
 
 
 def apply_due_messages(*, budget: timedelta) -> bool:
@@ -49,6 +78,7 @@ def apply_due_messages(*, budget: timedelta) -> bool:
         progress = 0
         for tenant in tenants:
             progress += apply_batch(tenant)
+            _turns.had(tenant)
             if time.monotonic() > deadline:
                 return True
         if not progress:
@@ -61,112 +91,99 @@ def apply_batch(tenant: TenantIdentity) -> int:
     with tenant_scope(tenant):
         try:
             return _apply_together()
-        except Exception as error:  # noqa: BLE001 -- whatever a handler raises is dealt with singly
+        except Exception as error:  # noqa: BLE001 -- whatever a handler raises is dealt with below
             log.warning("batch not applied", tenant=tenant.slug, error=type(error).__name__)
-        return _apply_singly()
+        return _apply_in_parts()
 
 
 def _due_tenants() -> list[TenantIdentity]:
     roles = set(selectors.tenants_with_due_messages())
-    tenants = [each.identity for each in registry.active().filter(tenant_role__in=roles)]
-    # Several workers start at different places and so rarely meet.
-    random.shuffle(tenants)
-    return tenants
+    return _turns.order([each.identity for each in registry.active().filter(tenant_role__in=roles)])
 
 
 def _apply_together() -> int:
     with transaction.atomic():
-        if not _lock_tenant():
+        if not locks.try_lock():
             return 0
-        rows = list(selectors.due(limit=BATCH_SIZE))
-        if not rows:
-            return 0
-        return _apply(rows)
+        rows = claims.due(limit=BATCH_SIZE)
+        if rows:
+            followers = claims.held({row.case_id for row in rows}, limit=BATCH_SIZE)
+            _apply(rows, followers)
+        return len(rows)
 
 
-def _apply_singly() -> int:
-    """Apply the same messages each by itself; return how many were decided."""
-    decided = 0
-    rows = list(selectors.due(limit=BATCH_SIZE).defer("envelope"))
-    keys: list[states.Key] = [row.pk for row in _in_order(rows)]
-    for key in keys:
+def _apply_in_parts() -> int:
+    """Apply the same messages in ever smaller parts; return how many were decided.
+
+    Nothing that waited for one of them is taken along: it becomes due by itself, and nobody else
+    is blamed for it.
+    """
+    decided, until = 0, time.monotonic() + _TURN_S
+    parts = deque(_halves(claims.due_keys(limit=BATCH_SIZE)))
+    while parts and (not decided or time.monotonic() < until):
+        part = parts.popleft()
         try:
             with transaction.atomic():
-                if not _lock_tenant():
+                if not locks.try_lock():
                     return decided
-                row = states.pending(key)
-                if row is not None:
-                    _apply([row])
-        except MessageUnprocessable as error:
-            _settle_failure(key, error, final=True)
+                _apply(claims.still_due(part))
         except Exception as error:
-            log.exception("message not applied", message_id=str(key[0]))
-            _settle_failure(key, error, final=False)
-        decided += 1
+            if len(part) > 1:
+                parts.extendleft(reversed(_halves(part)))
+                continue
+            if not isinstance(error, MessageUnprocessable):
+                log.exception("message not applied", message_id=str(part[0][0]))
+            _settle_failure(part[0], error)
+        decided += len(part)
     return decided
 
 
-def _in_order(rows: Sequence[InboundMessage]) -> list[InboundMessage]:
-    return sorted(rows, key=lambda row: (row.due_at, row.case_id, row.case_sequence))
+def _halves(keys: Sequence[Key]) -> list[Sequence[Key]]:
+    middle = (len(keys) + 1) // 2
+    return [part for part in (keys[:middle], keys[middle:]) if part]
 
 
-def _apply(rows: Sequence[InboundMessage]) -> int:
-    """Give each of `rows` that may go now its effect, and mark all of them.
-
-    Takes along messages that waited for one of these. Raises what a handler raises.
-    """
-    cases = {row.case_id for row in rows}
-    followers = list(selectors.held(cases, limit=BATCH_SIZE))
-    plan = ordering.plan([*rows, *followers], positions=selectors.positions(cases))
+def _apply(rows: Sequence[Claimed], followers: Sequence[Claimed] = ()) -> None:
+    """Give each of these that may go now its effect, and mark all. Raises what a handler raises."""
+    positions = selectors.positions({row.case_id for row in rows})
+    plan = ordering.plan([*rows, *followers], positions=positions)
     for row in plan.repeated:
-        raise_for_repeat(row)
-    table = handlers()
+        raise MessageUnprocessable(
+            "CASE_SEQUENCE_REUSED", f"Another message already had number {row.case_sequence}."
+        )
     entries: list[Entry] = []
-    for row in plan.ready:
-        message = letters.open_letter(row)
-        entries += table[message.kind](message=message)
+    for handler, messages in _by_handler(plan.ready):
+        entries += handler(messages=messages)
     states.mark_applied(plan.ready, positions=plan.positions)
     states.mark_held(plan.held)
     audit.record(events=entries)
-    return len(rows)
 
 
-def raise_for_repeat(row: InboundMessage) -> None:
-    """Raise `MessageUnprocessable` for a message whose number another one has had."""
-    raise MessageUnprocessable(
-        "CASE_SEQUENCE_REUSED", f"Another message already had number {row.case_sequence}."
-    )
+def _by_handler(rows: Sequence[Claimed]) -> Iterator[tuple[Handler, list[InboundMessage]]]:
+    """Open letters, and join those that follow each other to the same handler."""
+    table = handlers()
+    messages = (letters.open_letter(row) for row in rows)
+    for handler, joined in groupby(messages, key=lambda message: table[message.kind]):
+        yield handler, list(joined)
 
 
-def _settle_failure(key: states.Key, error: Exception, *, final: bool) -> None:
+def _settle_failure(key: Key, error: Exception) -> None:
     """Park a message or set its next try, unless another worker has dealt with it by now."""
     with transaction.atomic():
-        if not _lock_tenant():
+        if not locks.try_lock():
             return
-        row = states.pending(key)
-        if row is None:
-            return
-        reason = error.reason if isinstance(error, AmtsbrueckeError) else type(error).__name__
-        words = error.message if isinstance(error, AmtsbrueckeError) else "see the worker's log"
-        if final:
-            states.park(row, reason=reason, detail=words)
-            letters.answer_with_failure(row, reason=reason, text=words)
-        elif row.attempts + 1 >= MAX_ATTEMPTS:
-            states.park(row, reason=reason, detail=words)
-        else:
-            states.postpone(row, reason=reason, detail=words, delay=_delay(row.attempts))
+        for row in claims.still_due([key]):
+            reason = error.reason if isinstance(error, AmtsbrueckeError) else type(error).__name__
+            words = error.message if isinstance(error, AmtsbrueckeError) else "see the worker's log"
+            if isinstance(error, MessageUnprocessable):
+                states.park(row, reason=reason, detail=words)
+                letters.answer_with_failure(row, reason=reason, text=words)
+            elif row.attempts + 1 >= MAX_ATTEMPTS:
+                states.park(row, reason=reason, detail=words)
+            else:
+                states.postpone(row, reason=reason, detail=words, delay=_delay(row.attempts))
 
 
 def _delay(attempts: int) -> timedelta:
     longest = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2**attempts)
     return timedelta(seconds=random.uniform(longest / 2, longest))  # noqa: S311 -- jitter
-
-
-def _lock_tenant() -> bool:
-    """Take the tenant's inbox for this transaction; False if another worker has it."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))",
-            [f"inbox:{require_tenant().role}"],
-        )
-        return bool(cursor.fetchone()[0])

@@ -13,8 +13,9 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from centre.kernel import clock
+from centre.tenancy import binary
 from centre.tenancy.context import require_tenant
-from federation.inbox.models import CasePosition, InboundMessage, InboundState, IssuedReceipt
+from federation.inbox.models import InboundMessage, InboundState, IssuedReceipt
 from federation.inbox.ordering import Thread
 
 # One index probe for each tenant that has something pending, however many rows it has.
@@ -81,24 +82,14 @@ def tenants_with_waiting_messages(*, states: Collection[InboundState]) -> list[s
     return list(found.values_list("tenant_role", flat=True).distinct().order_by("tenant_role"))
 
 
-def due(*, limit: int) -> QuerySet[InboundMessage]:
-    """Return the messages that may be tried now, longest due first."""
-    return InboundMessage.objects.filter(
-        tenant_role=require_tenant().role, state=InboundState.PENDING, due_at__lte=clock.now()
-    ).order_by("due_at", "lseq", "id")[:limit]
-
-
-def held(cases: Collection[UUID], *, limit: int) -> QuerySet[InboundMessage]:
-    """Return messages of these cases that wait for an earlier one, lowest number first."""
-    return InboundMessage.objects.filter(
-        tenant_role=require_tenant().role, state=InboundState.HELD, case_id__in=cases
-    ).order_by("case_sequence")[:limit]
-
-
 def positions(cases: Collection[UUID]) -> dict[Thread, int]:
     """Return the next number of each thread of these cases that has begun."""
-    found = CasePosition.objects.filter(tenant_role=require_tenant().role, case_id__in=cases)
-    return {(each.case_id, each.sender): each.next_sequence for each in found}
+    rows = binary.run(
+        "SELECT case_id, sender, next_sequence FROM inbox_caseposition"
+        " WHERE tenant_role = %(role)b AND case_id = ANY(%(cases)b)",
+        {"role": require_tenant().role, "cases": list(cases)},
+    )
+    return {(case_id, sender): number for case_id, sender, number in rows}
 
 
 def issued_receipt(message_id: UUID) -> IssuedProof | None:

@@ -9,7 +9,7 @@ from centre.audit.chain import Entry
 from centre.audit.events import AuditEvent
 from centre.kernel.actors import Actor
 from centre.kernel.errors import AmtsbrueckeError
-from federation.inbox import selectors, states
+from federation.inbox import locks, selectors, states
 from federation.inbox.models import InboundMessage, InboundState
 from federation.inbox.ordering import FIRST_SEQUENCE
 
@@ -39,15 +39,15 @@ def discard(*, origin: str, message_id: UUID, why: str, by: Actor) -> None:
     thread = (row.case_id, row.sender)
     reached = selectors.positions([row.case_id]).get(thread, FIRST_SEQUENCE)
     if row.case_sequence == reached:
-        states.advance(thread, reached + 1)
+        states.advance({thread: reached + 1})
     _record(AuditEvent.INBOX_MESSAGE_DISCARDED, row, by, {"reason": row.reason, "why": why[:200]})
 
 
 def _parked(origin: str, message_id: UUID) -> InboundMessage:
+    locks.lock()
     row = (
         InboundMessage.objects.filter(pk=(message_id, origin), state=InboundState.PARKED)
         .defer("envelope")
-        .select_for_update(of=("self",))
         .first()
     )
     if row is None:

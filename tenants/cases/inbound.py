@@ -1,41 +1,74 @@
 """What messages of the other authority do to a case.
 
-Handlers run in the tenant's scope inside the inbox's transaction, many in one. They return what
-belongs into the trail, and the caller records it last. Each may run twice for one message: the log
-knows what has had its effect.
+`on_messages` runs in the tenant's scope inside the inbox's transaction. It reads with a few
+statements what a batch is about, works in memory, message after message, and writes everything at
+the end; how messages are cut into batches makes no difference. It returns what belongs into the
+trail, and the caller records it last. A message may come twice: the log knows what has had its
+effect.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
+from uuid import UUID
 
 from centre.audit.chain import Entry
 from centre.audit.events import AuditEvent
-from federation.protocol.errors import MessageUnprocessable
-from federation.protocol.messages import InboundMessage
+from centre.kernel.actors import system
+from federation.protocol.errors import FederationError, MessageUnprocessable
+from federation.protocol.messages import InboundMessage, MessageKind
+from federation.protocol.notices import ProcessingFailureNotice
+from federation.wire.notices import read_processing_failure
 from tenants.cases import codes, deadlines, lifecycle, outcomes, payloads, references, wire
+from tenants.cases.desk import Desk
 from tenants.cases.graph import Kind, Side, State
-from tenants.cases.models import Case, CaseMessage, RequestContent
+from tenants.cases.models import Case, CaseMessage
 from tenants.cases.payloads import Payload
 from tenants.cases.services.drafting import describe, refresh_search
-from tenants.cases.services.reading import locked_many, peer
 from tenants.cases.services.steps import money_words
 from tenants.cases.services.work import Work
 from tenants.cases.wire import PayloadInvalid
 from tenants.documents import services as documents
 
+#: Acts until the first message is taken up, and does nothing.
+_SOMEBODY: Final = system("worker")
 
-def on_assistance_request(*, message: InboundMessage) -> Sequence[Entry]:
+type Content = Payload | ProcessingFailureNotice | None
+
+
+def on_messages(*, messages: Sequence[InboundMessage]) -> Sequence[Entry]:
+    """Give messages of one tenant their effect, in this order, all or none."""
+    read = [(message, _read(message)) for message in messages]
+    desk = Desk.of(
+        {message.case_id for message in messages},
+        by=_SOMEBODY,
+        ours=[each.message_id for _, each in read if isinstance(each, ProcessingFailureNotice)],
+        requests_of={each.case_id for each in messages if each.kind == MessageKind.REGISTRATION},
+    )
+    seen = _seen(messages)
+    for message, content in read:
+        if message.message_id not in seen:
+            seen.add(message.message_id)
+            desk.turn_to(message)
+            _take(desk, message, content)
+    return desk.work.finish_without_trail()
+
+
+def _take(desk: Desk, message: InboundMessage, content: Content) -> None:
+    if content is None:
+        return  # a void only fills a place in the order of the case
+    if isinstance(content, ProcessingFailureNotice):
+        outcomes.not_processed(desk, message, content)
+    elif not isinstance(content, payloads.AssistanceRequest):
+        _continued(desk, message, content)
+    elif known := desk.cases.get(message.case_id):
+        _corrected(desk, known, message, content)
+    else:
+        _requested(desk, message, content)
+
+
+def _requested(desk: Desk, message: InboundMessage, payload: payloads.AssistanceRequest) -> None:
     """Enter a request, and confirm that it was entered."""
-    payload = _read(message, Kind.ASSISTANCE_REQUEST)
-    if not isinstance(payload, payloads.AssistanceRequest):
-        raise MessageUnprocessable("PAYLOAD_INVALID", "This is no request.")
-    if not references.is_case_reference(payload.case_reference):
-        raise MessageUnprocessable("PAYLOAD_INVALID", "The case reference is not valid.")
-    if _seen(message):
-        return []
-    if known := locked_many([message.case_id]).get(message.case_id):
-        return _corrected(known, message, payload)
-    work = Work(by=peer(message))
+    work = desk.work
     case = Case(
         id=message.case_id,
         reference=payload.case_reference,
@@ -52,124 +85,66 @@ def on_assistance_request(*, message: InboundMessage) -> Sequence[Entry]:
         delivered_at=message.received_at,
     )
     describe(case, payload.request)
-    record = wire.write_record(payload.request)
-    work.create(case, RequestContent(case=case, record=record))
+    work.create(case, wire.request_record(message.payload))
+    desk.cases[case.id] = case
     work.log_received(case, message)
     _keep_documents(message, payload, work)
-    _tell(case, message, Kind.ASSISTANCE_REQUEST, work)
+    _tell(case, message, work)
     work.audit(AuditEvent.CASE_REQUEST_RECEIVED, case, message=str(message.message_id))
     work.register(case, payloads.Registration(case_reference=case.reference))
-    return work.finish_without_trail()
-
-
-def on_registration(*, message: InboundMessage) -> Sequence[Entry]:
-    """Note that the request is in the other authority's list."""
-    return _on(message, Kind.REGISTRATION)
-
-
-def on_acceptance(*, message: InboundMessage) -> Sequence[Entry]:
-    """Note that the other authority assists, and under which reference."""
-    return _on(message, Kind.ACCEPTANCE)
-
-
-def on_refusal(*, message: InboundMessage) -> Sequence[Entry]:
-    """Note that the other authority does not assist, and why."""
-    return _on(message, Kind.REFUSAL)
-
-
-def on_query(*, message: InboundMessage) -> Sequence[Entry]:
-    """Let the case wait for our answer."""
-    return _on(message, Kind.QUERY)
-
-
-def on_answer(*, message: InboundMessage) -> Sequence[Entry]:
-    """Go on with the case, if this answers the open query."""
-    return _on(message, Kind.ANSWER)
-
-
-def on_completion(*, message: InboundMessage) -> Sequence[Entry]:
-    """Note the result and what was collected."""
-    return _on(message, Kind.COMPLETION)
-
-
-def on_closure(*, message: InboundMessage) -> Sequence[Entry]:
-    """Close the case."""
-    return _on(message, Kind.CLOSURE)
-
-
-def on_withdrawal(*, message: InboundMessage) -> Sequence[Entry]:
-    """Let nothing more be enforced until the withdrawal is confirmed."""
-    return _on(message, Kind.WITHDRAWAL)
-
-
-def on_withdrawal_confirmation(*, message: InboundMessage) -> Sequence[Entry]:
-    """Note that nothing more is enforced."""
-    return _on(message, Kind.WITHDRAWAL_CONFIRMATION)
-
-
-def on_void(*, message: InboundMessage) -> Sequence[Entry]:
-    """Do nothing: it only fills a place in the order of the case."""
-    del message
-    return []
 
 
 def _corrected(
-    case: Case, message: InboundMessage, payload: payloads.AssistanceRequest
-) -> Sequence[Entry]:
+    desk: Desk, case: Case, message: InboundMessage, payload: payloads.AssistanceRequest
+) -> None:
     """Take over a request that was sent again: its sender took the first for lost."""
     if case.side != Side.REQUESTED or case.other_authority != message.sender:
         raise MessageUnprocessable("CASE_EXISTS", "There is another case with this id.")
-    work = Work(by=peer(message))
-    _receive(case, message, Kind.ASSISTANCE_REQUEST, payload, work)
+    work = desk.work
+    _receive(case, message, payload, work)
     case.other_reference = payload.request.own_reference[:120]
     describe(case, payload.request)
-    record = wire.write_record(payload.request)
-    RequestContent.objects.filter(case=case).update(record=record)
+    work.rewrite(case, wire.request_record(message.payload))
     _keep_documents(message, payload, work)
     text = "Das Ersuchen wurde berichtigt und ersetzt das frühere. Prüfen Sie, was sich ändert."
-    _tell(case, message, Kind.ASSISTANCE_REQUEST, work, text=text)
-    work.audit(
-        AuditEvent.CASE_MESSAGE_RECEIVED,
-        case,
-        message=str(message.message_id),
-        kind=Kind.ASSISTANCE_REQUEST.value,
-    )
-    return work.finish_without_trail()
+    _tell(case, message, work, text=text)
+    _note(case, message, work)
 
 
-# -- one message of the other side ----------------------------------------------------------
-
-
-def _on(message: InboundMessage, kind: Kind) -> Sequence[Entry]:
-    payload = _read(message, kind)
-    case = locked_many([message.case_id]).get(message.case_id)
+def _continued(desk: Desk, message: InboundMessage, payload: Payload) -> None:
+    """Let a message take its effect on a case that is there."""
+    case = desk.cases.get(message.case_id)
     if case is None:
         raise MessageUnprocessable("CASE_UNKNOWN", "There is no such case here.")
     if case.other_authority != message.sender:
         raise MessageUnprocessable("SENDER_NOT_PARTY", "The sender has no part in this case.")
-    if _seen(message):
-        return []
-    work = Work(by=peer(message))
-    if kind is Kind.REGISTRATION:
-        outcomes.request_arrived(case, message.sender, work)
+    work = desk.work
+    registered = isinstance(payload, payloads.Registration)
+    if registered:
+        outcomes.request_arrived(desk, case, message.sender)
     before = case.state
-    _receive(case, message, kind, payload, work)
-    effect = _EFFECTS.get(kind)
+    _receive(case, message, payload, work)
+    effect = _EFFECTS.get(type(payload))
     words = effect(case, payload) if effect else ""
     _keep_documents(message, payload, work)
-    overtaken = case.state == before and kind is not Kind.REGISTRATION
-    _tell(case, message, kind, work, text=words, overtaken=overtaken)
-    work.audit(
-        AuditEvent.CASE_MESSAGE_RECEIVED, case, message=str(message.message_id), kind=kind.value
-    )
-    return work.finish_without_trail()
+    overtaken = case.state == before and not registered
+    _tell(case, message, work, text=words, overtaken=overtaken)
+    _note(case, message, work)
 
 
-def _receive(case: Case, message: InboundMessage, kind: Kind, payload: Payload, work: Work) -> None:
+def _receive(case: Case, message: InboundMessage, payload: Payload, work: Work) -> None:
     try:
-        work.receive(case, message, kind, payload)
+        work.receive(case, message, Kind(message.kind), payload)
     except lifecycle.MessageUnexpected as error:
         raise MessageUnprocessable(error.reason, error.message) from error
+
+
+def _note(case: Case, message: InboundMessage, work: Work) -> None:
+    message_id, kind = str(message.message_id), message.kind.value
+    work.audit(AuditEvent.CASE_MESSAGE_RECEIVED, case, message=message_id, kind=kind)
+
+
+# -- what each says -------------------------------------------------------------------------
 
 
 def _accepted(case: Case, payload: Payload) -> str:
@@ -227,15 +202,15 @@ def _closed(case: Case, payload: Payload) -> str:
     return payload.text if isinstance(payload, payloads.Closure) else ""
 
 
-_EFFECTS: Final[Mapping[Kind, Callable[[Case, Payload], str]]] = {
-    Kind.ACCEPTANCE: _accepted,
-    Kind.REFUSAL: _refused,
-    Kind.QUERY: _asked,
-    Kind.ANSWER: _answered,
-    Kind.COMPLETION: _completed,
-    Kind.WITHDRAWAL: _withdrawn,
-    Kind.WITHDRAWAL_CONFIRMATION: _withdrawal_confirmed,
-    Kind.CLOSURE: _closed,
+_EFFECTS: Final[Mapping[type[Payload], Callable[[Case, Payload], str]]] = {
+    payloads.Acceptance: _accepted,
+    payloads.Refusal: _refused,
+    payloads.Query: _asked,
+    payloads.Answer: _answered,
+    payloads.Completion: _completed,
+    payloads.Withdrawal: _withdrawn,
+    payloads.WithdrawalConfirmation: _withdrawal_confirmed,
+    payloads.Closure: _closed,
 }
 
 
@@ -247,20 +222,33 @@ def _words(known: Mapping[str, str], code: str, *more: str) -> str:
 # -- the parts ------------------------------------------------------------------------------
 
 
-def _read(message: InboundMessage, kind: Kind) -> Payload:
+def _read(message: InboundMessage) -> Content:
+    """Return what a message says; raise `MessageUnprocessable` where it does not say it rightly."""
+    if message.kind == MessageKind.VOID:
+        return None
     try:
-        payload = wire.read(kind, message.schema_version, message.payload)
+        if message.kind == MessageKind.PROCESSING_FAILURE:
+            return read_processing_failure(message.payload)
+        payload = wire.read(Kind(message.kind), message.schema_version, message.payload)
+    except FederationError as error:
+        raise MessageUnprocessable("PAYLOAD_INVALID", error.message) from error
     except PayloadInvalid as error:
         raise MessageUnprocessable(error.reason, error.message) from error
+    if isinstance(payload, payloads.AssistanceRequest) and not references.is_case_reference(
+        payload.case_reference
+    ):
+        raise MessageUnprocessable("PAYLOAD_INVALID", "The case reference is not valid.")
+    attachments = payloads.attachments(payload)
     announced = {(blob.digest, blob.size) for blob in message.blobs}
-    for each in payloads.attachments(payload):
-        if (each.digest.hex(), each.sealed_size) not in announced:
-            raise MessageUnprocessable("PAYLOAD_INVALID", "A document was not announced.")
+    if any((each.digest.hex(), each.sealed_size) not in announced for each in attachments):
+        raise MessageUnprocessable("PAYLOAD_INVALID", "A document was not announced.")
     return payload
 
 
-def _seen(message: InboundMessage) -> bool:
-    return CaseMessage.objects.filter(id=message.message_id).exists()
+def _seen(messages: Sequence[InboundMessage]) -> set[UUID]:
+    """Return which of the messages the log knows."""
+    known = CaseMessage.objects.filter(id__in=[message.message_id for message in messages])
+    return set(known.values_list("id", flat=True))
 
 
 def _keep_documents(message: InboundMessage, payload: Payload, work: Work) -> None:
@@ -285,14 +273,9 @@ def _keep_documents(message: InboundMessage, payload: Payload, work: Work) -> No
 
 
 def _tell(
-    case: Case,
-    message: InboundMessage,
-    kind: Kind,
-    work: Work,
-    *,
-    text: str = "",
-    overtaken: bool = False,
+    case: Case, message: InboundMessage, work: Work, *, text: str = "", overtaken: bool = False
 ) -> None:
+    kind = Kind(message.kind)
     label = lifecycle.reception(kind).label
     if overtaken:
         label += " (überholt, ändert den Stand nicht)"

@@ -11,13 +11,12 @@ from centre.audit.events import AuditEvent
 from centre.kernel.actors import system
 from federation.outbox.states import DeliveryState
 from federation.outbox.states import Outcome as News
-from federation.protocol.errors import FederationError, MessageUnprocessable
 from federation.protocol.messages import InboundMessage
-from federation.wire.notices import read_processing_failure
+from federation.protocol.notices import ProcessingFailureNotice
 from tenants.cases import lifecycle, payloads
+from tenants.cases.desk import Desk
 from tenants.cases.graph import Kind, State, Verb
-from tenants.cases.models import Case, CaseMessage, Direction, Outcome
-from tenants.cases.services.reading import locked_many, peer
+from tenants.cases.models import Case, CaseMessage, Outcome
 from tenants.cases.services.work import Work
 
 _WORKER = system("worker")
@@ -26,54 +25,60 @@ _KNOWN_FAILURES = frozenset({DeliveryState.REFUSED, DeliveryState.EXPIRED, Deliv
 
 def on_outcomes(*, outcomes: Sequence[News]) -> Sequence[Entry]:
     """Take over what became of our messages. May be told twice, late, or after the opposite."""
-    ours = _ours([news.message_id for news in outcomes])
-    cases = locked_many({message.case_id for message in ours.values()})
-    work = Work(by=_WORKER)
+    desk = Desk.of(
+        {news.case_id for news in outcomes},
+        by=_WORKER,
+        ours=[news.message_id for news in outcomes],
+        failures_of={news.case_id for news in outcomes if news.state != DeliveryState.RELAYED},
+    )
     for news in outcomes:
-        message = ours.get(news.message_id)
+        message = desk.ours.get(news.message_id)
         if message is not None:
-            _take_over(cases[message.case_id], message, news, work)
-    return work.finish_without_trail()
+            desk.work.begin(by=_WORKER)
+            _take_over(desk, message, news)
+    return desk.work.finish_without_trail()
 
 
-def on_processing_failure(*, message: InboundMessage) -> Sequence[Entry]:
-    """Note that a message of ours arrived and could not take effect."""
-    try:
-        notice = read_processing_failure(message.payload)
-    except FederationError as error:
-        raise MessageUnprocessable("PAYLOAD_INVALID", error.message) from error
-    ours = _ours([notice.message_id]).get(notice.message_id)
-    if ours is None or ours.case_id != message.case_id or ours.other_authority != message.sender:
-        return []
-    if ours.outcome in {Outcome.FAILED, Outcome.CANCELLED}:
-        return []
-    work = Work(by=peer(message))
-    case = locked_many([ours.case_id])[ours.case_id]
-    _failed(case, ours, notice.reason, work, text=notice.text)
-    return work.finish_without_trail()
-
-
-def _take_over(case: Case, message: CaseMessage, news: News, work: Work) -> None:
+def _take_over(desk: Desk, message: CaseMessage, news: News) -> None:
+    case = desk.cases[message.case_id]
     if news.state == DeliveryState.RELAYED:
         replaced = message.outcome == Outcome.CANCELLED and case.state != State.GIVEN_UP
         if message.outcome != Outcome.RELAYED and not replaced:
-            _relayed(case, message, work)
+            _relayed(desk, case, message)
     elif message.outcome != Outcome.WAITING:
         return
     elif news.state in _KNOWN_FAILURES:
-        _failed(case, message, news.reason or news.state.upper(), work)
+        _failed(desk, case, message, news.reason or news.state.upper())
     elif news.state == DeliveryState.CANCELLED:
-        _failed(case, message, "CANCELLED", work)
+        _failed(desk, case, message, "CANCELLED")
 
 
-def _relayed(case: Case, message: CaseMessage, work: Work) -> None:
-    work.outcome(message, Outcome.RELAYED)
+def not_processed(desk: Desk, message: InboundMessage, notice: ProcessingFailureNotice) -> None:
+    """Note that a message of ours arrived and could not take effect."""
+    ours = desk.ours.get(notice.message_id)
+    if ours is None or ours.case_id != message.case_id or ours.other_authority != message.sender:
+        return
+    if ours.outcome in {Outcome.FAILED, Outcome.CANCELLED}:
+        return
+    _failed(desk, desk.cases[ours.case_id], ours, notice.reason, text=notice.text)
+
+
+def request_arrived(desk: Desk, case: Case, sender: UUID) -> None:
+    """Conclude from a registration that the request arrived, receipt or not."""
+    request = desk.requests.get((case.id, sender))
+    if request is not None and request.outcome != Outcome.RELAYED:
+        desk.outcome(request, Outcome.RELAYED)
+        _arrived(case, desk.work)
+
+
+def _relayed(desk: Desk, case: Case, message: CaseMessage) -> None:
+    desk.outcome(message, Outcome.RELAYED)
     if message.kind == Kind.ASSISTANCE_REQUEST:
-        _arrived(case, work)
-    elif case.trouble and not _others_failed(message):
+        _arrived(case, desk.work)
+    elif case.trouble and not desk.failed[case.id]:
         case.trouble = ""
-        work.touch(case, quietly=True)
-    work.audit(AuditEvent.CASE_DELIVERY_CHANGED, case, message=str(message.id), state="relayed")
+        desk.work.touch(case, quietly=True)
+    _note(desk, case, message, state="relayed")
 
 
 def _arrived(case: Case, work: Work) -> None:
@@ -89,22 +94,9 @@ def _arrived(case: Case, work: Work) -> None:
     work.touch(case, quietly=True)
 
 
-def request_arrived(case: Case, sender: UUID, work: Work) -> None:
-    """Conclude from a registration that the request arrived, receipt or not."""
-    requests = CaseMessage.objects.filter(
-        case=case,
-        kind=Kind.ASSISTANCE_REQUEST,
-        direction=Direction.OUT,
-        other_authority=sender,
-    )
-    request = requests.order_by("-number").first()
-    if request is not None and request.outcome != Outcome.RELAYED:
-        work.outcome(request, Outcome.RELAYED)
-        _arrived(case, work)
-
-
-def _failed(case: Case, message: CaseMessage, reason: str, work: Work, *, text: str = "") -> None:
-    work.outcome(message, Outcome.FAILED, reason=reason)
+def _failed(desk: Desk, case: Case, message: CaseMessage, reason: str, *, text: str = "") -> None:
+    work = desk.work
+    desk.outcome(message, Outcome.FAILED, reason=reason)
     case.trouble = reason[:63]
     request = message.kind == Kind.ASSISTANCE_REQUEST
     if request and case.state in lifecycle.step(Verb.FAIL).paths:
@@ -113,17 +105,10 @@ def _failed(case: Case, message: CaseMessage, reason: str, work: Work, *, text: 
         label = "Eine Nachricht konnte nicht zugestellt werden"
         work.tell(case, what="note", label=label, text=text, message_id=message.id)
         work.touch(case)
-    work.audit(
-        AuditEvent.CASE_DELIVERY_CHANGED, case, message=str(message.id), state="failed",
-        reason=reason,
-    )  # fmt: skip
+    _note(desk, case, message, state="failed", reason=reason)
 
 
-def _others_failed(message: CaseMessage) -> bool:
-    failed = CaseMessage.objects.filter(case_id=message.case_id, outcome=Outcome.FAILED)
-    return failed.exclude(id=message.id).exists()
-
-
-def _ours(message_ids: Sequence[UUID]) -> dict[UUID, CaseMessage]:
-    rows = CaseMessage.objects.filter(id__in=message_ids, direction=Direction.OUT)
-    return {message.id: message for message in rows.defer("payload")}
+def _note(desk: Desk, case: Case, message: CaseMessage, *, state: str, reason: str = "") -> None:
+    desk.work.audit(
+        AuditEvent.CASE_DELIVERY_CHANGED, case, message=str(message.id), state=state, reason=reason
+    )

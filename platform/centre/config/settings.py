@@ -63,20 +63,24 @@ TENANT_FOUNDERS = [
 ]
 
 # -- federation: the only upward links, as names ---------------------------------------------
-FEDERATION_HANDLERS = {
-    "assistance_request": "tenants.cases.inbound.on_assistance_request",
-    "registration": "tenants.cases.inbound.on_registration",
-    "acceptance": "tenants.cases.inbound.on_acceptance",
-    "refusal": "tenants.cases.inbound.on_refusal",
-    "query": "tenants.cases.inbound.on_query",
-    "answer": "tenants.cases.inbound.on_answer",
-    "completion": "tenants.cases.inbound.on_completion",
-    "closure": "tenants.cases.inbound.on_closure",
-    "withdrawal": "tenants.cases.inbound.on_withdrawal",
-    "withdrawal_confirmation": "tenants.cases.inbound.on_withdrawal_confirmation",
-    "void": "tenants.cases.inbound.on_void",
-    "processing_failure": "tenants.cases.outcomes.on_processing_failure",
-}
+# Who acts on messages of each kind. What stands here for several kinds gets them in one call.
+FEDERATION_HANDLERS = dict.fromkeys(
+    (
+        "assistance_request",
+        "registration",
+        "acceptance",
+        "refusal",
+        "query",
+        "answer",
+        "completion",
+        "closure",
+        "withdrawal",
+        "withdrawal_confirmation",
+        "void",
+        "processing_failure",
+    ),
+    "tenants.cases.inbound.on_messages",
+)
 FEDERATION_OUTCOME_HANDLER = "tenants.cases.outcomes.on_outcomes"
 # Letters that one municipality may have waiting for one centre before `post` refuses more.
 FEDERATION_BACKLOG_QUOTA = 250_000

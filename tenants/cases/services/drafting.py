@@ -200,8 +200,7 @@ def _create(drafts: Sequence[RequestDraft], work: Work) -> list[Case]:
             created_at=work.now,
         )
         _describe(case, draft)
-        record = wire.write_record(_normal(draft))
-        work.create(case, RequestContent(case=case, record=record))
+        work.create(case, wire.write_record(_normal(draft)))
         cases.append(case)
     return cases
 

@@ -18,6 +18,7 @@ from centre.audit.events import AuditEvent
 from centre.kernel import clock
 from centre.kernel.actors import Actor, ActorKind
 from centre.kernel.ids import new_id
+from centre.tenancy import binary
 from federation.outbox import services as outbox
 from federation.protocol.messages import BlobRef, InboundMessage, MessageKind, OutboundMessage
 from tenants.cases import deadlines, lifecycle, payloads, wire
@@ -33,6 +34,7 @@ from tenants.cases.models import (
     RequestContent,
 )
 from tenants.cases.payloads import Payload
+from tenants.cases.services.rows import ContentRow, EventRow, LogRow
 
 #: How long the federation tries to deliver a message (`CASE_MESSAGE_DAYS`).
 MESSAGE_DAYS: Final = 14
@@ -44,6 +46,7 @@ _CHANGING: Final = [
     for field in Case._meta.concrete_fields  # noqa: SLF001 -- Django's documented way to ask
     if field.attname not in _FIXED
 ]
+_OUTCOME: Final = ("outcome", "reason", "outcome_at")
 
 
 #: Confirms that a request has been entered, whoever works on it later.
@@ -51,27 +54,38 @@ AUTOMATIC = Actor(kind=ActorKind.SYSTEM, id="registration", name="automatisch")
 
 
 class Work:
-    """Collects writes of one actor; `finish()` makes them."""
+    """Collects writes of one actor after the other; `finish()` makes them."""
 
     def __init__(self, *, by: Actor) -> None:
         self.by = by
         self.now: datetime = clock.now()
         self._new: dict[UUID, Case] = {}
-        self._contents: list[RequestContent] = []
+        self._contents: dict[UUID, ContentRow] = {}
+        self._rewritten: dict[UUID, ContentRow] = {}
         self._changed: dict[UUID, Case] = {}
         self._bumped: set[UUID] = set()
-        self._log: list[CaseMessage] = []
+        self._log: list[LogRow] = []
         self._outcomes: dict[UUID, CaseMessage] = {}
-        self._events: list[CaseEvent] = []
+        self._events: list[EventRow] = []
         self._outbound: list[OutboundMessage] = []
         self._entries: list[Entry] = []
 
+    def begin(self, *, by: Actor) -> None:
+        """Go on with what another actor does, or the same one with something else."""
+        self.by = by
+        self._bumped.clear()
+
     # -- what may happen to a case ------------------------------------------------------------
 
-    def create(self, case: Case, content: RequestContent) -> None:
-        """Add a case that is new here."""
+    def create(self, case: Case, record: bytes) -> None:
+        """Add a case that is new here, and what its request says."""
         self._new[case.id] = case
-        self._contents.append(content)
+        self._contents[case.id] = ContentRow(case.id, record)
+
+    def rewrite(self, case: Case, record: bytes) -> None:
+        """Let a request say something else than before."""
+        target = self._contents if case.id in self._new else self._rewritten
+        target[case.id] = ContentRow(case.id, record)
 
     def step(
         self,
@@ -143,8 +157,8 @@ class Work:
         """Add a line to the timeline."""
         side = Side(case.side)
         self._events.append(
-            CaseEvent(
-                case=case,
+            EventRow(
+                case_id=case.id,
                 at=self.now,
                 side=side.other if theirs else side,
                 by=(by or self.by).name[:200],
@@ -193,9 +207,9 @@ class Work:
             )
         )
         self._log.append(
-            CaseMessage(
+            LogRow(
                 id=message_id,
-                case=case,
+                case_id=case.id,
                 number=self._next_number(case),
                 direction=Direction.OUT,
                 kind=kind,
@@ -211,9 +225,9 @@ class Work:
     def log_received(self, case: Case, message: InboundMessage) -> None:
         """Keep a message of the other side with its exact bytes."""
         self._log.append(
-            CaseMessage(
+            LogRow(
                 id=message.message_id,
-                case=case,
+                case_id=case.id,
                 number=self._next_number(case),
                 direction=Direction.IN,
                 kind=message.kind.value,
@@ -240,30 +254,12 @@ class Work:
 
     def finish_without_trail(self) -> Sequence[Entry]:
         """Write everything but the trail; return its entries for the caller to record last."""
-        Case.objects.bulk_create(self._new.values())
-        RequestContent.objects.bulk_create(self._contents)
-        self._write_changed()
-        CaseMessage.objects.bulk_create(self._log)
-        self._write_outcomes()
-        CaseEvent.objects.bulk_create(self._events)
+        binary.insert(Case, self._new.values())
+        binary.insert(RequestContent, self._contents.values())
+        binary.update(Case, self._changed.values(), _CHANGING)
+        binary.update(RequestContent, self._rewritten.values(), ["record"])
+        binary.insert(CaseMessage, self._log)
+        binary.update(CaseMessage, self._outcomes.values(), _OUTCOME)
+        binary.insert(CaseEvent, self._events)
         outbox.post(messages=self._outbound)
         return self._entries
-
-    def _write_changed(self) -> None:
-        changed = list(self._changed.values())
-        if len(changed) == 1:
-            changed[0].save(update_fields=_CHANGING)
-        elif changed:
-            # All rows exist and are locked, so this only updates, far faster than bulk_update.
-            Case.objects.bulk_create(
-                changed, update_conflicts=True, update_fields=_CHANGING, unique_fields=["id"]
-            )
-
-    def _write_outcomes(self) -> None:
-        alike: dict[tuple[str, str], list[UUID]] = {}
-        for message in self._outcomes.values():
-            alike.setdefault((message.outcome, message.reason), []).append(message.id)
-        for (outcome, reason), ids in alike.items():
-            CaseMessage.objects.filter(id__in=ids).update(
-                outcome=outcome, reason=reason, outcome_at=self.now
-            )

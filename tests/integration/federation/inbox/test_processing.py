@@ -1,18 +1,14 @@
 """From the inbox to the effect: exactly once, in order, and never stuck on one bad message."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
-import psycopg
 import pytest
-from django.db import IntegrityError, connection, transaction
-from pytest_django import Settings
+from django.db import IntegrityError, transaction
 
-from centre.audit.chain import Entry
 from centre.audit.events import AuditEvent
 from centre.audit.models import TrailEntry
 from centre.kernel import clock
@@ -20,129 +16,21 @@ from centre.kernel.actors import system
 from centre.kernel.ids import new_id
 from centre.keys import keystore
 from centre.registry.models import Municipality, MunicipalityState
-from centre.tenancy.context import require_tenant, tenant_scope
-from federation.inbox import handlers, processing, selectors, services, states
+from centre.tenancy.context import tenant_scope
+from federation.inbox import processing, selectors, services, states
 from federation.inbox.models import InboundMessage, InboundState
-from federation.outbox import services as outbox
 from federation.outbox.models import Alarm
 from federation.protocol.errors import MessageUnprocessable
 from federation.protocol.messages import InboundMessage as Message
-from federation.protocol.messages import MessageKind, OutboundMessage
+from federation.protocol.messages import MessageKind
 from federation.wire.notices import read_processing_failure
-from tests.factories.letters import Office, letter
+from tests.factories.desks import SENDER, Deliver, Desk
+from tests.factories.letters import Office
 
-pytestmark = [pytest.mark.usefixtures("committed_db"), pytest.mark.process("worker")]
+pytestmark = [pytest.mark.usefixtures("committed_db", "desk"), pytest.mark.process("worker")]
 
 BUDGET = timedelta(seconds=30)
 OPERATOR = system("tests")
-
-
-@dataclass
-class Desk:
-    """A handler that writes down what it was given, and fails on demand."""
-
-    applied: list[tuple[str, str]] = field(default_factory=list)
-    faults: dict[str, Exception] = field(default_factory=dict)
-    hook: Callable[[Message], None] | None = None
-    posted: list[OutboundMessage] = field(default_factory=list)
-
-    def handle(self, *, message: Message) -> None:
-        assert connection.in_atomic_block
-        content = message.payload.decode()
-        if self.hook:
-            self.hook(message)
-        if fault := self.faults.get(content):
-            raise fault
-        # An effect in the same transaction: it must vanish when the transaction does.
-        Alarm.objects.create(
-            code="EFFECT", link="", detail=content, raised_at=clock.now(), message_id=new_id()
-        )
-        self.applied.append((require_tenant().slug, content))
-
-    @staticmethod
-    def effects(tenant: Municipality) -> list[str]:
-        with tenant_scope(tenant):
-            rows = Alarm.objects.filter(code="EFFECT").order_by("id")
-            return list(rows.values_list("detail", flat=True))
-
-
-DESK = Desk()
-
-
-def handle(*, message: Message) -> list[Entry]:
-    DESK.handle(message=message)
-    return [
-        Entry(
-            event=AuditEvent.CASE_MESSAGE_RECEIVED,
-            by=system("tests"),
-            subject=str(message.message_id),
-            detail={},
-        )
-    ]
-
-
-@pytest.fixture(autouse=True)
-def desk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    DESK.__init__()  # type: ignore[misc]
-    settings.FEDERATION_HANDLERS = dict.fromkeys(MessageKind, f"{__name__}.handle")
-    monkeypatch.setattr(handlers, "resolve", lambda _name: handle)
-    monkeypatch.setattr(keystore, "seal_private_key", lambda _kid: RECIPIENT.sealing)
-    monkeypatch.setattr(outbox, "post", lambda *, messages: DESK.posted.extend(messages))
-    handlers.handlers.cache_clear()
-    yield DESK
-    handlers.handlers.cache_clear()
-
-
-SENDER = Office("nord")
-RECIPIENT = Office("krz")
-
-
-@pytest.fixture
-def deliver(dsn: Callable[[str], str]) -> Callable[..., UUID]:
-    """Return the function that puts a letter into a tenant's inbox, as the gateway would."""
-
-    def put(
-        tenant: Municipality,
-        content: str,
-        *,
-        sequence: int = 1,
-        case_id: UUID | None = None,
-        kind: MessageKind = MessageKind.ASSISTANCE_REQUEST,
-        sender: Office = SENDER,
-    ) -> UUID:
-        message_id, now, case_id = new_id(), clock.now(), case_id or new_id()
-        item = letter(
-            sender,
-            RECIPIENT,
-            message_id=message_id,
-            payload=content.encode(),
-            case_sequence=sequence,
-            case_id=case_id,
-            kind=kind,
-        )
-        with psycopg.connect(dsn("federation")) as link:
-            link.execute(
-                "INSERT INTO inbox_inboundmessage (origin, id, tenant_role, link, lseq, sender,"
-                " case_id, case_sequence, kind, envelope, digest, received_at, state, due_at)"
-                " VALUES ('nord', %s, %s, 'nord', 1, %s, %s, %s, %s, %s, '', %s, 'pending', %s)",
-                (
-                    message_id,
-                    tenant.tenant_role,
-                    sender.id,
-                    case_id,
-                    sequence,
-                    kind,
-                    item,
-                    now,
-                    now,
-                ),
-            )
-        return message_id
-
-    return put
-
-
-type Deliver = Callable[..., UUID]
 
 
 def _states(tenant: Municipality) -> dict[UUID, str]:

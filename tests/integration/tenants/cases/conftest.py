@@ -93,7 +93,7 @@ class Postman:
         """Let a letter take its effect at its recipient."""
         self.carried.add(letter.message_id)
         with self.towns[letter.recipient].scope(), transaction.atomic():
-            audit.record(events=HANDLERS[letter.kind](message=letter))
+            audit.record(events=HANDLERS[letter.kind](messages=[letter]))
 
     def bring_all(self, sender: Town) -> int:
         """Bring everything that a town has sent, with the receipts back; return how many."""
