@@ -4,15 +4,16 @@ A hundred thousand settled letters lie in each table; the plans of what processe
 must not read a table from one end to the other.
 """
 
+import ast
 import inspect
 import json
-import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
+from django.db import connections
 
 from centre.kernel import clock
 from centre.kernel.ids import new_id
@@ -50,15 +51,16 @@ def full(cluster: Any, django_db_setup: None) -> Iterator[Callable[[str], str]]:
         owner.execute(_FILL)
         owner.execute("ANALYZE outbox_letter, outbox_receipt, outbox_link, inbox_inboundmessage")
     yield cluster.url
+    connections.close_all()
     cluster.renew()
 
 
 def _said(function: Callable[..., Any]) -> str:
-    """Return the SQL that stands as literals in a function's first call of `execute`."""
-    source = inspect.getsource(function)
-    literals = re.search(r"execute\(\s*((?:\"[^\"]*\"\s*)+)", source)
-    assert literals is not None
-    return "".join(re.findall(r"\"([^\"]*)\"", literals[1]))
+    """Return the SQL that a function gives to its first call of `execute`."""
+    for node in ast.walk(ast.parse(inspect.getsource(function))):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "execute":
+            return str(ast.literal_eval(node.args[0]))
+    raise AssertionError(function)
 
 
 _NOW = clock.now()
