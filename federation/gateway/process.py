@@ -64,7 +64,7 @@ async def _serve(environment: Environment) -> None:
         if environment.role is CentreRole.CENTRE:
             desk = await stack.enter_async_context(_desk(environment, pool))
             services.append(exchange(desk))
-        server, state = build(services)
+        server, state = build(services, shared_port=environment.gateways > 1)
         await _listen(server, environment)
         await _tell_health(state, health_pb2.HealthCheckResponse.SERVING)
         log.info("gateway started", bind=str(environment.gateway_bind), role=environment.role)

@@ -34,15 +34,20 @@ _OPTIONS: Final = (
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_ping_strikes", 3),
     ("grpc.max_metadata_size", 16 * limits.KIB),
-    # A second gateway on the same address is a mistake, not a load balancer.
-    ("grpc.so_reuseport", 0),
 )
 _MAX_CALLS: Final = 512
 
 
-def build(services: Iterable[Register]) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
-    """Return a server with these services and the standard health service."""
-    server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=_MAX_CALLS)
+def build(
+    services: Iterable[Register], *, shared_port: bool = False
+) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
+    """Return a server with these services and the standard health service.
+
+    With `shared_port` the kernel spreads connections over all gateways that listen there; without,
+    a second gateway on the same address is a mistake and does not start.
+    """
+    options = (*_OPTIONS, ("grpc.so_reuseport", int(shared_port)))
+    server = grpc.aio.server(options=options, maximum_concurrent_rpcs=_MAX_CALLS)
     state = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(state, server)
     for register in services:

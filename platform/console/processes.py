@@ -60,11 +60,13 @@ def spawn(
     output: int | IO[bytes] | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    inherit: Sequence[int] = (),
 ) -> _Child:
     """Start `program` in a session of its own; the kernel sends it `die` when this process ends.
 
     A session of its own keeps Ctrl-C away from it: who stops what, and in which order, is ours to
-    decide. `output` takes both its standard output and its standard error.
+    decide. `output` takes both its standard output and its standard error;
+    `inherit` names descriptors that it keeps, under the same numbers.
     """
     command = [
         sys.executable,
@@ -86,6 +88,7 @@ def spawn(
             env=None if env is None else dict(env),
             cwd=cwd,
             start_new_session=True,
+            pass_fds=tuple(inherit),
         )
 
     return _in_spawner(start)

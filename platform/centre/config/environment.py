@@ -20,6 +20,7 @@ _ED25519_KEY = re.compile(r"[0-9a-f]{64}")
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", "no", "off"})
 _MAX_PORT = 65_535
 _MOST_DAYS = 36_500
+_MOST_PROCESSES = 16
 
 
 class CentreRole(StrEnum):
@@ -74,6 +75,8 @@ class Environment:
     web_secure: bool = False
     gateway_bind: Bind | None = None
     gateway_endpoint: str = ""
+    #: Gateways on this computer; several share the port.
+    gateways: int = 1
     metrics_bind_gateway: Bind | None = None
     metrics_bind_dispatch: Bind | None = None
     metrics_bind_web: Bind | None = None
@@ -113,6 +116,7 @@ class Environment:
             web_secure=reader.value("WEB_SECURE", _flag, cls.web_secure),
             gateway_bind=reader.value("GATEWAY_BIND", _bind, None),
             gateway_endpoint=reader.text("GATEWAY_ENDPOINT"),
+            gateways=reader.value("GATEWAYS", _few, cls.gateways),
             metrics_bind_gateway=reader.value("METRICS_BIND_GATEWAY", _bind, None),
             metrics_bind_dispatch=reader.value("METRICS_BIND_DISPATCH", _bind, None),
             metrics_bind_web=reader.value("METRICS_BIND_WEB", _bind, None),
@@ -201,6 +205,12 @@ def _flag(text: str) -> bool:
 def _days(text: str) -> int:
     if not (text.isdecimal() and 0 < int(text) <= _MOST_DAYS):
         raise ValueError(f"{text!r} is no number of days from 1 to {_MOST_DAYS}")
+    return int(text)
+
+
+def _few(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) <= _MOST_PROCESSES):
+        raise ValueError(f"{text!r} is no number of processes from 1 to {_MOST_PROCESSES}")
     return int(text)
 
 

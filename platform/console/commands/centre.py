@@ -48,6 +48,15 @@ def restart(home: Home, name: str) -> None:
     click.echo(f"{name} runs.")
 
 
+@command.command("roll")
+@click.argument("name", metavar="CENTRE")
+@click.pass_obj
+def roll(home: Home, name: str) -> None:
+    """Restart a centre's processes one after the other; nobody is refused meanwhile."""
+    _ask(home, "roll", name)
+    click.echo(f"Every process of {name} was restarted.")
+
+
 @command.command("stop-all")
 @click.pass_obj
 def stop_all(home: Home) -> None:

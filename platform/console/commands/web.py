@@ -8,11 +8,12 @@ from console.roles import become
 @click.command("web")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64))
 @click.option("--threads", default=8, show_default=True, type=click.IntRange(1, 64))
-def command(workers: int, threads: int) -> None:
+@click.option("--socket", type=int, help="A listening socket that somebody else holds.")
+def command(workers: int, threads: int, socket: int | None) -> None:
     """Run the web server of this centre."""
     become("web")
     from console import soundness
     from console.web.server import serve
 
     soundness.require(everything=True)
-    serve(workers=workers, threads=threads)
+    serve(workers=workers, threads=threads, socket=socket)

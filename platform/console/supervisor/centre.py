@@ -1,5 +1,6 @@
 """All engines and processes of one centre."""
 
+import socket
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -8,6 +9,8 @@ from dataclasses import dataclass
 from console.embedded.engine import require_free_port
 from console.engines import Engines
 from console.home import CentreFolder
+from console.supervisor import rolling
+from console.supervisor.instances import Instance, all_doors, instances
 from console.supervisor.output import Output
 from console.supervisor.service import CommandProgram, EngineProgram, Service, Stage, State
 
@@ -33,6 +36,10 @@ PROCESSES: Mapping[str, Sequence[ProcessPlan]] = {
 }
 
 
+#: Clerks that may wait for a web process to come back.
+_BACKLOG = 512
+
+
 class CentreRunner:
     """Starts and stops one centre. Its methods may be called from any thread."""
 
@@ -41,6 +48,8 @@ class CentreRunner:
         self._folder = folder
         self._output = output
         self._services: list[Service] = []
+        self._instances: dict[str, Instance] = {}
+        self._pages: socket.socket | None = None
         self._changing = threading.RLock()
 
     @property
@@ -79,6 +88,20 @@ class CentreRunner:
                 for thread in threads:
                     thread.join()
 
+        if not self.running and self._pages is not None:
+            self._pages.close()
+            self._pages = None
+
+    def roll(self) -> dict[str, float]:
+        """Restart every process, engines aside, one after the other; return the seconds of each."""
+        with self._changing:
+            chosen = [
+                (service, self._instances[service.name])
+                for service in self._services
+                if service.name in self._instances
+            ]
+            return rolling.roll(chosen, say=self.say)
+
     def _start_engines(self) -> None:
         engines = Engines(self._folder)
         stages = ((engines.postgres, Stage.DATABASE), (engines.valkey, Stage.BROKER))
@@ -100,29 +123,52 @@ class CentreRunner:
         self._require_free_ports(settings)
         env = self._folder.environment()
         for plan in PROCESSES[settings.get("AMTSBRUECKE_ROLE", "centre")]:
-            program = CommandProgram(
-                command=(sys.executable, "-m", "console", plan.name),
-                env=env,
-                say=self._reporter(plan.name),
-                cwd=self._folder.path,
-                patience=plan.patience,
+            for instance in instances(plan.name, settings):
+                shared = self._shared_socket(plan.name, settings)
+                options = ("--socket", str(shared[0])) if shared else ()
+                program = CommandProgram(
+                    command=(sys.executable, "-m", "console", plan.name, *options),
+                    env={**env, **instance.environment},
+                    say=self._reporter(instance.name),
+                    cwd=self._folder.path,
+                    patience=plan.patience,
+                    inherit=shared,
+                )
+                service = Service(
+                    instance.name, plan.stage, program, report=self._reporter(instance.name)
+                )
+                self._instances[instance.name] = instance
+                self._services.append(service)
+                service.start()
+
+    def _shared_socket(self, name: str, settings: Mapping[str, str]) -> tuple[int, ...]:
+        """Return the listening socket of the pages: it outlives each process that answers there.
+
+        So whoever connects while a web process is restarted waits a moment instead of being
+        refused, and a second one answers beside the first.
+        """
+        host, _, port = settings.get("AMTSBRUECKE_WEB_BIND", "").rpartition(":")
+        if name != "web" or not port:
+            return ()
+        if self._pages is None:
+            kind = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+            self._pages = socket.create_server(
+                (host.strip("[]"), int(port)), family=kind, backlog=_BACKLOG
             )
-            service = Service(plan.name, plan.stage, program, report=self._reporter(plan.name))
-            self._services.append(service)
-            service.start()
+        return (self._pages.fileno(),)
 
     def _require_free_ports(self, settings: Mapping[str, str]) -> None:
         for name, what in (
             ("WEB_BIND", "the web pages"),
             ("GATEWAY_BIND", "the gateway"),
-            ("METRICS_BIND_GATEWAY", "the gateway's metrics"),
-            ("METRICS_BIND_DISPATCH", "the dispatch's metrics"),
-            ("METRICS_BIND_WEB", "the metrics of the web pages"),
-            ("METRICS_BIND_WORKER", "the worker's metrics"),
         ):
             host, _, port = settings.get(f"AMTSBRUECKE_{name}", "").rpartition(":")
             if port:
                 require_free_port(int(port), what=f"{what} of {self.name}", host=host.strip("[]"))
+        kinds = [plan.name for plan in PROCESSES[settings.get("AMTSBRUECKE_ROLE", "centre")]]
+        for instance, (host, number) in all_doors(kinds, settings):
+            what = f"the figures of {instance.name} of {self.name}"
+            require_free_port(number, what=what, host=host)
 
     def _reporter(self, service: str) -> "_Reporter":
         return _Reporter(self, service)

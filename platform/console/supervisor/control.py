@@ -14,7 +14,7 @@ from console.embedded.sockets import run_directory
 from console.errors import ConsoleError
 from console.home import Home
 
-ACTIONS = frozenset({"status", "start", "stop", "restart", "stop-all"})
+ACTIONS = frozenset({"status", "start", "stop", "restart", "roll", "stop-all"})
 type Answer = Callable[[str, str], dict[str, object]]
 
 

@@ -72,13 +72,19 @@ class CommandProgram:
     say: Callable[[str], None]
     cwd: Path
     patience: float = 20.0
+    inherit: tuple[int, ...] = ()
     _process: subprocess.Popen[bytes] | None = None
     _reader: threading.Thread | None = None
 
     def launch(self) -> subprocess.Popen[bytes]:
         """Start the process and a thread that reads what it says."""
         process = processes.spawn(
-            self.command, env=self.env, cwd=self.cwd, output=subprocess.PIPE, die=signal.SIGTERM
+            self.command,
+            env=self.env,
+            cwd=self.cwd,
+            output=subprocess.PIPE,
+            die=signal.SIGTERM,
+            inherit=self.inherit,
         )
         self._process = process
         self._reader = threading.Thread(target=self._read, args=(process,), daemon=True)

@@ -106,6 +106,8 @@ class Supervisor:
             self.ask_to_stop()
         elif action != "status":
             runner = self._runner(centre)
+            if action == "roll":
+                runner.roll()
             if action in {"stop", "restart"}:
                 runner.stop()
             if action in {"start", "restart"}:

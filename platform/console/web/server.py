@@ -51,12 +51,16 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         return with_doors(application, health)
 
 
-def serve(*, workers: int, threads: int) -> None:
-    """Serve the pages until SIGTERM, which lets running requests finish."""
+def serve(*, workers: int, threads: int, socket: int | None = None) -> None:
+    """Serve the pages until SIGTERM, which lets running requests finish.
+
+    With `socket`, the number of a listening socket that we inherited, several servers share it:
+    whoever connects while one of them stops is answered by another.
+    """
     environment = settings.AMTSBRUECKE
     folder = environment.home / "centres" / environment.centre / "run"
     bind = environment.metrics_bind_web
-    metrics.use_directory(folder / "web-metrics")
+    metrics.use_directory(folder / f"web-metrics-{0 if bind is None else bind.port}")
 
     def when_ready(server: Any) -> None:
         del server
@@ -69,7 +73,7 @@ def serve(*, workers: int, threads: int) -> None:
 
     Server(
         {
-            "bind": str(environment.web_bind),
+            "bind": str(environment.web_bind) if socket is None else f"fd://{socket}",
             "worker_class": "gthread",
             "workers": workers,
             "threads": threads,
