@@ -122,7 +122,9 @@ def show(request: HttpRequest) -> HttpResponse:
         "search": search,
         "sort": sort,
         "sorts": SORTS,
-        "may_pick": clerk_of(request).may(Role.CASEWORKER) and tab.tab in {"todo", "inbox"},
+        "may_pick": clerk_of(request).may(Role.CASEWORKER)
+        and tab.tab in {"todo", "inbox"}
+        and any(row.can_accept for row in page.rows),
         "next_url": _url(stay, nach=page.next) if page.next else "",
         "first_url": _url(stay) if after else "",
         "everything": _url({"stand": "alle"}),

@@ -275,3 +275,16 @@ def test_error_pages_have_status_and_way_out(visit: Visit, a: Town) -> None:
     assert "Zur Arbeitsliste" in missing.text
     assert client.get("/hilfe/").status_code == 200
     assert client.delete("/hilfe/").status_code == 405
+
+
+def test_what_can_do_nothing_is_not_offered(visit: Visit, a: Town, b: Town, case_id: UUID) -> None:
+    """No upload to a case that is over here, no bulk acceptance where nothing can be accepted."""
+    client = visit(b)
+    assert "Ausgewählte annehmen" in client.get("/").text
+    assert "Datei hinzufügen" in client.get(f"/vorgang/{case_id}/").text
+    with b.scope():
+        services.refuse(
+            case_id=case_id, version=b.case(case_id).version, reason="not_competent", by=b.by
+        )
+    assert "Datei hinzufügen" not in client.get(f"/vorgang/{case_id}/").text
+    assert "Ausgewählte annehmen" not in client.get("/?stand=eingang").text
