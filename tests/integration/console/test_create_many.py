@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from centre.audit.events import AuditEvent
+from centre.audit.models import TrailEntry
+from centre.kernel.actors import system
 from centre.registry import lists, selectors, services
 from centre.registry.lists import ListUnreadable
 from centre.registry.models import Municipality, MunicipalityState
@@ -97,6 +101,27 @@ def test_killed_in_the_middle_it_goes_on_with_the_same_password(
     [(_, _, password)] = _passwords(secrets)
     with tenant_scope(selectors.municipality(slug="delta")):
         assert Clerk.objects.get().check_password(password)
+
+
+def test_two_operators_with_the_same_list_found_each_once(
+    run: Callable[..., Result], as_process: Callable[[str], AbstractContextManager[None]]
+) -> None:
+    new = [
+        services.NewTenant(slug=slug, name=slug, ags=f"0577000{n}", ars=f"05770000{n}00{n}")
+        for n, slug in enumerate(("delta", "epsilon", "zeta"), start=4)
+    ]
+
+    def found(name: str) -> list[str]:
+        with as_process("owner"):
+            founded = services.create_tenants(tenants=new, by=system(name))
+            return [each.problem for each in founded]
+
+    with ThreadPoolExecutor(2) as operators:
+        assert list(operators.map(found, ("one", "other"))) == [[""] * 3] * 2
+    created = TrailEntry.objects.filter(event=AuditEvent.TENANT_MUNICIPALITY_CREATED)
+    subjects = list(created.values_list("subject", flat=True))
+    assert sorted(set(subjects) & {each.slug for each in new}) == ["delta", "epsilon", "zeta"]
+    assert len(subjects) == len(set(subjects))
 
 
 def test_passwords_need_a_place(run: Callable[..., Result]) -> None:

@@ -23,7 +23,7 @@ from django_tenants.postgresql_backend.base import DatabaseWrapper as TenantsDat
 from psycopg.pq import TransactionStatus
 
 from centre.tenancy import context
-from centre.tenancy.backend.pool import is_spent, note, reset
+from centre.tenancy.backend.pool import is_spent, knows, note, reset
 from centre.tenancy.context import Place
 from centre.tenancy.errors import WrongTenant
 
@@ -181,7 +181,9 @@ class DatabaseWrapper(TenantsDatabaseWrapper):  # type: ignore[misc]  # no types
         """Whether it is time for a new connection, and nothing depends on this one."""
         if self.connection is None or self.in_atomic_block or not self.get_autocommit():
             return False
-        if not is_spent(self.connection, ", ".join(self._get_cursor_search_paths())):
+        if not is_spent(self.connection):
+            return False
+        if knows(self.connection, ", ".join(self._get_cursor_search_paths())):
             return False
         return all(stream.closed for stream in self._streams)
 
