@@ -10,10 +10,12 @@ from uuid import UUID
 
 import structlog
 from django.db import IntegrityError, transaction
+from psycopg.types.json import Jsonb
 
 from centre.directory import selectors as directory
 from centre.kernel import clock
 from centre.kernel.actors import Actor
+from centre.tenancy import binary
 from centre.tenancy.context import require_tenant
 from tenants.cases import policies
 from tenants.importers import selectors
@@ -90,7 +92,7 @@ def _check(run: ImportRun) -> None:
             rows_of(run).delete()
             check = _pass(run)
             for rows in _batches(check):
-                ImportRow.objects.bulk_create(rows)
+                _store(rows)
     except FileRefused as error:
         end(run, RunState.FAILED, error.message)
         return
@@ -141,6 +143,13 @@ def rehearse(*, name: str, chunks: Iterable[bytes], shown: int, by: Actor) -> Re
     with transaction.atomic():
         record_checked(run)
     return Rehearsal(selectors.view(run, counts), tuple(left))
+
+
+def _store(rows: Iterable[ImportRow]) -> None:
+    for row in rows:
+        for name in ("cells", "faults", "candidates"):
+            setattr(row, name, Jsonb(getattr(row, name)))
+    binary.insert(ImportRow, rows)
 
 
 def _pass(run: ImportRun) -> Check:

@@ -6,9 +6,10 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 
 from centre.directory import selectors as directory
+from centre.tenancy import binary
 from federation.outbox.errors import BacklogFull, RecipientUnknown, RecipientWithoutKey
 from tenants.cases import services as cases
 from tenants.cases import wire
@@ -222,14 +223,12 @@ def _still_new(rows: list[ImportRow]) -> list[ImportRow]:
 
 
 def _mark_imported(rows: Sequence[ImportRow], made: Sequence[Case]) -> None:
-    # One statement with two arrays: Django's bulk_update costs more than the requests themselves.
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE importers_importrow AS stored SET state = 'imported', case_id = made.case_id,"
-            " cells = '{}', draft = '', faults = '[]', candidates = '[]'"
-            " FROM unnest(%s::uuid[], %s::uuid[]) AS made (id, case_id) WHERE stored.id = made.id",
-            [[row.id for row in rows], [case.id for case in made]],
-        )
+    binary.run(
+        "UPDATE importers_importrow AS stored SET state = 'imported', case_id = made.case_id,"
+        " cells = '{}', draft = '', faults = '[]', candidates = '[]'"
+        " FROM unnest(%b::uuid[], %b::uuid[]) AS made (id, case_id) WHERE stored.id = made.id",
+        [[row.id for row in rows], [case.id for case in made]],
+    )
 
 
 def _unreached(drafts: Sequence[RequestDraft]) -> Mapping[int, tuple[Fault, ...]]:
@@ -260,7 +259,7 @@ def _set_aside(rows: Sequence[ImportRow], faults: Mapping[int, tuple[Fault, ...]
     """Take rows out of the run that were good when they were checked and are not any more."""
     for number, found in faults.items():
         row = rows[number]
-        row.state = RowState.FAULTY
+        row.state, row.draft = RowState.FAULTY, b""
         row.faults = [
             describe(
                 RowFault(
@@ -272,4 +271,4 @@ def _set_aside(rows: Sequence[ImportRow], faults: Mapping[int, tuple[Fault, ...]
             )
             for fault in found
         ]
-    ImportRow.objects.bulk_update([rows[number] for number in faults], ["state", "faults"])
+    ImportRow.objects.bulk_update([rows[number] for number in faults], ["state", "draft", "faults"])

@@ -399,6 +399,7 @@ def test_pages_of_rows_follow_each_other(desk: Desk, to_b: ToB) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_20000_rows(desk: Desk, to_b: ToB, monkeypatch: pytest.MonkeyPatch) -> None:
     """All are checked, and imported in chunks; the cases' own work is tested elsewhere."""
 
