@@ -64,8 +64,9 @@ def _summary(outcome: "Outcome") -> str:
 
 
 def _tell_status(*, as_json: bool) -> None:
-    from centre.registry import upgrades
+    from centre.registry import schemas, upgrades
 
+    hosted = len(schemas.hosted())
     behind = {schema.slug for schema in upgrades.pending()}
     rows = [
         {
@@ -79,10 +80,14 @@ def _tell_status(*, as_json: bool) -> None:
         for row in upgrades.reports()
     ]
     if as_json:
-        click.echo(json.dumps({"behind": sorted(behind), "last": rows}, ensure_ascii=False))
+        click.echo(
+            json.dumps(
+                {"hosted": hosted, "behind": sorted(behind), "last": rows}, ensure_ascii=False
+            )
+        )
         return
     for row in rows:
         version = "at this version" if row["at_this_version"] else "behind"
         columns = f"{row['slug']:<40} {version:<15} {row['outcome']:<9} {row['at']}"
         click.echo(f"{columns}  {row['problem']}".rstrip())
-    click.echo(f"{len(behind)} behind")
+    click.echo(f"{len(behind)} of {hosted} behind")
