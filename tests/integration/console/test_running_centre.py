@@ -22,6 +22,7 @@ import grpc
 import psycopg
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from psycopg.conninfo import make_conninfo
 
 from centre.kernel.ids import new_id
 from console.demo import plan as demo
@@ -103,11 +104,11 @@ class Running:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
-    def command(self, *arguments: str, code: int = 0) -> str:
+    def command(self, *arguments: str, code: int = 0, **variables: str) -> str:
         """Run `amtsbruecke --centre … ARGUMENTS` as the operator does."""
         done = subprocess.run(
             [sys.executable, "-m", "console", "--centre", self.centre.name, *arguments],
-            env=self.folder.environment(),
+            env={**self.folder.environment(), **variables},
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -313,6 +314,28 @@ def test_the_gateway_has_the_standard_health_service(running: Running) -> None:
         for service in ("", "amtsbruecke.exchange.v1beta1.LinkService"):
             answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=10)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+@pytest.mark.parametrize(
+    ("process", "login"),
+    [
+        ("web", "web"),
+        ("worker", "worker"),
+        ("beat", "worker"),
+        ("gateway", "federation"),
+        ("dispatch", "federation"),
+    ],
+)
+def test_no_process_starts_with_a_login_that_sees_all_rows(
+    running: Running, process: str, login: str
+) -> None:
+    known = running.folder.settings()["AMTSBRUECKE_OWNER_DATABASE_URL"]
+    secret = (running.folder.postgres / "admin.secret").read_text()
+    admin = make_conninfo(known, user="postgres", password=secret)
+    variable = f"AMTSBRUECKE_{login.upper()}_DATABASE_URL"
+    said = running.command(process, code=2, **{variable: admin})
+    assert "may bypass row-level security" in said
+    assert secret not in said
 
 
 # -- figures ---------------------------------------------------------------------------------
