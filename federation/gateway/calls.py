@@ -1,7 +1,8 @@
 """What stands around every call: who calls, how often, and how a refusal is told."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import grpc
@@ -19,6 +20,8 @@ from federation.wire import errors
 log = structlog.get_logger(__name__)
 
 type Context = grpc.aio.ServicerContext[Any, Any]
+
+ABORT_TIMEOUT_S = 5.0
 
 #: The label of callers that the directory does not know: their own words never become labels.
 _STRANGER: Final = "-"
@@ -68,8 +71,14 @@ async def admitted(desk: Desk, context: Context, guard: Guard) -> AsyncIterator[
 
 
 async def _abort(context: Context, error: Exception) -> None:
+    """End a call with its reason, or without one if the peer does not read what stands before it.
+
+    A peer that reads nothing would otherwise hold the call; with many of them, the whole gateway.
+    """
     told = errors.to_abort(error)
-    await context.abort(told.code, told.details, told.trailing_metadata)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(ABORT_TIMEOUT_S):
+            await context.abort(told.code, told.details, told.trailing_metadata)
 
 
 def expect[M: Message](request: M | Malformed, kind: type[M]) -> M:

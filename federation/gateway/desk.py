@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import psycopg
 import structlog
 from amtsbruecke.exchange.v1beta1 import receipt_pb2
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from centre.kernel import clock
 from federation.gateway import commits, frames, metrics, sql
@@ -90,6 +90,10 @@ class Desk:
             metrics.streams.labels(peer.centre).dec()
             if self._streams.get(peer.centre) is session:
                 del self._streams[peer.centre]
+
+    @property
+    def peers_with_streams(self) -> frozenset[str]:
+        return frozenset(self._streams)
 
     def keep(self, task: asyncio.Task[Any]) -> None:
         """Hold a task that may outlive its call; `drain` waits for it."""
@@ -234,10 +238,16 @@ class Desk:
 
 @contextmanager
 def database() -> Iterator[None]:
-    """Say to the peer what is the case when our database is away, full or about to stop."""
+    """Say to the peer that it shall come again when our database is away, full or in disorder.
+
+    A table that is not as we expect it is our trouble: called `INTERNAL`, it would let the peer
+    believe that its letters are poison. Only an error about the data itself passes as it is.
+    """
     try:
         yield
-    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+    except psycopg.DataError:
+        raise
+    except psycopg.Error as error:
         log.warning("database unavailable", error=type(error).__name__)
         raise CallRefused(
             Reason.UNAVAILABLE, "The database does not take letters now.", retry_delay=1.0

@@ -40,7 +40,10 @@ class CertificateAuthority:
         )
         self.pem = self._certificate.public_bytes(Encoding.PEM)
 
-    def issue(self, centre: str, *, uris: list[str] | None = None) -> Certificate:
+    def issue(
+        self, centre: str, *, uris: list[str] | None = None, days: tuple[int, int] = (-1, 30)
+    ) -> Certificate:
+        """Issue for a centre, valid from and until so many days from now."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, centre)])
         uris = [f"urn:amtsbruecke:centre:{centre}"] if uris is None else uris
@@ -50,7 +53,7 @@ class CertificateAuthority:
             *(x509.UniformResourceIdentifier(uri) for uri in uris),
         ]
         leaf = (
-            _builder(subject, self._name, key)
+            _builder(subject, self._name, key, days)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(
                 x509.ExtendedKeyUsage(
@@ -72,7 +75,10 @@ class CertificateAuthority:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    days: tuple[int, int] = (-1, 30),
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
@@ -81,7 +87,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=30))
+        .not_valid_before(now + timedelta(days=days[0]))
+        .not_valid_after(now + timedelta(days=days[1]))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )

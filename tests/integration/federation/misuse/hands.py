@@ -1,0 +1,69 @@
+"""What a hostile peer does again and again: sends something, and reads how it was answered."""
+
+import asyncio
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Any
+
+import grpc
+import pytest
+from amtsbruecke.exchange.v1beta1 import link_service_pb2 as pb
+
+from federation.links.endings import Truthful
+from federation.wire.errors import from_rpc_error
+from tests.factories.letters import letter
+from tests.plugins.gateway import Gateway, make_hello
+
+EXCHANGE = "/amtsbruecke.exchange.v1beta1.LinkService/Exchange"
+DELIVER = "/amtsbruecke.exchange.v1beta1.LinkService/Deliver"
+
+
+def honest(gateway: Gateway, **changes: Any) -> bytes:
+    return letter(gateway.world.offices["kiel"], gateway.world.offices["alpha"], **changes)
+
+
+async def item(gateway: Gateway, *items: bytes) -> str:
+    """Send items in an honest frame; return the reason why the last one was refused."""
+    async with gateway.stream() as stream:
+        receipt = await stream.deliver(1, *items)
+    verdict = receipt.verdict(receipt.last_lseq)
+    assert not verdict.status.held
+    return str(verdict.reason)
+
+
+async def refusal(awaitable: Awaitable[Any]) -> str:
+    """Return the reason why a call was refused, as a sender reads it."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await awaitable
+    return str(from_rpc_error(caught.value).reason)
+
+
+async def hello(gateway: Gateway, certificate: Any = None, **changes: Any) -> str:
+    async def attempt() -> None:
+        async with gateway.stream(certificate, **changes):
+            pytest.fail("the stream was opened")
+
+    return await refusal(attempt())
+
+
+async def frames(gateway: Gateway, *requests: pb.ExchangeRequest | bytes) -> str:
+    """Open a stream as the bytes go, send requests and read until it ends."""
+
+    async def attempt() -> None:
+        async with gateway.channel() as channel:
+            call = Truthful(channel.stream_stream(EXCHANGE)())
+            with suppress(asyncio.InvalidStateError):  # it has ended: reading tells why
+                for request in requests:
+                    raw = request if isinstance(request, bytes) else request.SerializeToString()
+                    await call.write(raw)
+            while await call.read() is not grpc.aio.EOF:
+                pass
+
+    return await refusal(attempt())
+
+
+HELLO = pb.ExchangeRequest(hello=make_hello())
+
+
+def batch(first_lseq: int, *items: bytes) -> pb.ExchangeRequest:
+    return pb.ExchangeRequest(batch=pb.Batch(first_lseq=first_lseq, items=items))

@@ -1,0 +1,119 @@
+"""The table of misuses: what a hostile or broken peer may try, and how it must be answered.
+
+A case is a function that misuses one side, with nothing but the proto files, and returns how it was
+answered: the reason of a call or an item that was refused, or one of `Answer` where no answer of
+ours can come. `python -m tests.integration.federation.misuse.table` prints the page.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from federation.protocol.reasons import Reason
+
+
+class Answer(StrEnum):
+    """How a misuse ends that never reaches our code, or that is no fault in itself."""
+
+    HANDSHAKE = "no connection: the TLS handshake fails"
+    CLOSED = "the connection is closed"
+    UNIMPLEMENTED = "UNIMPLEMENTED: there is no such method"
+    CUT = "the call is cut off by the transport"
+    BORNE = "borne: nothing happens, and nobody else notices"
+
+
+type Misuse = Callable[[Any], Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    misuse: Misuse
+    #: The documented answer: of the gateway, or the fault that dispatch notes with the link.
+    expected: str
+    alarm: bool
+    group: str
+
+
+#: What is tried against the gateway, by a centre that sends.
+CASES: Final[list[Case]] = []
+#: What is tried against dispatch, by a centre that receives.
+HOSTILE_RECEIVERS: Final[list[Case]] = []
+
+
+@dataclass(frozen=True)
+class Group:
+    """Enters misuses of one kind."""
+
+    title: str
+    table: list[Case]
+
+    def case(self, expected: str, *, alarm: bool = False) -> Callable[[Misuse], Misuse]:
+        """Enter the decorated function."""
+
+        def enter(misuse: Misuse) -> Misuse:
+            self.add(misuse.__name__, misuse, expected, alarm=alarm)
+            return misuse
+
+        return enter
+
+    def add(self, name: str, misuse: Misuse, expected: str, *, alarm: bool = False) -> None:
+        """Enter a misuse that was generated."""
+        self.table.append(Case(name, misuse, expected, alarm, self.title))
+
+
+def group(title: str) -> Group:
+    """Return a group of misuses of the gateway."""
+    return Group(title, CASES)
+
+
+def receivers(title: str) -> Group:
+    """Return a group of misuses of dispatch."""
+    return Group(title, HOSTILE_RECEIVERS)
+
+
+_HEAD = """\
+# How misuse of the protocol is answered
+
+Made from the tests (`python -m tests.integration.federation.misuse.table`). Each line is tried
+there by a hostile peer. After it nothing of it is stored, no error of ours is in the log, memory
+has stayed within its bound, and another centre's letters went through before, meanwhile and after.
+An *alarm* is shown to the operator.
+"""
+
+
+def page() -> str:
+    """Return the page of the reference."""
+    parts = [_HEAD]
+    for heading, table in (
+        ("A sender against the gateway", CASES),
+        ("A receiver against dispatch", HOSTILE_RECEIVERS),
+    ):
+        parts.append(f"\n## {heading}: {len(table)} cases\n")
+        for title in dict.fromkeys(case.group for case in table):
+            parts.append(f"\n### {title}\n\n| misuse | answer | alarm |\n|---|---|---|\n")
+            for case in table:
+                if case.group == title:
+                    answer = f"`{case.expected}`" if case.expected in _CODES else case.expected
+                    words = case.name.replace("_", " ")
+                    parts.append(f"| {words} | {answer} | {'alarm' if case.alarm else ''} |\n")
+    return "".join(parts)
+
+
+_CODES: Final = (
+    frozenset(Reason)
+    | {"RECEIPT_INVALID", "POSITION_IMPOSSIBLE", "WRONG_PEER"}
+    | {"WELCOME_MISSING", "FRAME_UNKNOWN", "RECEIPT_MISSING", "STREAM_ENDED"}
+)
+
+if __name__ == "__main__":
+    import os
+
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "centre.config.settings")
+    django.setup()
+    from tests.integration.federation.misuse import everything
+
+    print(everything.page(), end="")  # noqa: T201

@@ -1,0 +1,113 @@
+"""Every misuse of the gateway: the documented answer, nothing stored, an alarm where it is due,
+memory within its bound, and an honest neighbour who notices nothing before, meanwhile and after."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final, Self
+
+import grpc
+import pytest
+from structlog.testing import capture_logs
+
+from federation.protocol.reasons import Reason
+from federation.wire.errors import from_rpc_error
+from tests.factories.letters import letter
+from tests.integration.federation.misuse.everything import CASES
+from tests.integration.federation.misuse.hands import honest
+from tests.integration.federation.misuse.table import Case
+from tests.plugins.gateway import Gateway, Stream
+
+NEIGHBOUR: Final = "sachsen"
+#: What the test's own process, with both ends of the wire in it, may grow by in a case.
+_MEMORY_MIB: Final = 96
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+async def test_misuse_is_refused_and_leaves_nothing(gateway: Gateway, case: Case) -> None:
+    before = gateway.world.directory
+    async with _neighbour(gateway):
+        with capture_logs() as logs, Memory() as memory:
+            async with asyncio.timeout(60):
+                assert await case.misuse(gateway) == case.expected
+        assert not [each for each in logs if each["event"] in {"call broken", "stream broken"}]
+        assert memory.grown() < _MEMORY_MIB
+        assert [row for row in gateway.stored() if row["origin"] != NEIGHBOUR] == []
+        assert (case.expected in gateway.alarms()) == case.alarm
+    # An honest letter of the same centre goes through, whatever happened before.
+    gateway.world.directory = before
+    await gateway.lookout.refresh()
+    position = gateway.position()
+    async with _admitted(gateway, acked_lseq=position, next_lseq=position + 1) as stream:
+        receipt = await stream.deliver(position + 1, honest(gateway))
+    assert receipt.exceptions == ()
+
+
+@asynccontextmanager
+async def _admitted(gateway: Gateway, **hello: int) -> AsyncIterator[Stream]:
+    """Open a stream; wait as the gateway says if the misuse has used up the centre's calls."""
+    async with AsyncExitStack() as stack, asyncio.timeout(10):
+        while True:
+            try:
+                stream = await stack.enter_async_context(gateway.stream(**hello))  # type: ignore[arg-type]
+                break
+            except grpc.aio.AioRpcError as error:
+                failure = from_rpc_error(error)
+                assert failure.reason in {Reason.RATE_EXCEEDED, Reason.TOO_MANY_STREAMS}
+                assert failure.retry_delay is not None
+                await asyncio.sleep(failure.retry_delay.total_seconds())
+        yield stream
+
+
+@asynccontextmanager
+async def _neighbour(gateway: Gateway) -> AsyncIterator[None]:
+    """Deliver letters of another centre on one stream all the while; each must be accepted."""
+    offices = gateway.world.offices
+    done = asyncio.Event()
+
+    async def deliver(stream: Stream, lseq: int) -> None:
+        async with asyncio.timeout(10):
+            receipt = await stream.deliver(lseq, letter(offices["dresden"], offices["beta"]))
+        assert (receipt.last_lseq, receipt.exceptions) == (lseq, ())
+
+    async def go_on(stream: Stream) -> int:
+        lseq = 2
+        while not done.is_set():
+            await deliver(stream, lseq)
+            lseq += 1
+            await asyncio.sleep(0.02)
+        return lseq
+
+    async with gateway.stream(gateway.world.certificates[NEIGHBOUR], origin=NEIGHBOUR) as stream:
+        await deliver(stream, 1)
+        meanwhile = asyncio.create_task(go_on(stream))
+        try:
+            yield
+        finally:
+            done.set()
+        await deliver(stream, await meanwhile)
+
+
+class Memory:
+    """Measures the highest resident size within the block against that before it."""
+
+    def __enter__(self) -> Self:
+        gc.collect()
+        Path("/proc/self/clear_refs").write_text("5")
+        self._before = _status("VmRSS")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._peak = _status("VmHWM")
+
+    def grown(self) -> float:
+        return (self._peak - self._before) / 1024
+
+
+def _status(key: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1])
+    raise LookupError(key)
