@@ -14,6 +14,7 @@ from uuid import UUID
 from centre.audit.chain import Entry
 from centre.audit.events import AuditEvent
 from centre.kernel.actors import system
+from centre.tenancy import binary
 from federation.protocol.errors import FederationError, MessageUnprocessable
 from federation.protocol.messages import InboundMessage, MessageKind
 from federation.protocol.notices import ProcessingFailureNotice
@@ -21,7 +22,7 @@ from federation.wire.notices import read_processing_failure
 from tenants.cases import codes, deadlines, lifecycle, outcomes, payloads, references, wire
 from tenants.cases.desk import Desk
 from tenants.cases.graph import Kind, Side, State
-from tenants.cases.models import Case, CaseMessage
+from tenants.cases.models import Case
 from tenants.cases.payloads import Payload
 from tenants.cases.services.drafting import describe, refresh_search
 from tenants.cases.services.steps import money_words
@@ -29,6 +30,7 @@ from tenants.cases.services.work import Work
 from tenants.cases.wire import PayloadInvalid
 from tenants.documents import services as documents
 
+_KNOWN: Final = "SELECT id FROM cases_casemessage WHERE id = ANY(%b)"
 #: Acts until the first message is taken up, and does nothing.
 _SOMEBODY: Final = system("worker")
 
@@ -247,8 +249,8 @@ def _read(message: InboundMessage) -> Content:
 
 def _seen(messages: Sequence[InboundMessage]) -> set[UUID]:
     """Return which of the messages the log knows."""
-    known = CaseMessage.objects.filter(id__in=[message.message_id for message in messages])
-    return set(known.values_list("id", flat=True))
+    ids = [message.message_id for message in messages]
+    return {key for (key,) in binary.run(_KNOWN, [ids])}
 
 
 def _keep_documents(message: InboundMessage, payload: Payload, work: Work) -> None:

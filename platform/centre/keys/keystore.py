@@ -23,6 +23,7 @@ from centre.keys.models import AuthorityKey, CentreKey, Purpose
 from centre.keys.seal import DEFAULT_SUITE, SealPrivateKey
 from centre.keys.sign import SigningKey
 from centre.keys.wrapping import MasterKey
+from centre.tenancy import binary
 from centre.tenancy.context import Tenant, require_tenant, tenant_scope
 
 _CENTRE: Final = "centre"
@@ -107,8 +108,7 @@ def signing_key() -> SigningKey:
     role = require_tenant().role
 
     def load() -> SigningKey:
-        row = _newest(AuthorityKey.objects.filter(purpose=Purpose.SIGN))
-        return SigningKey.from_bytes(_unwrap(row, owner=role))
+        return SigningKey.from_bytes(_unwrap(_newest_to_sign(AuthorityKey), owner=role))
 
     return _signing_keys.get(role, load)
 
@@ -131,9 +131,10 @@ def seal_private_key(kid: str) -> SealPrivateKey:
     role = require_tenant().role
 
     def load() -> SealPrivateKey:
-        row = AuthorityKey.objects.filter(kid=kid, purpose=Purpose.SEAL).first()
-        if row is None:
+        rows = binary.select(AuthorityKey, "WHERE kid = %b AND purpose = 'seal'", [kid])
+        if not rows:
             raise KeyUnknown(f"this authority does not have the sealing key {kid}")
+        [row] = rows
         return SealPrivateKey.from_bytes(row.suite, _unwrap(row, owner=role))
 
     return _seal_keys.get((role, kid), load)
@@ -156,19 +157,21 @@ def centre_signing_key() -> SigningKey:
     """Return the key with which the centre signs now. Web processes may not read it."""
 
     def load() -> SigningKey:
-        row = _newest(CentreKey.objects.filter(purpose=Purpose.SIGN))
-        return SigningKey.from_bytes(_unwrap(row, owner=_CENTRE))
+        return SigningKey.from_bytes(_unwrap(_newest_to_sign(CentreKey), owner=_CENTRE))
 
     return _signing_keys.get(_CENTRE, load)
 
 
-def _newest(rows: Any) -> AuthorityKey | CentreKey:
-    row: AuthorityKey | CentreKey | None = (
-        rows.filter(not_before__lte=clock.now()).order_by("-not_before", "-kid").first()
-    )
-    if row is None:
+_NEWEST_TO_SIGN: Final = """
+WHERE purpose = 'sign' AND not_before <= %b ORDER BY not_before DESC, kid DESC LIMIT 1
+"""
+
+
+def _newest_to_sign[K: (AuthorityKey, CentreKey)](kind: type[K]) -> K:
+    rows = binary.select(kind, _NEWEST_TO_SIGN, [clock.now()])
+    if not rows:
         raise KeyUnknown("there is no valid key to sign with; create the keys first")
-    return row
+    return rows[0]
 
 
 def _public_half(row: AuthorityKey | CentreKey) -> PublicHalf:

@@ -28,6 +28,13 @@ def run(
         return cursor.fetchall() if cursor.description else []
 
 
+def select[M: Model](model: type[M], rest: str, parameters: Sequence[Any] = ()) -> list[M]:
+    """Return rows of a model. `rest` is what follows its table: `WHERE …`, `ORDER BY …`."""
+    statement, names = _selection(model)
+    rows = run(f"{statement} {rest}", parameters)
+    return [model.from_db(connection.alias, names, row) for row in rows]
+
+
 def insert(model: type[Model], rows: Iterable[object]) -> None:
     """Insert rows with one statement. A row is anything with an attribute for every column."""
     if given := list(rows):
@@ -58,6 +65,14 @@ def _plain(values: list[Any]) -> list[Any]:
     if any(type(value) is not str and isinstance(value, str) for value in values):
         return [value if value is None else str.__str__(value) for value in values]
     return values
+
+
+@cache
+def _selection(model: type[Model]) -> tuple[str, list[str]]:
+    names = ", ".join(_quoted(field.column) for field in _fields(model))
+    table = _quoted(model._meta.db_table)  # noqa: SLF001
+    attributes = [field.attname for field in _fields(model)]
+    return f"SELECT {names} FROM {table}", attributes  # noqa: S608 -- names of our own models
 
 
 @cache

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from centre.directory import selectors as directory
 from centre.kernel.actors import Actor, ActorKind
+from centre.tenancy import binary
 from federation.protocol.messages import InboundMessage
 from tenants.cases.errors import CaseChanged, CaseNotFound
 from tenants.cases.models import Case
@@ -50,8 +51,8 @@ def attached(
 def locked_many(case_ids: Collection[UUID]) -> dict[UUID, Case]:
     """Return the cases that exist, locked until the end of the transaction."""
     # Always in the same order, so that two transactions never wait for each other.
-    rows = Case.objects.select_for_update().filter(id__in=case_ids).order_by("id")
-    return {case.id: case for case in rows}
+    rest = "WHERE id = ANY(%b) ORDER BY id FOR UPDATE"
+    return {case.id: case for case in binary.select(Case, rest, [list(case_ids)])}
 
 
 def peer(message: InboundMessage) -> Actor:
