@@ -19,7 +19,7 @@ from centre.kernel import clock
 from centre.kernel.ids import new_id
 from console import waiting
 from federation.dispatch.sql import letters, outcomes
-from federation.inbox import gaps
+from federation.inbox import claims, gaps, states
 from federation.inbox import selectors as inbox
 from federation.outbox import selectors as outbox
 
@@ -64,6 +64,8 @@ def _said(function: Callable[..., Any]) -> str:
 
 
 _NOW = clock.now()
+_IDS = [new_id() for _ in range(128)]
+_TURN: dict[str, Any] = {"role": "krz_t_alpha", "limit": 128, "bytes": claims.MAX_BYTES}
 _QUESTIONS: list[tuple[str, str, str, Any]] = [
     (
         "number letters",
@@ -90,12 +92,26 @@ _QUESTIONS: list[tuple[str, str, str, Any]] = [
         (_NOW - timedelta(hours=1), gaps.MESSAGE_HELD_LONG, 200),
     ),
     ("what waits for a person", "worker", waiting._QUERY, ()),
+    ("claim a batch", "worker", claims._DUE_LETTERS, _TURN | {"now": _NOW}),
+    ("claim keys", "worker", claims._DUE_KEYS, _TURN | {"now": _NOW}),
     (
-        "a case's held messages",
+        "claim again what did not go",
         "worker",
-        """SELECT id FROM inbox_inboundmessage WHERE tenant_role = 'krz_t_alpha'
-            AND state = 'held' AND case_id = ANY(%s) ORDER BY case_sequence LIMIT 64""",
-        ([new_id() for _ in range(64)],),
+        claims._THESE_LETTERS,
+        _TURN | {"ids": _IDS, "origins": ["nord"] * len(_IDS)},
+    ),
+    ("held messages of cases", "worker", claims._HELD_LETTERS, _TURN | {"cases": _IDS}),
+    (
+        "mark what was applied",
+        "owner",
+        states._APPLY,
+        {"now": _NOW, "ids": _IDS, "origins": ["nord"] * len(_IDS)},
+    ),
+    (
+        "let held messages go",
+        "owner",
+        states._RELEASE,
+        _TURN | {"now": _NOW, "cases": _IDS, "senders": _IDS, "numbers": [2] * len(_IDS)},
     ),
     (
         "repeats of a batch",
