@@ -1,0 +1,238 @@
+"""What the benchmarks do inside a centre, each step in a process with that centre's settings.
+
+    python -m benchmarks.steps NAME JSON      says "ready", waits for a line, answers in JSON
+
+So the start of Python, Django and the pools is never part of a figure.
+"""
+
+import json
+import sys
+import time
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import cycle, islice
+from typing import Any
+from uuid import UUID
+
+from centre.kernel.actors import system
+from console.roles import become
+
+BY = system("benchmark")
+
+PASSWORD = "amtsbruecke-benchmark"  # noqa: S105 -- of invented cases on a loopback address
+LOGIN = "vollstreckung"
+
+
+def _wait() -> None:
+    print("ready", flush=True)
+    if not sys.stdin.readline():
+        sys.exit(3)
+
+
+@contextmanager
+def _measured(answer: dict[str, Any]) -> Iterator[None]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    yield
+    answer["seconds"] = time.perf_counter() - wall
+    answer["cpu_seconds"] = time.process_time() - cpu
+
+
+def found(said: dict[str, Any]) -> dict[str, Any]:
+    """Migrate, make keys and towns; return what goes into the directory."""
+    become("owner")
+    from django.conf import settings
+
+    from centre.directory import services as directory
+    from centre.directory.records import Area
+    from centre.keys import keystore, pki
+    from centre.registry import selectors, services
+    from centre.tenancy.context import tenant_scope
+    from console.migrations import migrate
+    from tenants.clerks import services as clerks
+    from tenants.clerks.roles import Role
+
+    _wait()
+    migrate(report=lambda _: None).require_success()
+    keystore.create_centre_keys()
+    centre = settings.AMTSBRUECKE.centre
+    land = {"krz": "057", "nord": "010"}[centre]
+    new = [
+        services.NewTenant(
+            slug=f"stadt{number}",
+            name=f"Stadt {number}",
+            ags=f"{land}{number:05}",
+            ars=f"{land}{number:09}",
+        )
+        for number in range(said["towns"])
+    ]
+    for founding in services.create_tenants(tenants=new, by=BY):
+        if founding.municipality is None:
+            raise SystemExit(founding.problem)
+    towns = [selectors.municipality(slug=each.slug) for each in new]
+    with tenant_scope(towns[0]):
+        clerks.create_clerk(
+            login=LOGIN,
+            name="Vollstreckung",
+            role=Role.CASEWORKER,
+            password=PASSWORD,
+            temporary=False,
+            by=BY,
+        )
+    certificate = (settings.AMTSBRUECKE.tls_dir / "centre.pem").read_bytes()
+    entry = directory.entry(
+        name=centre,
+        endpoint=settings.AMTSBRUECKE.gateway_endpoint,
+        fingerprints=[pki.fingerprint(certificate)],
+        authorities=[
+            directory.authority_record(municipality=town, areas=[Area(ars_prefix=town.ars)])
+            for town in towns
+        ],
+    )
+    return {
+        "entry": b64encode(entry).decode(),
+        "authorities": [str(town.authority_id) for town in towns],
+    }
+
+
+def apply(said: dict[str, Any]) -> dict[str, Any]:
+    """Put a signed directory in force."""
+    become("owner")
+    from centre.directory import services
+
+    _wait()
+    return {"version": services.apply(signed=b64decode(said["signed"]), by=BY)}
+
+
+def submit(said: dict[str, Any]) -> dict[str, Any]:
+    """Send requests of towns to recipients, in turns, `bulk` of them in each call.
+
+    With `pace`, so many calls a second and no more. Answers with the time of each call.
+    """
+    become("web")
+    from centre.registry import selectors
+    from centre.tenancy.context import tenant_scope
+    from tenants.cases import services
+
+    towns = [selectors.municipality(slug=f"stadt{number}") for number in said["towns"]]
+    recipients = [UUID(each) for each in said["recipients"]]
+    bulk, count, pace = said.get("bulk", 1), said["count"], said.get("pace")
+    calls = list(_drafts(recipients, count, bulk, [town.name for town in towns]))
+    with tenant_scope(towns[0]):  # the first call of a process opens its connection
+        services.submit_requests(drafts=[], by=BY)
+    _wait()
+    answer: dict[str, Any] = {"count": count, "call_ms": []}
+    with _measured(answer):
+        begin = time.perf_counter()
+        for number, (town, drafts) in enumerate(zip(cycle(towns), calls, strict=False)):
+            if pace:
+                time.sleep(max(0.0, begin + number / pace - time.perf_counter()))
+            called = time.perf_counter()
+            with tenant_scope(town):
+                services.submit_requests(drafts=drafts, by=BY)
+            answer["call_ms"].append((time.perf_counter() - called) * 1000)
+    return answer
+
+
+def _drafts(
+    recipients: Sequence[UUID], count: int, bulk: int, names: Sequence[str]
+) -> Iterator[Sequence[Any]]:
+    from benchmarks.drafts import request
+
+    numbers = iter(range(count))
+    to = cycle(recipients)
+    for name in cycle(names):
+        chosen = list(islice(numbers, bulk))
+        if not chosen:
+            return
+        yield [request(to=next(to), reference=f"20.3-{number}", town=name) for number in chosen]
+
+
+def post(said: dict[str, Any]) -> dict[str, Any]:
+    """Post letters of 4 KB without a case: what a link alone is measured with.
+
+    `bulk` letters in each transaction; sealing, signing and the row are the product's.
+    """
+    become("web")
+    import os
+
+    from django.db import transaction
+
+    from centre.kernel import clock
+    from centre.kernel.ids import new_id
+    from centre.registry import selectors
+    from centre.tenancy.context import tenant_scope
+    from federation.outbox import services
+    from federation.protocol.messages import MessageKind, OutboundMessage
+
+    towns = [selectors.municipality(slug=f"stadt{number}") for number in said["towns"]]
+    recipients = cycle([UUID(each) for each in said["recipients"]])
+    count, bulk, pace = said["count"], said.get("bulk", 64), said.get("pace")
+    payload = os.urandom(said.get("size", 3_500))
+    expires = clock.in_future(days=14)
+
+    def messages(some: int) -> list[OutboundMessage]:
+        return [
+            OutboundMessage(
+                message_id=new_id(),
+                recipient=next(recipients),
+                case_id=new_id(),
+                case_sequence=1,
+                kind=MessageKind.ASSISTANCE_REQUEST,
+                schema_version=1,
+                payload=payload,
+                expires_at=expires,
+            )
+            for _ in range(some)
+        ]
+
+    with tenant_scope(towns[0]), transaction.atomic():
+        services.post(messages=[])
+    _wait()
+    answer: dict[str, Any] = {"count": count, "call_ms": []}
+    with _measured(answer):
+        begin = time.perf_counter()
+        for number, town in zip(range(0, count, bulk), cycle(towns), strict=False):
+            if pace:
+                time.sleep(max(0.0, begin + number / bulk / pace - time.perf_counter()))
+            called = time.perf_counter()
+            with tenant_scope(town), transaction.atomic():
+                services.post(messages=messages(min(bulk, count - number)))
+            answer["call_ms"].append((time.perf_counter() - called) * 1000)
+    return answer
+
+
+def verify(said: dict[str, Any]) -> dict[str, Any]:
+    """Check every receipt of this centre with the keys of the directory."""
+    del said
+    become("owner")
+    import psycopg
+    from django.conf import settings
+
+    from centre.directory import selectors
+    from console.receipts import check_all
+
+    _wait()
+    environment = settings.AMTSBRUECKE
+    with psycopg.connect(environment.database_url) as connection:
+        checked = check_all(connection, centre=environment.centre, directory=selectors.current())
+    return {"letters": checked.letters, "verified": checked.verified}
+
+
+STEPS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "found": found,
+    "apply": apply,
+    "submit": submit,
+    "post": post,
+    "verify": verify,
+}
+
+
+def main() -> None:
+    """Run the step that the command line names."""
+    answer = STEPS[sys.argv[1]](json.loads(sys.argv[2]))
+    print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
