@@ -26,6 +26,7 @@ from centre.keys import keystore
 from centre.keys.sign import SigningKey
 from federation.gateway import sql
 from federation.gateway.desk import Desk
+from federation.gateway.errors import AddressOccupied
 from federation.gateway.pokes import Poke
 from federation.gateway.server import BLOB_SERVICE, LINK_SERVICE, Register, build, exchange
 from federation.gateway.sql import Connection
@@ -127,7 +128,13 @@ async def _listen(server: grpc.aio.Server, environment: Environment) -> None:
     if environment.tls_dir is None:
         raise LookupError("the environment was checked before")
     credentials = ServerCertificates(environment.tls_dir).credentials()
-    server.add_secure_port(str(environment.gateway_bind), credentials)
+    try:
+        server.add_secure_port(str(environment.gateway_bind), credentials)
+    except RuntimeError as error:
+        raise AddressOccupied(
+            f"Cannot listen on {environment.gateway_bind}: another program has this address, or "
+            "the machine does not have it. Stop the other one, or set AMTSBRUECKE_GATEWAY_BIND."
+        ) from error
     await server.start()
 
 

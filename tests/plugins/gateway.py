@@ -99,6 +99,11 @@ class Gateway:
         with psycopg.connect(self.dsn("owner"), row_factory=dict_row) as connection:
             return connection.execute(statement, parameters).fetchall()
 
+    def do(self, statement: str) -> None:
+        """Change the database, as its owner."""
+        with psycopg.connect(self.dsn("owner")) as connection:
+            connection.execute(statement)
+
     def stored(self) -> list[dict[str, Any]]:
         return self.rows("SELECT * FROM inbox_inboundmessage ORDER BY lseq")
 
