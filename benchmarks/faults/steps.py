@@ -1,0 +1,92 @@
+"""What the fault run does inside a centre, each in a process with that centre's settings.
+
+python -m benchmarks.faults.steps NAME      reads JSON, writes JSON as its last line
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from console.roles import become
+
+
+def fetch(said: dict[str, int]) -> dict[str, Any]:
+    """Bring the newest directory into force."""
+    from console.demo import steps
+
+    return steps.fetch(said)
+
+
+def poison(said: dict[str, str]) -> dict[str, Any]:
+    """Post a letter that is rightly signed and sealed, and whose content is no message."""
+    del said
+    become("web")
+    from django.db import transaction
+
+    from centre.directory import selectors as directory
+    from centre.kernel import clock
+    from centre.kernel.ids import new_id
+    from centre.registry import selectors as registry
+    from centre.tenancy.context import tenant_scope
+    from federation.outbox import services
+    from federation.protocol.messages import MessageKind, OutboundMessage
+
+    town, *_ = registry.active()
+    own = {each.authority_id for each in registry.active()}
+    other = next(a.id for a in directory.current().snapshot.authorities if a.id not in own)
+    message = OutboundMessage(
+        message_id=new_id(),
+        recipient=other,
+        case_id=new_id(),
+        case_sequence=1,
+        kind=MessageKind.ASSISTANCE_REQUEST,
+        schema_version=1,
+        payload=b"\xff\xff\xff nobody can read this",
+        expires_at=clock.in_future(days=30),
+    )
+    with tenant_scope(town), transaction.atomic():
+        services.post(messages=[message])
+    return {"message": str(message.message_id)}
+
+
+def chains(said: dict[str, Any]) -> dict[str, Any]:
+    """Check every audit chain, every receipt held here and every receipt issued here."""
+    del said
+    become("owner")
+    import psycopg
+    from django.conf import settings
+
+    from benchmarks.faults.issued import check_issued
+    from centre.audit import heads, selectors
+    from centre.directory import selectors as directory
+    from console.receipts import check_all
+
+    check = heads.signature_check()
+    trails = [selectors.verify(chain, check_signature=check) for chain in selectors.chains()]
+    environment = settings.AMTSBRUECKE
+    known = directory.current()
+    with psycopg.connect(environment.database_url) as connection:
+        held = check_all(connection, centre=environment.centre, directory=known)
+        issued = check_issued(connection, centre=environment.centre, directory=known)
+    return {
+        "letters": held.letters,
+        "verified": held.verified,
+        "refused": held.refused,
+        "issued": issued.receipts,
+        "problems": issued.problems
+        + [f"{each.chain}: {problem}" for each in trails for problem in each.problems],
+        "trails": len(trails),
+        "entries": sum(each.entries for each in trails),
+    }
+
+
+STEPS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "fetch": fetch,
+    "poison": poison,
+    "chains": chains,
+}
+
+
+if __name__ == "__main__":
+    print(json.dumps(STEPS[sys.argv[1]](json.load(sys.stdin))))
