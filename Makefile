@@ -26,6 +26,10 @@ demo: setup ## Umbrella, three centres, real requests; ARGS="--once --json", AMT
 test: setup ## All tests; TESTS=tests/unit for some of them, ARGS for pytest
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS) $(ARGS)
 
+.PHONY: bench
+bench: setup ## Measure against the goals and this machine's limits; ARGS="--quick --json --only G1,G5"
+	@$(BIN)/python -m benchmarks $(ARGS)
+
 .PHONY: faults
 faults: setup ## Break everything under load, then count; ARGS="--messages N --seed S --json"
 	@$(BIN)/python -m benchmarks.faults $(ARGS)

@@ -23,7 +23,7 @@ def family(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Seconds of processor used by a process, its descendants, and those of them that have ended."""
+    """Seconds of processor of a process and its descendants, also of those that have ended."""
     return sum(map(_ticks, family(pid))) / _TICK
 
 

@@ -79,6 +79,7 @@ def found(said: dict[str, Any]) -> dict[str, Any]:
             temporary=False,
             by=BY,
         )
+    assert settings.AMTSBRUECKE.tls_dir is not None
     certificate = (settings.AMTSBRUECKE.tls_dir / "centre.pem").read_bytes()
     entry = directory.entry(
         name=centre,
@@ -202,6 +203,63 @@ def post(said: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
+def document(said: dict[str, Any]) -> dict[str, Any]:
+    """Seal and store one document of `size` bytes and post the letter that names it."""
+    become("web")
+    import os
+
+    from django.db import transaction
+
+    from centre.kernel import clock
+    from centre.kernel.ids import new_id
+    from centre.registry import selectors
+    from centre.tenancy.context import tenant_scope
+    from federation.blobs import services as blobs
+    from federation.outbox import services
+    from federation.protocol.messages import BlobRef, MessageKind, OutboundMessage
+
+    _wait()
+    piece = os.urandom(1 << 20)
+    whole, rest = divmod(said["size"], len(piece))
+    town = selectors.municipality(slug=f"stadt{said['towns'][0]}")
+    answer: dict[str, Any] = {}
+    with _measured(answer), tenant_scope(town), transaction.atomic():
+        stored = blobs.store(chunks=(*[piece] * whole, piece[:rest]), name="Anlage")
+        services.post(
+            messages=[
+                OutboundMessage(
+                    message_id=new_id(),
+                    recipient=UUID(said["recipients"][0]),
+                    case_id=new_id(),
+                    case_sequence=1,
+                    kind=MessageKind.ASSISTANCE_REQUEST,
+                    schema_version=1,
+                    payload=b"a document comes with it",
+                    expires_at=clock.in_future(days=14),
+                    blobs=(BlobRef(digest=stored.digest.hex(), size=stored.sealed_size),),
+                )
+            ]
+        )
+    return answer
+
+
+def keys(said: dict[str, Any]) -> dict[str, Any]:
+    """Return the public keys that somebody else needs to write to an authority of this centre."""
+    become("owner")
+    from centre.directory import selectors
+    from centre.keys import keystore
+
+    _wait()
+    public = selectors.current().seal_key(UUID(said["authority"]))
+    assert public is not None
+    [receipts] = [each for each in keystore.centre_public_keys() if each.purpose == "sign"]
+    return {
+        "suite": str(public.suite),
+        "public": public.raw.hex(),
+        "receipt_key": receipts.raw.hex(),
+    }
+
+
 def verify(said: dict[str, Any]) -> dict[str, Any]:
     """Check every receipt of this centre with the keys of the directory."""
     del said
@@ -224,6 +282,8 @@ STEPS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "apply": apply,
     "submit": submit,
     "post": post,
+    "document": document,
+    "keys": keys,
     "verify": verify,
 }
 

@@ -5,9 +5,9 @@
         world.krz.step("submit", towns=[0], recipients=[...], count=640, bulk=64)
         world.settled()
 
-Nothing is switched off: TLS, signatures, sealing, audit, tenancy, fsync. The processes are those that
-the product's own supervisor starts; a process can be put to rest with `pause` so that a link is
-measured without its neighbours.
+Nothing is switched off: TLS, signatures, sealing, audit, tenancy, fsync. The processes are those
+that the product's own supervisor starts; a process can be put to rest with `pause` so that a link
+is measured without its neighbours.
 """
 
 import json
