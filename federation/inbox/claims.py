@@ -54,7 +54,11 @@ SELECT {{columns}} FROM (
              ORDER BY {{order}} LIMIT %(limit)b) AS candidate
 ) AS sized WHERE before < %(bytes)b ORDER BY {{order}}
 """  # noqa: S608 -- names of our own columns
-_DUE: Final = {"order": "due_at, lseq, id", "condition": "state = 'pending' AND due_at <= %(now)b"}
+# What was never tried is due whatever its time: the clock may have been fast when it came.
+_DUE: Final = {
+    "order": "due_at, lseq, id",
+    "condition": "state = 'pending' AND (due_at <= %(now)b OR attempts = 0)",
+}
 _DUE_LETTERS: Final = _BOUNDED.format(columns=_COLUMNS, **_DUE)
 _DUE_KEYS: Final = _BOUNDED.format(columns="id, origin", **_DUE)
 _HELD_LETTERS: Final = _BOUNDED.format(

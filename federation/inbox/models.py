@@ -51,7 +51,7 @@ class InboundMessage(models.Model):
     received_at = models.DateTimeField()
 
     state = models.CharField(max_length=9, choices=InboundState)
-    #: Not before this moment.
+    #: Not before this moment, once it was tried in vain.
     due_at = models.DateTimeField()
     #: How often it was tried in vain.
     attempts = models.SmallIntegerField(db_default=0)

@@ -21,16 +21,16 @@ from federation.inbox.ordering import Thread
 # One index probe for each tenant that has something pending, however many rows it has.
 _DUE_TENANTS = """
 WITH RECURSIVE waiting AS (
-    (SELECT tenant_role, due_at FROM inbox_inboundmessage
+    (SELECT tenant_role, due_at, attempts FROM inbox_inboundmessage
       WHERE state = 'pending' ORDER BY tenant_role, due_at LIMIT 1)
     UNION ALL
-    SELECT following.tenant_role, following.due_at
+    SELECT following.tenant_role, following.due_at, following.attempts
       FROM waiting, LATERAL (
-           SELECT tenant_role, due_at FROM inbox_inboundmessage
+           SELECT tenant_role, due_at, attempts FROM inbox_inboundmessage
             WHERE state = 'pending' AND tenant_role > waiting.tenant_role
             ORDER BY tenant_role, due_at LIMIT 1) AS following
 )
-SELECT tenant_role FROM waiting WHERE due_at <= %s
+SELECT tenant_role FROM waiting WHERE due_at <= %s OR attempts = 0
 """
 
 

@@ -195,6 +195,16 @@ def test_any_other_fault_is_tried_again_later(
     assert desk.posted == []
 
 
+def test_what_came_while_the_clock_was_fast_does_not_wait_for_that_hour(
+    desk: Desk, deliver: Deliver, alpha: Municipality
+) -> None:
+    deliver(alpha, "from the future")
+    with tenant_scope(alpha):
+        InboundMessage.objects.update(due_at=clock.in_future(hours=1))
+    _run()
+    assert desk.effects(alpha) == ["from the future"]
+
+
 def test_a_fault_that_never_ends_is_parked_for_an_operator(
     desk: Desk, deliver: Deliver, alpha: Municipality, monkeypatch: pytest.MonkeyPatch
 ) -> None:
