@@ -36,7 +36,7 @@ _REREAD_S: Final = 5.0
 #: Pause after trouble with our own database.
 _DATABASE_PAUSE_S: Final = 1.0
 #: The search for a letter that kills calls is quick: the peer is there, and others wait behind it.
-_SEARCH_MS: Final = 100
+_SEARCH_MS: Final = 50
 #: A search that takes longer than this many calls has found a faulty peer instead.
 _SEARCH_CALLS: Final = 12
 _SEARCH_DOUBLINGS: Final = 11
@@ -217,13 +217,27 @@ class LinkWorker:
         before = 0 if progressed else row.backoff_ms
         if verdict.park is not None:
             return 0, 0
-        if fault.ending is Ending.KILLED and verdict.suspicion != Suspicion():
+        if self._searching(fault, verdict):
             beyond = min(max(verdict.suspicion.kills - _SEARCH_CALLS, 0), _SEARCH_DOUBLINGS)
             drawn = int(random.uniform(0, _SEARCH_MS << beyond))  # noqa: S311 -- spreads calls
             return max(drawn, fault.told_ms), before
         ceiling = backoff.next_ceiling_ms(before)
         drawn = int(backoff.delay(ceiling).total_seconds() * 1000)
         return max(drawn, min(fault.told_ms, backoff.LONGEST_MS)), ceiling
+
+    def _searching(self, fault: Fault, verdict: isolation.Verdict) -> bool:
+        """Return whether the call was one of a search, with a peer that is there.
+
+        A cut connection is, too, as long as frames are halved, for the letter may have ended the
+        peer's process and that is back already. A lone letter is parked after many cuts: those must
+        not follow each other quickly, or a bad hour of the network would park it.
+        """
+        if verdict.suspicion == Suspicion():
+            return False
+        if fault.ending is Ending.KILLED:
+            return True
+        welcomed = self._session is not None and self._session.welcomed
+        return fault.ending is Ending.CUT and welcomed and verdict.suspicion.frame_limit > 1
 
 
 def _fault(error: Exception) -> Fault:

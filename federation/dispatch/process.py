@@ -35,6 +35,8 @@ log = structlog.get_logger(__name__)
 #: How often a resting link is looked at although nobody poked.
 RADAR_S: Final = 0.250
 _DIRECTORY_S: Final = 2.0
+#: How often a process that has no directory yet looks for one.
+_FIRST_DIRECTORY_S: Final = 0.2
 _KEEP_S: Final = 1.0
 _FIGURES_S: Final = 10.0
 _COUNTED: Final = 50_000
@@ -60,6 +62,7 @@ class Dispatch:
         self._directory: Directory | None = None
         self._stop = asyncio.Event()
         self._directory_wanted = asyncio.Event()
+        self._new_links = asyncio.Event()
         self.pool = AsyncConnectionPool(
             self._database_url,
             min_size=2,
@@ -108,10 +111,12 @@ class Dispatch:
         await self.pool.open()
         try:
             await self._until_directory()
+            if self._directory is None:
+                return
             loops = [
                 asyncio.create_task(work, name=name)
                 for name, work in (
-                    ("leases", self._every(RENEW_S, self.crew.tend)),
+                    ("leases", self._every(RENEW_S, self.crew.tend, sooner=self._new_links)),
                     ("radar", self._every(RADAR_S, self._radar)),
                     ("pokes", self._listen()),
                     ("directory", self._follow_directory()),
@@ -134,10 +139,19 @@ class Dispatch:
             await self.pool.close()
             log.info("dispatch stopped")
 
-    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    async def _every(
+        self,
+        seconds: float,
+        work: Callable[[], Awaitable[None]],
+        *,
+        sooner: asyncio.Event | None = None,
+    ) -> None:
+        wanted = sooner or asyncio.Event()
         while True:
+            wanted.clear()
             await self._attempt(work)
-            await asyncio.sleep(seconds)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(wanted.wait(), seconds)
 
     async def _attempt(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do something that will be done again soon: no error of one time may end it for good."""
@@ -152,12 +166,16 @@ class Dispatch:
 
     async def _until_directory(self) -> None:
         """Wait for the first directory: without one there is nobody to send to."""
+        told = False
         while not self._stop.is_set():
             await self._attempt(self._load_directory)
             if self._directory is not None:
                 return
-            log.warning("no directory yet")
-            await asyncio.sleep(_DIRECTORY_S)
+            if not told:
+                log.warning("no directory yet")
+                told = True
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), _FIRST_DIRECTORY_S)
 
     async def _follow_directory(self) -> None:
         while True:
@@ -178,6 +196,8 @@ class Dispatch:
             ]
             log.info("directory changed", version=after.version, centres=news)
             await sql.retry_now(connection, news)
+        if set(after.centres) != set(before.centres):
+            self._new_links.set()
         for link in news:
             self.crew.poke(link)
 

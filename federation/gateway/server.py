@@ -31,7 +31,9 @@ _OPTIONS: Final = (
     # A connection whose other end has silently gone is found out.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
+    # Less than the interval at which peers ask for a sign of life (`links/channels.py`).
+    ("grpc.http2.min_ping_interval_without_data_ms", 4_000),
     ("grpc.http2.max_ping_strikes", 3),
     ("grpc.max_metadata_size", 16 * limits.KIB),
 )

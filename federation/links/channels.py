@@ -13,6 +13,11 @@ from federation.links.errors import CredentialsUnreadable
 
 log = structlog.get_logger(__name__)
 
+#: A peer is asked for a sign of life this often where nothing else comes from it. Gateways have to
+#: permit it (`min_ping_interval_without_data_ms`), or they end the connection.
+KEEPALIVE_MS = 5_000
+KEEPALIVE_TIMEOUT_MS = 5_000
+
 _MEBIBYTE = 1024 * 1024
 #: More than the largest frame of the protocol, less than what would hurt.
 MAX_MESSAGE = 8 * _MEBIBYTE
@@ -28,9 +33,13 @@ def channel_options(centre_id: str) -> list[tuple[str, str | int]]:
         ("grpc.ssl_target_name_override", server_name(centre_id)),
         ("grpc.max_receive_message_length", MAX_MESSAGE),
         ("grpc.max_send_message_length", MAX_MESSAGE),
-        # A half-open connection is noticed within half a minute, also while the stream is idle.
-        ("grpc.keepalive_time_ms", 20_000),
-        ("grpc.keepalive_timeout_ms", 10_000),
+        # A half-open connection is noticed within ten seconds, also while the stream is idle; with
+        # bytes under way within five, which is also the kernel's patience for unacknowledged ones.
+        ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+        # gRPC also pings to learn the bandwidth. While such a ping is out no other one is sent, and
+        # by itself it would be waited for a minute.
+        ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_MS),
         ("grpc.keepalive_permit_without_calls", 0),
         ("grpc.http2.max_pings_without_data", 0),
         # The link has a back-off of its own, which contact from the peer resets: when it dials,

@@ -17,6 +17,7 @@ from federation.protocol.frames import Credit
 from federation.protocol.reasons import Reason
 from federation.wire.envelope import read_outer
 from tests.factories.letters import letter, tampered
+from tests.fakes.network import Way
 from tests.fakes.receiver import FakeReceiver
 from tests.integration.federation.dispatch.conftest import Road, eventually
 from tests.plugins.gateway import PEER, RECEIVER
@@ -146,7 +147,7 @@ async def test_letter_that_kills_calls_is_parked_and_the_others_move_on(
 
     receiver.before = kill
     async with serving(road, receiver), road.dispatch():
-        await road.acknowledged(100, link=PEER, seconds=180)
+        await road.acknowledged(100, link=PEER)
 
     (dead,) = road.dead()
     assert (dead["message_id"], dead["state"], dead["reason"]) == (poison, "parked", "KILLS_CALLS")
@@ -155,6 +156,77 @@ async def test_letter_that_kills_calls_is_parked_and_the_others_move_on(
     assert road.gateway.alarms() == ["LETTER_PARKED"]
     # The receipt for the void position is none for the letter: it stays dead, and a person is told.
     assert (dead["resolution"], dead["told"]) == ("", False)
+
+
+async def test_letter_that_crashes_the_peer_is_narrowed_down_at_once_and_parked_late(
+    road: Road, receiver: FakeReceiver
+) -> None:
+    """A crash looks like a broken cable: the search is quick, the lone letter is given time."""
+    ids = road.post(100, link=PEER)
+
+    def crash(batch: pb.Batch) -> None:
+        if ids[37] in ids_of(batch):
+            raise CallRefused(Reason.UNAVAILABLE, "gone")
+
+    receiver.before = crash
+    async with serving(road, receiver), road.dispatch():
+        await road.acknowledged(37, link=PEER)
+        await eventually(lambda: road.link(PEER)["frame_limit"] == 1)
+        assert road.link(PEER)["acked_lseq"] == 37
+    assert not road.dead()
+
+
+async def test_half_open_connection_is_noticed_within_seconds(
+    road: Road, receiver: FakeReceiver
+) -> None:
+    world = road.gateway.world
+    async with receiver.serve(world.certificates[PEER], world.authority) as address:
+        way = Way(int(address.rpartition(":")[2]))
+        async with way.open() as entrance:
+            road.know(PEER, entrance)
+            async with road.dispatch():
+                road.post(link=PEER)
+                await road.acknowledged(1, link=PEER)
+                way.fall_silent()
+                road.post(3, link=PEER)
+                # By its receipt alone, a frame would be waited for half a minute.
+                await road.acknowledged(4, link=PEER, seconds=20)
+    assert len(receiver.hellos) == 2
+
+
+async def test_new_centre_is_served_at_once(road: Road, receiver: FakeReceiver) -> None:
+    async with road.dispatch():
+        road.post()
+        await road.acknowledged(1)
+        road.post(link=PEER)
+        async with serving(road, receiver):
+            await road.acknowledged(1, link=PEER, seconds=5)
+
+
+async def test_first_directory_is_awaited_closely(road: Road) -> None:
+    looks: list[float] = []
+    load, none = road.load, 3
+
+    async def late(connection: Any, known: Any) -> Any:
+        looks.append(asyncio.get_running_loop().time())
+        return await load(connection, known) if len(looks) > none else None
+
+    road.load = late  # type: ignore[method-assign]
+    road.post()
+    async with road.dispatch():
+        await road.acknowledged(1)
+    assert looks[none] - looks[0] < 2
+
+
+async def test_process_that_never_got_a_directory_stops_in_order(road: Road) -> None:
+    asked = asyncio.Event()
+
+    async def nothing(*_: Any) -> None:
+        asked.set()
+
+    road.load = nothing  # type: ignore[method-assign,assignment]
+    async with road.dispatch():
+        await asked.wait()
 
 
 async def test_parked_letter_that_had_reached_the_peer_lives(
