@@ -2,14 +2,13 @@
 
 import statistics
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from benchmarks.faults.plan import CENTRES
 from benchmarks.faults.world import World
-from console import processes
 
 #: So much may the median of a process's last third lie above that of its first third.
 GROWTH: Final = 1.25
@@ -27,11 +26,11 @@ class Memory:
 
     def sample(self, world: World, progress: float) -> None:
         """Look at every process that lives."""
+        children = _families()
         for centre in CENTRES:
             for name, service in world.services(centre).items():
                 if service.pid is not None:
-                    tree = processes.descendants(service.pid)
-                    owned = sum(own_mb(pid) for pid in tree)
+                    owned = sum(_own_mb(pid) for pid in _family(service.pid, children))
                     self.samples[f"{centre} {name}"].append((progress, owned))
 
     def compare(self) -> Mapping[str, tuple[float, float]]:
@@ -53,13 +52,31 @@ class Memory:
         ]
 
 
-def own_mb(pid: int) -> float:
+def _families() -> dict[int, list[int]]:
+    """Return the children of every process; one look for all, since it is taken under load."""
+    children: dict[int, list[int]] = defaultdict(list)
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        children[int(fields[1])].append(int(entry.name))
+    return children
+
+
+def _family(pid: int, children: Mapping[int, list[int]]) -> Iterator[int]:
+    yield pid
+    for child in children.get(pid, ()):
+        yield from _family(child, children)
+
+
+def _own_mb(pid: int) -> float:
     """Return the anonymous memory of a process in MB; 0 when it is gone."""
     try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        text = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return 0.0
     for line in text.splitlines():
-        if line.startswith("Pss_Anon:"):
+        if line.startswith("RssAnon:"):
             return int(line.split()[1]) / 1024
     return 0.0

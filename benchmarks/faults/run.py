@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import psycopg
 
-from benchmarks.faults import counting, replay
+from benchmarks.faults import counting, diagnosis, replay
 from benchmarks.faults.injection import Injection
 from benchmarks.faults.memory import Memory
 from benchmarks.faults.plan import CENTRES, Fault
@@ -18,7 +18,7 @@ from benchmarks.faults.world import Say, StepBroken, World, running
 from console.home import Home
 
 #: No letter moves for so long: something waits for a human.
-PATIENCE_S: Final = 180.0
+PATIENCE_S: Final = 90.0
 _TICK_S: Final = 0.5
 _SAMPLE_S: Final = 5.0
 _TELL_S: Final = 30.0
@@ -170,6 +170,7 @@ class Run:
             still = time.monotonic() - moved_at
             if still > PATIENCE_S:
                 self.injection.record.problems.append(f"nothing moves any more: {now}")
+                diagnosis.write(self.world)
                 break
             if still > _STILL_S and not later:
                 later = True

@@ -10,7 +10,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from centre.kernel import clock
@@ -37,12 +38,14 @@ class Provisioning:
     home: Home
     plan: Plan
     report: Report
+    #: Settings beyond those of the demo, for each centre.
+    more: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def run(self) -> int:
         """Make everything that the centres need to start; return the directory's version."""
         self.home.create()
         for centre in self.plan.all:
-            prepare(self.home, self.plan, centre)
+            prepare(self.home, self.plan, centre, self.more.get(centre.name, {}))
         with ThreadPoolExecutor(max_workers=len(self.plan.all)) as pool:
             told = dict(
                 zip(
@@ -84,7 +87,9 @@ class Provisioning:
         return version
 
 
-def prepare(home: Home, plan: Plan, centre: Centre) -> None:
+def prepare(
+    home: Home, plan: Plan, centre: Centre, more: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Write a centre's settings, master key and certificate. Secrets are made once and kept."""
     folder = home.centre(centre.name)
     folder.create()
@@ -122,7 +127,7 @@ def prepare(home: Home, plan: Plan, centre: Centre) -> None:
             for login in LOGINS
         },
     }
-    fresh = {**made_once, **known, **settings}
+    fresh = {**made_once, **known, **settings, **more}
     if fresh != known:
         folder.write_settings(fresh)
     certify(home, folder, centre)

@@ -1,0 +1,51 @@
+"""Every process is restarted, one after the other, and nobody outside notices."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from benchmarks.faults import counting
+from benchmarks.faults.plan import CENTRES
+from benchmarks.faults.world import World, running
+from console.home import Home
+from tests.faults.clerks import Clerk
+from tests.two_centres.conftest import eventually
+
+pytestmark = [pytest.mark.two_centres, pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+def settled(world: World) -> bool:
+    return not counting.unsettled(world).waiting
+
+
+def test_rolling_restart_loses_no_request_and_answers_no_clerk_with_an_error(
+    tmp_path: Path, port_base: int
+) -> None:
+    tmp_path.chmod(0o711)
+    with running(Home(tmp_path), port_base, say=lambda _: None) as world, ExitStack() as stack:
+        clerks = [
+            stack.enter_context(Clerk(centre, centre.towns[0])) for centre in world.plan.centres
+        ]
+        world.start_drivers(pause=0.2)
+        eventually(lambda: counting.sent(world) > 100, what="traffic")
+        before = {centre: _pids(world, centre) for centre in CENTRES}
+        for runner in world.supervisor.centres:
+            if runner.name in CENTRES:
+                runner.roll()
+        sent = counting.sent(world)
+        eventually(lambda: counting.sent(world) > sent + 50, what="traffic after the restarts")
+        world.stop_drivers()
+        eventually(lambda: settled(world), seconds=90, what="all settled")
+        for centre in CENTRES:
+            kept = before[centre].items() & _pids(world, centre).items()
+            assert {name for name, _ in kept} == {"postgresql", "valkey"}
+        found = counting.count(world, forsaken=[])
+    assert [each.errors for each in clerks] == [[], []]
+    assert all(each.pages > 50 for each in clerks)
+    assert (found.lost, found.duplicates, found.out_of_order) == ([], 0, [])
+    assert not found.broken_promises
+
+
+def _pids(world: World, centre: str) -> dict[str, int | None]:
+    return {name: service.pid for name, service in world.services(centre).items()}

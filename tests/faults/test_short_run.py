@@ -1,0 +1,51 @@
+"""The fault run, in short: everything that the long one does, with few letters."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.two_centres, pytest.mark.slow, pytest.mark.timeout(400)]
+
+ROOT = Path(__file__).resolve().parents[2]
+#: What heals within seconds. Half-open connections and wrong clocks have runs of their own.
+KINDS = ("kill", "cut", "break", "mute", "replay", "reorder", "slow-disk", "disk-full")
+
+
+def faults(home: Path, port_base: int, *arguments: str) -> tuple[int, str]:
+    command = [sys.executable, "-m", "benchmarks.faults", "--json", "--home", str(home)]
+    done = subprocess.run(
+        [*command, "--port-base", str(port_base), *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=360,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_six_hundred_letters_survive_kills_and_a_broken_network(
+    tmp_path: Path, port_base: int
+) -> None:
+    code, said = faults(
+        tmp_path, port_base, "--messages", "600", "--kills", "8", "--seed", "4", "--kinds", *KINDS
+    )
+    assert code == 0, said
+    figures = json.loads(said.splitlines()[-1])
+    assert list(figures) == [
+        "messages",
+        "kills",
+        "lost",
+        "duplicates",
+        "out_of_order",
+        "receipts_verified",
+        "chains_ok",
+    ]
+    assert figures["messages"] >= 600
+    assert figures["receipts_verified"] == figures["messages"]
+    assert figures["kills"] == 8
+    assert (figures["lost"], figures["duplicates"], figures["out_of_order"]) == (0, 0, 0)
+    assert figures["chains_ok"] is True
