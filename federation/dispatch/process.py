@@ -19,6 +19,7 @@ import psycopg
 import structlog
 from psycopg_pool import AsyncConnectionPool
 
+from centre.config.databases import streaming
 from centre.config.environment import Environment
 from centre.directory.interface import Directory
 from centre.keys.sign import VerifyKey
@@ -69,7 +70,7 @@ class Dispatch:
             max_size=10,
             timeout=10,
             max_lifetime=600,
-            kwargs={"autocommit": True, "application_name": "amtsbruecke-dispatch"},
+            kwargs=streaming("amtsbruecke-dispatch"),
             open=False,
         )
         self._poke = TaskPoke(wake_worker)

@@ -12,7 +12,13 @@ from federation.dispatch.surroundings import Around
 from federation.links.channels import Channels
 
 #: Errors that tell of our own database, not of the peer.
-DATABASE_TROUBLE: Final = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+DATABASE_TROUBLE: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    # The server has ended a transaction that hung: not operational, as the standard has it.
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    PoolTimeout,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from django.db import connection as django_connection
 from grpc_health.v1 import health, health_pb2
 from psycopg_pool import AsyncConnectionPool
 
+from centre.config.databases import streaming
 from centre.config.environment import CentreRole, Environment
 from centre.directory import store
 from centre.directory.interface import Directory
@@ -87,7 +88,7 @@ async def _pool(environment: Environment) -> AsyncIterator[AsyncConnectionPool[C
         max_idle=120,
         max_lifetime=600,
         timeout=5,
-        kwargs={"autocommit": True, "application_name": "amtsbruecke-gateway"},
+        kwargs=streaming("amtsbruecke-gateway"),
         open=False,
     ) as pool:
         yield pool

@@ -15,6 +15,26 @@ _POOL = {"min_size": 0, "max_size": 12, "max_lifetime": 600, "max_idle": 120, "t
 _OWNER_SESSION = "-c lock_timeout=4000"
 _SERVER_SESSION = "-c idle_in_transaction_session_timeout=120000"
 
+# Processes that hold streams to other centres: whatever hangs lets go of its locks soon, so that
+# another process can take over. A server that has gone is noticed below TCP's own patience.
+_STREAMING_SESSION = (
+    "-c statement_timeout=20000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=15000"
+)
+
+
+def streaming(application_name: str) -> dict[str, Any]:
+    """Return how gateway and dispatch connect: parameters of psycopg beside the URL."""
+    return {
+        "autocommit": True,
+        "application_name": application_name,
+        "options": _STREAMING_SESSION,
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
+    }
+
 
 def database(environment: Environment) -> dict[str, Any]:
     """Return the settings of this process's one database connection."""
