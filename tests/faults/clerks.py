@@ -57,7 +57,7 @@ class Clerk:
             self.slowest = max(self.slowest, time.monotonic() - begin)
             if status != 200:
                 self.errors.append(f"status {status}")
-            self._stop.wait(0.02)
+            self._stop.wait(0.25)
 
     def _ask(
         self, method: str, path: str, form: dict[str, str] | None = None

@@ -1,18 +1,24 @@
 """Every process is restarted, one after the other, and nobody outside notices."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from benchmarks.faults import counting
-from benchmarks.faults.plan import CENTRES
+from benchmarks.faults.plan import CENTRES, TARGETS
 from benchmarks.faults.world import World, running
 from console.home import Home
+from console.supervisor.centre import CentreRunner
 from tests.faults.clerks import Clerk
 from tests.two_centres.conftest import eventually
 
-pytestmark = [pytest.mark.two_centres, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.two_centres, pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+#: Engines stay: they have no second one that could take over.
+_ROLLED = set(TARGETS) - {"postgresql", "valkey"}
 
 
 def settled(world: World) -> bool:
@@ -27,12 +33,11 @@ def test_rolling_restart_loses_no_request_and_answers_no_clerk_with_an_error(
         clerks = [
             stack.enter_context(Clerk(centre, centre.towns[0])) for centre in world.plan.centres
         ]
-        world.start_drivers(pause=0.2)
+        world.start_drivers(pause=2.0)
         eventually(lambda: counting.sent(world) > 100, what="traffic")
         before = {centre: _pids(world, centre) for centre in CENTRES}
-        for runner in world.supervisor.centres:
-            if runner.name in CENTRES:
-                runner.roll()
+        with ThreadPoolExecutor(len(CENTRES)) as pool:
+            rolled = list(pool.map(lambda runner: runner.roll(), _runners(world)))
         sent = counting.sent(world)
         eventually(lambda: counting.sent(world) > sent + 50, what="traffic after the restarts")
         world.stop_drivers()
@@ -41,10 +46,15 @@ def test_rolling_restart_loses_no_request_and_answers_no_clerk_with_an_error(
             kept = before[centre].items() & _pids(world, centre).items()
             assert {name for name, _ in kept} == {"postgresql", "valkey"}
         found = counting.count(world, forsaken=[])
+    assert [set(each) for each in rolled] == [_ROLLED] * len(CENTRES)
     assert [each.errors for each in clerks] == [[], []]
-    assert all(each.pages > 50 for each in clerks)
+    assert all(each.pages > 20 for each in clerks)
     assert (found.lost, found.duplicates, found.out_of_order) == ([], 0, [])
     assert not found.broken_promises
+
+
+def _runners(world: World) -> list[CentreRunner]:
+    return [runner for runner in world.supervisor.centres if runner.name in CENTRES]
 
 
 def _pids(world: World, centre: str) -> dict[str, int | None]:
