@@ -13,6 +13,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from datetime import timedelta
+from itertools import islice
 from typing import Any, Final
 
 import grpc
@@ -35,9 +36,12 @@ from federation.wire.frames import read_credit, read_welcome, write_hello
 HELLO_TIMEOUT_S: Final = 10.0
 #: So long the oldest frame may wait for its receipt before the call is given up.
 RECEIPT_TIMEOUT_S: Final = 30.0
+#: So long the keeper may take to store its last receipts once the stream is over.
+STORE_TIMEOUT_S: Final = 10.0
 #: A stream without letters is closed after this; the next letter opens another.
 REST_S: Final = 300.0
 _LOOK_FOR_OVERDUE_S: Final = 5.0
+_MILLISECOND: Final = timedelta(milliseconds=1)
 #: Letters numbered in one statement; a few frames' worth.
 NUMBER_MOST: Final = 4 * limits.BATCH_ITEMS
 NUMBER_BYTES: Final = 2 * limits.BATCH_BYTES
@@ -67,6 +71,7 @@ class Session:
         self._poked = asyncio.Event()
         self._to_store = asyncio.Event()
         self._ending = False
+        self._closing = False
         #: The peer has answered the hello.
         self.welcomed = False
         #: Receipts were stored in this session.
@@ -114,8 +119,13 @@ class Session:
             if not writer.done():
                 raise PeerFault("the peer ended the stream", reason="STREAM_ENDED")
         finally:
-            for task in tasks:
-                task.cancel()
+            reader.cancel()
+            writer.cancel()
+            # The keeper is told, not interrupted: it may be in the transaction that moves the link.
+            self._closing = True
+            self._to_store.set()
+            await asyncio.wait((keeper,), timeout=STORE_TIMEOUT_S)
+            keeper.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             # Verified receipts are worth a last try; what is not stored, the peer gives again.
             with suppress(psycopg.Error, FenceLost):
@@ -234,14 +244,14 @@ class Session:
             if self.suspicion.covers(first) and flight:
                 return
             count = cut(
-                [_item(each) for each in _front(self._unsent, self._limits.items)],
+                [_item(each) for each in islice(self._unsent, self._limits.items)],
                 credit=self._credit,
                 limits=self._limits,
                 at_most=self.suspicion.limit(first),
             )
             if not count:
                 return
-            letters = await self._letters([self._unsent[index] for index in range(count)])
+            letters = await self._letters(list(islice(self._unsent, count)))
             for _ in range(count):
                 self._unsent.popleft()
             items = [letter.item for letter in letters]
@@ -307,7 +317,7 @@ class Session:
     # -- the keeper --------------------------------------------------------------------------
 
     async def _keep(self) -> None:
-        while True:
+        while not self._closing:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._to_store.wait(), _LOOK_FOR_OVERDUE_S)
             self._to_store.clear()
@@ -333,7 +343,7 @@ class Session:
                     sql.Refused(
                         refusal.item.sent.message_id,
                         refusal.reason,
-                        _milliseconds(refusal.retry),
+                        None if refusal.retry is None else refusal.retry // _MILLISECOND,
                         expired=refusal.expired,
                     )
                     for each in batch
@@ -369,20 +379,12 @@ def _error_of(task: asyncio.Task[None]) -> BaseException | None:
     return task.exception() if task.done() and not task.cancelled() else None
 
 
-def _milliseconds(duration: timedelta | None) -> int | None:
-    return None if duration is None else int(duration.total_seconds() * 1000)
-
-
 def _void(lseq: int) -> Letter:
     return Letter(void(lseq), b"")
 
 
 def _item(each: Letter | Item) -> Item:
     return each.item if isinstance(each, Letter) else each
-
-
-def _front(queue: deque[Letter | Item], count: int) -> list[Letter | Item]:
-    return [queue[index] for index in range(min(count, len(queue)))]
 
 
 def _to_store(verified: Verified) -> sql.ReceivedReceipt:
