@@ -49,7 +49,7 @@ def foreign_characters(text: str, *, lines: bool = False) -> str:
 
     Line breaks and tabs are foreign unless `lines`: a name has none, an explanation may.
     """
-    if text.isascii() and text.isprintable():
+    if (text.isascii() and text.isprintable()) or _LATIN.issuperset(text):
         return ""
     allowed = _LINE_SIGNS if lines else frozenset[str]()
     composed = unicodedata.normalize("NFC", text)

@@ -14,7 +14,7 @@ so one mapping by the types of the fields serves all:
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from functools import cached_property
 from operator import attrgetter
@@ -117,7 +117,7 @@ class _Form:
         self._plain = _Getter([name for name in names if hints[name] in {int, bool, bytes}])
         ready = {*self._texts.names, *self._plain.names}
         self._readers = [(name, _reader(name, hints[name])) for name in names if name not in ready]
-        self._writers = [(name, _writer(name, hints[name])) for name in names]
+        self._writers = [(name, _writer(name, hints[name])) for name in names if name not in ready]
 
     @cached_property
     def nothing(self) -> Any:
@@ -139,6 +139,11 @@ class _Form:
         return self.kind(**values)
 
     def fill(self, message: Message, record: Any) -> None:
+        for getter in (self._texts, self._plain):
+            # What is empty is the field's default: writing it would change nothing.
+            for name, value in getter.of(record):
+                if value:
+                    setattr(message, name, value)
         for name, write in self._writers:
             value = getattr(record, name)
             if value is not None:
@@ -146,7 +151,7 @@ class _Form:
 
 
 class _Getter:
-    """Reads some fields of a message at once."""
+    """Reads some fields of a message or a record at once."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
@@ -154,9 +159,13 @@ class _Getter:
         self._get = attrgetter(*names) if len(names) > 1 else None
 
     def __call__(self, message: Message) -> dict[str, Any]:
+        return dict(self.of(message))
+
+    def of(self, source: Any) -> Iterable[tuple[str, Any]]:
+        """Return names and values."""
         if self._get is None:
-            return {name: getattr(message, name) for name in self.names}
-        return dict(zip(self.names, self._get(message), strict=True))
+            return [(name, getattr(source, name)) for name in self.names]
+        return zip(self.names, self._get(source), strict=True)
 
 
 _forms: dict[Any, _Form] = {}

@@ -12,7 +12,7 @@ from centre.directory import selectors as directory
 from centre.kernel import clock
 from centre.kernel.actors import Actor
 from centre.kernel.ids import new_id
-from centre.registry import selectors as registry
+from centre.tenancy import binary
 from centre.tenancy.context import require_tenant
 from federation.outbox import services as outbox
 from federation.outbox.errors import NotDead
@@ -21,7 +21,7 @@ from tenants.cases.drafts import RequestDraft
 from tenants.cases.errors import DraftInvalid, DraftsInvalid, StepNotPossible
 from tenants.cases.faults import Fault
 from tenants.cases.graph import Kind, Side, State, Verb
-from tenants.cases.models import Case, CaseCounter, CaseMessage, Direction, Outcome, RequestContent
+from tenants.cases.models import Case, CaseMessage, Direction, Outcome, RequestContent
 from tenants.cases.payloads import AssistanceRequest, Attachment
 from tenants.cases.services.reading import attached, authority_name, locked
 from tenants.cases.services.work import Work
@@ -283,16 +283,19 @@ def _addressee_faults(authority_id: UUID | None) -> Iterable[Fault]:
         yield Fault(path=path, text="Diese Behörde steht nicht im Verzeichnis.", hint=hint)
 
 
+# Waits for others that take numbers of the same year, until their transaction ends.
+_TAKE = """
+INSERT INTO cases_casecounter AS counter (year, last) VALUES (%b, %b)
+    ON CONFLICT (year) DO UPDATE SET last = counter.last + excluded.last
+RETURNING last, (SELECT ags FROM public.registry_municipality WHERE schema_name = %b)
+"""
+
+
 def _references(count: int) -> list[str]:
     """Take the next running numbers of the year; others wait until the transaction ends."""
     year = clock.now().year
-    CaseCounter.objects.get_or_create(year=year)
-    counter = CaseCounter.objects.select_for_update().get(year=year)
-    first = counter.last + 1
-    counter.last += count
-    counter.save(update_fields=["last"])
-    ags = registry.municipality(schema_name=require_tenant().schema_name).ags
+    [(last, ags)] = binary.run(_TAKE, [year, count, require_tenant().schema_name])
     return [
         references.case_reference(ags=ags, year=year, number=number)
-        for number in range(first, first + count)
+        for number in range(last - count + 1, last + 1)
     ]
