@@ -46,12 +46,15 @@ pytest_plugins = [
 
 @pytest.fixture(autouse=True)
 def _fresh_memory() -> Iterator[None]:
-    """Forget keys and directory of the database before: each test may have another."""
+    """Forget keys and directory of the database before, and the language of the last page."""
+    from django.utils import translation
+
     from centre.directory import selectors as directory
     from centre.keys import keystore
 
     keystore.forget()
     directory.forget()
     yield
+    translation.deactivate()
     keystore.forget()
     directory.forget()

@@ -9,11 +9,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Final
-from zoneinfo import ZoneInfo
 
+from centre.kernel.clock import BERLIN
 from tenants.cases.graph import Side, State
 
-_HERE: Final = ZoneInfo("Europe/Berlin")
 _SATURDAY: Final = 5
 
 
@@ -63,7 +62,7 @@ def due_at(side: Side, state: State, *, since: datetime) -> datetime | None:
         return None
     if not deadline.working_days:
         return since + timedelta(days=deadline.amount)
-    return _end_of_working_days(since.astimezone(_HERE).date(), deadline.amount)
+    return _end_of_working_days(since.astimezone(BERLIN).date(), deadline.amount)
 
 
 @lru_cache(maxsize=64)
@@ -73,7 +72,7 @@ def _end_of_working_days(day: date, amount: int) -> datetime:
         day += timedelta(days=1)
         while not is_working_day(day):
             day += timedelta(days=1)
-    return datetime.combine(day, time(23, 59, 59), tzinfo=_HERE).astimezone(UTC)
+    return datetime.combine(day, time(23, 59, 59), tzinfo=BERLIN).astimezone(UTC)
 
 
 def is_working_day(day: date) -> bool:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from centre.directory.competence import Outcome, Resolution
 from centre.directory.interface import Directory
@@ -18,7 +17,6 @@ from tenants.importers.models import ImportRow, RowState
 from tenants.importers.reading import Table, read
 
 #: "Today" in a German office, not in UTC.
-_ZONE: Final = ZoneInfo("Europe/Berlin")
 _MAX_CANDIDATES: Final = 20
 _LINES_SHOWN: Final = 10
 
@@ -44,7 +42,7 @@ class Check:
 
     def rows(self) -> Iterator[ImportRow]:
         """Yield the rows as they are to be stored."""
-        today = clock.now().astimezone(_ZONE).date()
+        today = clock.today()
         first_line: dict[str, int] = {}
         for raw in self.table.rows:
             built = build(raw, today=today)

@@ -3,14 +3,21 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
+BERLIN = ZoneInfo("Europe/Berlin")
 _frozen: ContextVar[datetime | None] = ContextVar("frozen_clock", default=None)
 
 
 def now() -> datetime:
     """Return the present moment in UTC."""
     return _frozen.get() or datetime.now(UTC)
+
+
+def today() -> date:
+    """Return the present day where all municipalities of the federation are."""
+    return now().astimezone(BERLIN).date()
 
 
 def in_future(**parts: float) -> datetime:

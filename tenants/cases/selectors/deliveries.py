@@ -11,6 +11,7 @@ from django.utils.translation import gettext_noop
 
 from centre.directory import selectors as directory
 from centre.directory.errors import DirectoryMissing
+from centre.kernel import clock
 from federation.outbox import selectors as outbox
 from federation.outbox.models import Letter
 from federation.outbox.states import Delivery, DeliveryState
@@ -170,6 +171,6 @@ def _clock(at: datetime | None) -> str:
     if at is None:
         return _("unbekannt")
     here = timezone.localtime(at)
-    if here.date() == timezone.localdate():
+    if here.date() == clock.today():
         return _("%(time)s Uhr") % {"time": f"{here:%H:%M}"}
     return _("%(day)s, %(time)s Uhr") % {"day": f"{here:%d.%m.}", "time": f"{here:%H:%M}"}

@@ -269,7 +269,7 @@ def _require_valid(draft: RequestDraft) -> None:
 
 
 def _errors(draft: RequestDraft) -> tuple[Fault, ...]:
-    faults = validation.errors(validation.validate(draft, today=clock.now().date()))
+    faults = validation.errors(validation.validate(draft, today=clock.today()))
     return faults + tuple(_addressee_faults(draft.requested_authority))
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.utils import timezone
 
+from centre.kernel import clock
 from tenants.cases.drafts import AncillaryClaim, Claim, Debtor, RequestDraft, Title
 from tenants.cases.faults import Fault
 from tenants.cases.validation import errors, validate
@@ -240,7 +240,7 @@ def _needed() -> frozenset[str]:
     blank = RequestDraft(
         debtors=(Debtor(),), titles=(Title(),), claims=(Claim(ancillary=(AncillaryClaim(),)),)
     )
-    faults = errors(validate(blank, today=timezone.localdate()))
+    faults = errors(validate(blank, today=clock.today()))
     return frozenset(path for fault in faults for path in _MEANT.get(fault.path, (fault.path,)))
 
 

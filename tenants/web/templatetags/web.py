@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from centre.kernel import clock
 from tenants.cases.graph import Side, State
 from tenants.cases.money import euros
 from tenants.web import guide, phrases
@@ -68,7 +69,7 @@ def ago(moment: datetime | None) -> SafeString:
     if moment is None:
         return format_html("")
     here = timezone.localtime(moment)
-    days = (timezone.localdate() - here.date()).days
+    days = (clock.today() - here.date()).days
     if days <= 0:
         words = formats.time_format(here, "H:i")
     else:

@@ -7,10 +7,10 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from centre.kernel import clock
 from tenants.cases import selectors, services
 from tenants.cases.drafts import Contact, RequestDraft
 from tenants.cases.errors import CaseChanged, DraftInvalid, StepNotPossible
@@ -100,7 +100,7 @@ def _marked(sheet: Sheet, draft: RequestDraft) -> Sheet:
     """Return the sheet as if its stored content had just been typed, with what is wrong with it."""
     bound = Sheet(draft, sheet.as_typed())
     bound.is_readable()
-    bound.homeless = bound.mark(severe(validate(draft, today=timezone.localdate())))
+    bound.homeless = bound.mark(severe(validate(draft, today=clock.today())))
     return bound
 
 
@@ -167,7 +167,7 @@ def check(request: HttpRequest, case_id: UUID) -> HttpResponse:
     view = selectors.read_case(case_id=case_id, by=actor_of(request))
     if view.state is not State.DRAFT:
         return redirect("web:case", case_id=case_id)
-    faults = validate(view.request, today=timezone.localdate())
+    faults = validate(view.request, today=clock.today())
     context = {
         "case": view,
         "draft": view.request,

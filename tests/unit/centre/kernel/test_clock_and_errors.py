@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -13,6 +13,11 @@ def test_frozen_clock_stands_still_and_thaws() -> None:
         assert clock.now() == moment
         assert clock.in_future(days=1) == moment + timedelta(days=1)
     assert clock.now() != moment
+
+
+def test_a_day_begins_at_midnight_in_germany() -> None:
+    with clock.frozen(datetime(2026, 6, 30, 22, 30, tzinfo=UTC)):
+        assert clock.today() == date(2026, 7, 1)
 
 
 def test_naive_time_is_refused() -> None:
