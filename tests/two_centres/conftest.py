@@ -237,7 +237,7 @@ def _found(
         centre=centre.name,
         slug=centre.slug,
         ags=f"0577000{number}",
-        ars=f"05770000{number}000",
+        ars=f"05770000{number}00{number}",
         endpoint=f"127.0.0.1:{centre.port}",
         fingerprint=certificate.fingerprint,
     )

@@ -1,7 +1,7 @@
 """What the check of a file says, before anything happens."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import uuid4
 
 import pytest
@@ -284,9 +284,10 @@ def test_missing_directory_leaves_the_run_for_later(
 
 
 def test_today_is_the_day_in_germany(desk: Desk, to_b: ToB) -> None:
-    night = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)  # half past midnight there
+    night = datetime.combine(clock.today(), time(23, 30), tzinfo=UTC)  # it is tomorrow there
+    tomorrow = f"{night + timedelta(days=1):%d.%m.%Y}"
     with clock.frozen(night):
-        assert desk.check(to_b(1, Vollstreckbar_bestaetigt_am="24.11.2026")).good == 1
+        assert desk.check(to_b(1, Vollstreckbar_bestaetigt_am=tomorrow)).good == 1
 
 
 def test_name_of_a_file_may_be_anything(desk: Desk, to_b: ToB) -> None:
