@@ -59,7 +59,7 @@ class UploadWorker:
                 log.warning("database away", link=self._link, error=error)
                 found = []
             for upload in found:
-                await self._try(upload)
+                await self._attempt(upload)
             if not found:
                 await asyncio.sleep(_LOOK_S)
 
@@ -74,22 +74,32 @@ class UploadWorker:
                 connection, self._link, most=_AT_ONCE, without=[each.message_id for each in asleep]
             )
 
+    async def _attempt(self, upload: Upload) -> None:
+        """Try an upload; whatever happens to it, the others go on and it is tried again."""
+        try:
+            await self._try(upload)
+        except (DispatchError, LinkError, TimeoutError, *DATABASE_TROUBLE) as error:
+            self._wait(upload, code=type(error).__name__)
+        except Exception:
+            log.exception("upload broke", link=self._link, message_id=str(upload.message_id))
+            self._wait(upload, code="UPLOAD_BROKE")
+
     async def _try(self, upload: Upload) -> None:
         try:
             await self._upload(upload)
-            async with self._tools.around.database.connection() as connection:
-                await sql.finish_upload(connection, upload)
         except grpc.RpcError as error:
             fault = from_rpc(error)
-            if fault.code in Reason and Reason(fault.code) in _HOPELESS:
-                async with self._tools.around.database.connection() as connection:
-                    await sql.refuse_upload(connection, upload, reason=fault.code)
-                log.warning("document refused", link=self._link, reason=fault.code)
-            self._wait(upload, code=fault.code, told_ms=fault.told_ms)
-        except (DispatchError, LinkError, TimeoutError, *DATABASE_TROUBLE) as error:
-            self._wait(upload, code=type(error).__name__)
+            if fault.code not in Reason or Reason(fault.code) not in _HOPELESS:
+                self._wait(upload, code=fault.code, told_ms=fault.told_ms)
+                return
+            async with self._tools.around.database.connection() as connection:
+                await sql.refuse_upload(connection, upload, reason=fault.code)
+            metrics.failed(self._link, code=fault.code)
+            log.warning("document refused", link=self._link, reason=fault.code)
         else:
-            self._waiting.pop(upload, None)
+            async with self._tools.around.database.connection() as connection:
+                await sql.finish_upload(connection, upload)
+        self._waiting.pop(upload, None)
 
     def _wait(self, upload: Upload, *, code: str, told_ms: int = 0) -> None:
         _, ceiling = self._waiting.get(upload, (0.0, 0))

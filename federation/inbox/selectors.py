@@ -21,16 +21,18 @@ from federation.inbox.ordering import Thread
 # One index probe for each tenant that has something pending, however many rows it has.
 _DUE_TENANTS = """
 WITH RECURSIVE waiting AS (
-    (SELECT tenant_role, due_at, attempts FROM inbox_inboundmessage
-      WHERE state = 'pending' ORDER BY tenant_role, due_at LIMIT 1)
+    (SELECT tenant_role FROM inbox_inboundmessage
+      WHERE state = 'pending' ORDER BY tenant_role LIMIT 1)
     UNION ALL
-    SELECT following.tenant_role, following.due_at, following.attempts
-      FROM waiting, LATERAL (
-           SELECT tenant_role, due_at, attempts FROM inbox_inboundmessage
+    SELECT following.tenant_role FROM waiting, LATERAL (
+           SELECT tenant_role FROM inbox_inboundmessage
             WHERE state = 'pending' AND tenant_role > waiting.tenant_role
-            ORDER BY tenant_role, due_at LIMIT 1) AS following
+            ORDER BY tenant_role LIMIT 1) AS following
 )
-SELECT tenant_role FROM waiting WHERE due_at <= %s OR attempts = 0
+SELECT tenant_role FROM waiting WHERE EXISTS (
+    SELECT FROM inbox_inboundmessage AS message
+     WHERE message.tenant_role = waiting.tenant_role AND state = 'pending'
+       AND (due_at <= %s OR attempts = 0))
 """
 
 

@@ -62,7 +62,11 @@ def deliver_due() -> int:
 
 @contextmanager
 def _alone() -> Iterator[bool]:
-    """Hold the lock of this work, if it is free. A session's lock: it outlives transactions."""
+    """Hold the lock of this work, if it is free. A session's lock: it outlives transactions.
+
+    It saves double work and is no guarantee: a connection that has seen many schemas is replaced,
+    and the lock goes with it. Then two workers may tell the same news, and neither sets it back.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [_LOCK])
         (alone,) = cursor.fetchone()
@@ -108,7 +112,8 @@ def _tell_receipts(link: str) -> int:
             _owe(link, role, first, last, error)
     _query(
         "INSERT INTO outbox_outcomeposition (link, lseq) VALUES (%s, %s)"
-        " ON CONFLICT (link) DO UPDATE SET lseq = excluded.lseq",
+        " ON CONFLICT (link) DO UPDATE"
+        " SET lseq = greatest(outbox_outcomeposition.lseq, excluded.lseq)",
         [link, last],
     )
     return int(last - first + 1)

@@ -12,9 +12,14 @@ async def pending_uploads(
 ) -> list[Upload]:
     """Return documents to upload, oldest letters first, except for those of some letters."""
     cursor = await connection.execute(
-        "SELECT message_id, tenant_role, sender, recipient, digest, size FROM outbox_upload"
-        " WHERE link = %s AND done_at IS NULL AND NOT message_id = ANY(%s)"
-        " ORDER BY message_id LIMIT %s",
+        "SELECT upload.message_id, upload.tenant_role, upload.sender, upload.recipient,"
+        "       upload.digest, upload.size"
+        "  FROM outbox_upload AS upload JOIN outbox_letter AS letter"
+        "    ON letter.id = upload.message_id"
+        # A letter that has ended (expired, cancelled) needs its documents no more.
+        " WHERE upload.link = %s AND upload.done_at IS NULL AND letter.lseq IS NULL"
+        "   AND NOT upload.message_id = ANY(%s)"
+        " ORDER BY upload.message_id LIMIT %s",
         (link, list(without), most),
         binary=True,
     )

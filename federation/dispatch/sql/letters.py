@@ -6,6 +6,7 @@ from uuid import UUID
 
 from federation.dispatch.frames import Item
 from federation.dispatch.sql.types import Connection, Lease, Letter
+from federation.protocol import backoff
 from federation.protocol.receipts import Sent
 
 # Rows are picked in turns, one per tenant and turn, so that nobody's import delays a neighbour's
@@ -141,10 +142,12 @@ async def links_waiting(connection: Connection, links: Sequence[str]) -> set[str
     cursor = await connection.execute(
         "SELECT peer.name FROM outbox_link AS peer"
         " WHERE peer.name = ANY(%s) AND peer.state = 'active'"
-        "   AND (peer.next_try_at IS NULL OR peer.next_try_at <= clock_timestamp())"
+        # Further ahead than any back-off: see `links`.
+        "   AND (peer.next_try_at IS NULL OR peer.next_try_at NOT BETWEEN clock_timestamp()"
+        "        AND clock_timestamp() + make_interval(secs => %s))"
         "   AND EXISTS (SELECT FROM outbox_letter AS letter"
         "        WHERE letter.link = peer.name AND letter.lseq IS NULL AND NOT letter.held)",
-        (list(links),),
+        (list(links), backoff.LONGEST_MS / 1000),
     )
     return {row[0] async for row in cursor}
 

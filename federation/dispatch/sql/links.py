@@ -1,4 +1,8 @@
-"""Links: leases and fences, back-off, and what an operator should see."""
+"""Links: leases and fences, back-off, and what an operator should see.
+
+The database's clock may jump. A time that lies further ahead than anybody ever sets one was set by
+a clock that was fast, and counts as over: nobody waits an hour for a process that is dead.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,6 +13,9 @@ from centre.kernel.ids import new_id
 from federation.dispatch.errors import FenceLost
 from federation.dispatch.isolation import Suspicion
 from federation.dispatch.sql.types import Connection, Figures, Lease, LinkRow
+from federation.protocol import backoff
+
+_LONGEST_WAIT_S = backoff.LONGEST_MS / 1000
 
 
 async def ensure_links(connection: Connection, names: Sequence[str]) -> None:
@@ -42,7 +49,7 @@ def _link(row: Sequence[Any]) -> LinkRow:
         acked_lseq=acked,
         receipt_hash=receipt_hash,
         fence=fence,
-        wait=wait,
+        wait=wait if wait <= _LONGEST_WAIT_S else 0.0,
         backoff_ms=backoff_ms,
         suspicion=Suspicion(*suspicion),
     )
@@ -65,7 +72,9 @@ async def show_life(connection: Connection, owner: str, *, ttl: float) -> int:
         {"owner": owner, "ttl": ttl},
     )
     cursor = await connection.execute(
-        "SELECT count(*) FROM outbox_dispatcher WHERE alive_until > clock_timestamp()"
+        "SELECT count(*) FROM outbox_dispatcher WHERE alive_until"
+        " BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => 2 * %s)",
+        (ttl,),
     )
     row = await cursor.fetchone()
     return int(row[0]) if row else 1
@@ -75,7 +84,8 @@ async def show_end(connection: Connection, owner: str) -> None:
     """Note that this process ends, and clear away those that never could."""
     await connection.execute(
         "DELETE FROM outbox_dispatcher"
-        " WHERE name = %s OR alive_until < clock_timestamp() - interval '1 day'",
+        " WHERE name = %s OR alive_until NOT BETWEEN"
+        "   clock_timestamp() - interval '1 day' AND clock_timestamp() + interval '1 day'",
         (owner,),
     )
 
@@ -100,7 +110,8 @@ async def take_leases(
         "UPDATE outbox_link AS link SET owner = %(owner)s, fence = link.fence + 1,"
         " lease_until = clock_timestamp() + make_interval(secs => %(ttl)s)"
         " FROM (SELECT name FROM outbox_link WHERE name = ANY(%(names)s)"
-        "        AND (lease_until IS NULL OR lease_until < clock_timestamp())"
+        "        AND (lease_until IS NULL OR lease_until NOT BETWEEN clock_timestamp()"
+        "             AND clock_timestamp() + make_interval(secs => 2 * %(ttl)s))"
         "        ORDER BY name LIMIT %(most)s FOR UPDATE SKIP LOCKED) AS free"
         " WHERE link.name = free.name RETURNING link.name, link.fence",
         {"owner": owner, "names": list(names), "most": most, "ttl": ttl},

@@ -75,7 +75,7 @@ _QUESTIONS: list[tuple[str, str, str, Any]] = [
     ),
     ("what is under way", "federation", _said(letters.positions), ("nord", SETTLED)),
     ("links with work", "federation", _said(letters.links_with_work), (["nord"],)),
-    ("links that wait", "federation", _said(letters.links_waiting), (["nord"],)),
+    ("links that wait", "federation", _said(letters.links_waiting), (["nord"], 300)),
     (
         "expire letters",
         "federation",

@@ -413,3 +413,23 @@ async def test_two_dispatchers_share_the_links_and_one_takes_over(
         road.post(10, link=PEER)
         await asyncio.gather(road.acknowledged(60), road.acknowledged(60, link=PEER))
         assert len(first.crew.held) == 2
+
+
+async def test_times_of_a_clock_that_was_fast_hold_nobody_up(
+    road: Road, receiver: FakeReceiver
+) -> None:
+    """The database's clock was an hour ahead, the owner died and the clock was put right."""
+    async with serving(road, receiver):
+        async with road.dispatch() as dispatch:
+            await eventually(lambda: len(dispatch.crew.held) == 2)
+        late = "clock_timestamp() + interval '1 hour'"
+        road.do(
+            f"UPDATE outbox_link SET owner = 'dead', fence = fence + 1, lease_until = {late},"
+            f" next_try_at = {late}, backoff_ms = 1000"
+        )
+        road.do(f"INSERT INTO outbox_dispatcher VALUES ('dead', {late}), ('dead too', {late})")
+        road.post(3)
+        road.post(3, link=PEER)
+        async with road.dispatch() as dispatch:
+            await asyncio.gather(road.acknowledged(3), road.acknowledged(3, link=PEER))
+            assert len(dispatch.crew.held) == 2
