@@ -54,8 +54,8 @@ def browser() -> Iterator[Browser]:
         say = pytest.fail if os.environ.get("CI") else pytest.skip
         say("Chromium is missing: apt-get install chromium, or name it in CHROMIUM")
     # Playwright keeps an event loop in this thread, in which no statement of ours ever runs; other
-    # files have loops of their own, so it ends with the file. Beside a loop Django keeps connections
-    # apart: those of the tests before are out of sight until then, and end now.
+    # files have loops of their own, so it ends with the file. Beside a loop Django keeps other
+    # connections: those of the tests before are out of sight until then, and end now.
     connections.close_all()
     patch = pytest.MonkeyPatch()
     patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "yes")
