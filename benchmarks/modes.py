@@ -5,9 +5,10 @@ the whole product while everything runs.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import pairwise
 from statistics import median, quantiles
 from typing import Any
 
@@ -23,7 +24,14 @@ SELECT extract(epoch FROM receipt.received_at - letter.accepted_at) * 1000 AS ms
   FROM outbox_letter AS letter CROSS JOIN LATERAL (
        SELECT received_at FROM outbox_receipt
         WHERE link = letter.link AND last_lseq >= letter.lseq ORDER BY last_lseq LIMIT 1) AS receipt
- WHERE letter.link = %s AND letter.accepted_at >= %s AND letter.lseq > 0
+ WHERE letter.link = ANY(%s) AND letter.accepted_at >= %s AND letter.lseq > 0
+"""
+_WITHOUT_RECEIPT = """
+SELECT EXISTS (SELECT FROM outbox_letter AS letter JOIN outbox_link AS link
+                   ON link.name = letter.link
+                WHERE letter.link = ANY(%(links)s) AND letter.lseq > link.acked_lseq
+                  AND letter.lseq > 0)
+    OR EXISTS (SELECT FROM outbox_letter WHERE link = ANY(%(links)s) AND lseq IS NULL)
 """
 
 
@@ -47,46 +55,69 @@ class Clockwork:
         found: datetime = row[0]
         return found
 
-    def relayed(self, *, link: str = "nord", seconds: float = 900) -> float:
-        """Wait until all letters of a link have a receipt; return the moment."""
-        (target,) = self._row("SELECT count(*) FROM outbox_letter WHERE link = %s", link)
+    def relayed(self, *links: str, seconds: float = 900) -> float:
+        """Wait until all letters of links (nord) have a receipt; return the moment."""
+        names = list(links or ("nord",))
 
         def look() -> bool:
-            found = self._connection.execute(
-                "SELECT acked_lseq FROM outbox_link WHERE name = %s", (link,)
-            ).fetchone()
-            return found is not None and found[0] >= target
+            (left,) = self._row(_WITHOUT_RECEIPT, {"links": names})
+            return not left
 
-        if target:
-            wait_for(look, seconds=seconds, what=f"{target} receipts of {link}")
+        wait_for(look, seconds=seconds, what=f"all receipts of {', '.join(names)}")
         return time.perf_counter()
 
-    def _row(self, statement: str, *parameters: Any) -> tuple[Any, ...]:
+    def acked(self, link: str = "nord") -> int:
+        """Return up to which position a link's receipts are stored."""
+        found = self._connection.execute(
+            "SELECT acked_lseq FROM outbox_link WHERE name = %s", (link,)
+        ).fetchone()
+        return int(found[0]) if found else 0
+
+    def known(self, link: str) -> bool:
+        """Whether dispatch has begun a link."""
+        statement = "SELECT EXISTS (SELECT FROM outbox_link WHERE name = %s)"
+        return bool(self._row(statement, (link,))[0])
+
+    def _row(self, statement: str, parameters: Any = ()) -> tuple[Any, ...]:
         row = self._connection.execute(statement, parameters).fetchone()
         assert row is not None
         return row
 
-    def latencies(self, since: datetime, *, link: str = "nord") -> list[float]:
-        """Milliseconds from each accepted letter to its stored receipt."""
-        rows = self._connection.execute(_LATENCIES, (link, since)).fetchall()
-        return [float(row[0]) for row in rows]
+    def latencies(self, since: datetime, *links: str) -> list[float]:
+        """Milliseconds from each accepted letter of links (nord) to its stored receipt."""
+        names = list(links or ("nord",))
+        return [float(row[0]) for row in self._connection.execute(_LATENCIES, (names, since))]
 
     @contextmanager
-    def held(self, link: str = "nord") -> Iterator[None]:
-        """Pause a link within the block, as an operator would."""
-        self._state(link, "paused")
+    def held(self, *links: str) -> Iterator[None]:
+        """Pause links (nord) within the block, as an operator would."""
+        names = links or ("nord",)
+        self._state(names, "paused")
         try:
             yield
         finally:
-            self._state(link, "active")
+            self._state(names, "active")
 
-    def _state(self, link: str, state: str) -> None:
-        self._connection.execute("UPDATE outbox_link SET state = %s WHERE name = %s", (state, link))
-        self._connection.execute("SELECT pg_notify('amtsbruecke_dispatch', %s)", (link,))
+    def _state(self, links: Sequence[str], state: str) -> None:
+        self.do("UPDATE outbox_link SET state = %s WHERE name = ANY(%s)", state, list(links))
+        for link in links:
+            self.do("SELECT pg_notify('amtsbruecke_dispatch', %s)", link)
+
+    def do(self, statement: str, *parameters: Any, **named: Any) -> None:
+        """Change the sending centre's database, as its owner."""
+        self._connection.execute(statement, named or parameters)
 
     def cpu(self) -> float:
         """Seconds of processor that both centres have used so far."""
-        return sum(sum(self.world.cpu(name).values()) for name in NAMES)
+        return sum(self.cpu_by_process().values())
+
+    def cpu_by_process(self) -> dict[str, float]:
+        """The same for each process of each centre."""
+        return {
+            f"{name} {service}": seconds
+            for name in NAMES
+            for service, seconds in self.world.cpu(name).items()
+        }
 
 
 def target(world: World) -> dict[str, Any]:
@@ -161,14 +192,58 @@ def drain(clock: Clockwork, count: int) -> dict[str, float]:
     return {"per_s": count / seconds, "cpu_us": (clock.cpu() - before) / count * 1e6}
 
 
-def alone(clock: Clockwork, count: int, *, pace: float = 10) -> dict[str, float]:
-    """One letter at a time on an idle link, from its commit to its stored receipt."""
-    since = clock.now()
+def alone(clock: Clockwork, count: int, *, rest: float = 0.05) -> dict[str, float]:
+    """One letter at a time on an idle link, from its commit until another session sees a receipt.
+
+    Seen from outside: a time that a transaction notes lies before its commit.
+    """
     world = clock.world
-    world.krz.step("post", **target(world), count=count, bulk=1, pace=pace)
-    clock.relayed()
-    found = clock.latencies(since)
+    found = world.krz.step(
+        "lone", **target(world), count=count, rest=rest, link="nord", url=world.krz.url("owner")
+    )["ms"]
     return {"p50_ms": percentile(found, 0.5), "p99_ms": percentile(found, 0.99)}
+
+
+def profile(clock: Clockwork, count: int) -> dict[str, float]:
+    """Microseconds of each process for a letter on a live link, and of the one that posts."""
+    before = clock.cpu_by_process()
+    said = clock.world.krz.step("post", **target(clock.world), count=count)
+    clock.relayed()
+    after = clock.cpu_by_process()
+    spent = {name: (after[name] - before[name]) / count * 1e6 for name in before}
+    spent["krz the posting process"] = said["cpu_seconds"] / count * 1e6
+    return {name: each for name, each in spent.items() if each >= 1}
+
+
+def sustained(clock: Clockwork, count: int) -> dict[str, float]:
+    """Drain a long backlog; the rate, and whether speed or memory change on the way."""
+    world = clock.world
+    watched = {"krz": "dispatch", "nord": "gateway"}
+    with clock.held():
+        world.krz.step("post", **target(world), count=count)
+    first, begin = clock.acked(), time.perf_counter()
+    marks = [(begin, first, _largest(world, watched))]
+
+    def done() -> bool:
+        acked = clock.acked()
+        if acked - marks[-1][1] >= count // 10 or acked == first + count:
+            marks.append((time.perf_counter(), acked, _largest(world, watched)))
+        return acked == first + count
+
+    wait_for(done, seconds=count / 200, what=f"{count} receipts")
+    rates = [(late[1] - early[1]) / (late[0] - early[0]) for early, late in pairwise(marks)]
+    third = max(1, len(rates) // 3)
+    return {
+        "per_s": count / (marks[-1][0] - begin),
+        "last_to_first": median(rates[-third:]) / median(rates[:third]),
+        "growth_mib": marks[-1][2] - marks[min(2, len(marks) - 1)][2],
+    }
+
+
+def _largest(world: World, services: Mapping[str, str]) -> float:
+    return max(
+        resources.rss_mib(world.pids(centre)[service]) for centre, service in services.items()
+    )
 
 
 def outage(clock: Clockwork, *, seconds: float, per_s: float) -> dict[str, float]:
@@ -191,68 +266,6 @@ def outage(clock: Clockwork, *, seconds: float, per_s: float) -> dict[str, float
     step.answer()
     clock.relayed()
     return {"outage_s": seconds, "drained_s": lasted, "share": lasted / seconds}
-
-
-_BURY = """
-INSERT INTO outbox_letter (id, tenant_role, link, recipient, case_id, case_sequence, kind, size,
-    envelope, digest, expires_at, accepted_at)
-SELECT uuidv7(), %(role)s, %(link)s, %(recipient)s, gen_random_uuid(), 1, 'assistance_request',
-       4096, %(envelope)s, sha256(%(envelope)s), now() + interval '14 days', now()
-  FROM generate_series(1, %(count)s)
-"""
-
-
-def behind_a_dead_link(clock: Clockwork, count: int, *, link: str) -> dict[str, float]:
-    """Put letters behind a peer that is gone; memory of dispatch and the rate of another link."""
-    world = clock.world
-    idle = resources.rss_mib(world.pids("krz")["dispatch"])
-    empty = drain(clock, 4_000)
-    role = world.krz.value("SELECT tenant_role FROM registry_municipality ORDER BY slug LIMIT 1")
-    with psycopg.connect(world.krz.url("owner")) as connection:
-        connection.execute(
-            _BURY,
-            {
-                "role": role,
-                "link": link,
-                "recipient": world.nord.authorities[0],
-                "envelope": bytes(4096),
-                "count": count,
-            },
-        )
-    with psycopg.connect(world.krz.url("owner"), autocommit=True) as connection:
-        connection.execute("SELECT pg_notify('amtsbruecke_dispatch', %s)", (link,))
-        connection.execute("ANALYZE outbox_letter")
-    loaded = drain(clock, 4_000)
-    return {
-        "memory_ratio": resources.rss_mib(world.pids("krz")["dispatch"]) / idle,
-        "rate_ratio": loaded["per_s"] / empty["per_s"],
-        "count": count,
-    }
-
-
-def document(clock: Clockwork, size: int) -> dict[str, float]:
-    """Send one document of so many bytes: the rate, and memory above idle while it travels."""
-    world = clock.world
-    watched = {
-        f"{centre} {service}": world.pids(centre)[service]
-        for centre, service in (("krz", "dispatch"), ("nord", "gateway"))
-    }
-    idle = {name: resources.rss_mib(pid) for name, pid in watched.items()}
-    most = dict(idle)
-    before = world.krz.letters("nord")
-    world.krz.step("document", **target(world), size=size)
-    begin = time.perf_counter()
-
-    def arrived() -> bool:
-        for name, pid in watched.items():
-            most[name] = max(most[name], resources.rss_mib(pid))
-        return world.krz.relayed("nord") > before
-
-    wait_for(arrived, seconds=300, what="the document")
-    return {
-        "bytes_per_s": size / (time.perf_counter() - begin),
-        "above_idle_mib": max(most[name] - idle[name] for name in watched),
-    }
 
 
 # -- the whole product ---------------------------------------------------------------------------

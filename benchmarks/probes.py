@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from statistics import median
@@ -87,28 +86,19 @@ def _us(work: Callable[[], object], *, times: int = 300, rounds: int = 5) -> flo
 # -- PostgreSQL --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Database:
-    """A bare table in a database that the product does not use, and its server's process."""
+def postgres(url: str, *, batches: int = 60) -> dict[str, float]:
+    """Microseconds of processor, ours and the server's, of one row; milliseconds of a commit.
 
-    url: str
-    postmaster: int
-
-    def prepare(self) -> None:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute("DROP TABLE IF EXISTS bare")
-            connection.execute("CREATE TABLE bare (id uuid PRIMARY KEY, lseq bigint, body bytea)")
-            connection.execute("ALTER TABLE bare ALTER body SET STORAGE EXTERNAL")
-            connection.execute("CREATE INDEX ON bare (lseq)")
-
-
-def postgres(database: Database, *, batches: int = 60) -> dict[str, float]:
-    """Microseconds of processor, ours and the server's, of one row; milliseconds of a commit."""
-    database.prepare()
-    with psycopg.connect(database.url, autocommit=True) as connection:
-        inserted = _per_row(database, lambda: _insert(connection, BATCH), batches)
+    Of the server only the process that serves us: what others do there is not the price of a row.
+    """
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP TABLE IF EXISTS bare")
+        connection.execute("CREATE TABLE bare (id uuid PRIMARY KEY, lseq bigint, body bytea)")
+        connection.execute("ALTER TABLE bare ALTER body SET STORAGE EXTERNAL")
+        connection.execute("CREATE INDEX ON bare (lseq)")
+        inserted = _per_row(connection, lambda: _insert(connection, BATCH), batches)
         singles = [_timed(lambda: _insert(connection, 1)) for _ in range(200)]
-        read = _per_row(database, lambda: _read(connection), batches)
+        read = _per_row(connection, lambda: _read(connection), batches)
         connection.execute("DROP TABLE bare")
     return {
         "insert": inserted,
@@ -118,12 +108,12 @@ def postgres(database: Database, *, batches: int = 60) -> dict[str, float]:
 
 
 def _per_row(
-    database: Database,
+    connection: psycopg.Connection[Any],
     work: Callable[[], object],
     batches: int,
 ) -> float:
     def server() -> float:
-        return resources.cpu_seconds(database.postmaster)
+        return resources.cpu_seconds(connection.info.backend_pid)
 
     work()
     before, ours = server(), time.process_time()
@@ -290,9 +280,9 @@ def catch_up_ceiling(pieces: dict[str, float], *, cores: int) -> float:
     return cores * 1e6 / spent
 
 
-def all_pieces(database: Database, tls: Path, centre: str) -> dict[str, float]:
+def all_pieces(url: str, tls: Path, centre: str) -> dict[str, float]:
     """Take every probe once."""
-    return {**crypto(), **postgres(database), **wire(tls, centre)}
+    return {**crypto(), **postgres(url), **wire(tls, centre)}
 
 
 def best(found: Sequence[dict[str, float]]) -> dict[str, float]:

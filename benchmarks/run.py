@@ -7,22 +7,17 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from statistics import median
-from typing import Any, Self
+from typing import Self
 
-from benchmarks import modes, pages, probes, slow_disk, unary
+from benchmarks import fresh, growth, modes, neighbours, probes, product, slow_disk
 from benchmarks.modes import Clockwork
+from benchmarks.small_centres import GONE, SmallCentres
 from benchmarks.world import ROOT, World
-from centre.directory.records import AuthorityRecord, CentreRecord, PublicKey
-from centre.kernel import clock
-from centre.kernel.ids import new_id
-from centre.keys import pki
-from centre.keys.sign import SigningKey
 
-#: A centre in the directory where nobody answers.
-GONE = "fort"
+#: Towns in the worlds where only a link is measured.
+_FEW = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,37 +26,48 @@ class Sizes:
 
     rounds: int = 5
     towns: int = 50
-    many: int = 400
+    growth: tuple[int, ...] = (1, 10, 100, 400)
+    growth_rounds: int = 3
     letters: int = 12_000
     backlog: int = 20_000
+    sustained: int = 100_000
     accepts: int = 1_280
     lone: int = 150
     dead: int = 100_000
     document: int = 99_000_000
-    whole: int = 3_200
+    whole: int = 2_400
+    file: int = 20_000
+    faults: int = 4_000
     outage_s: float = 8.0
+    #: Goals whose figure means less than its words say, because less was done.
+    reduced: frozenset[str] = frozenset()
 
     @classmethod
     def quick(cls) -> Self:
-        """About four minutes."""
+        """At most five minutes."""
         return cls(
             rounds=2,
-            towns=6,
-            many=0,
+            towns=10,
+            growth=(1, 20),
+            growth_rounds=1,
             letters=4_000,
             backlog=6_000,
+            sustained=6_000,
             accepts=256,
-            lone=50,
+            lone=40,
             dead=10_000,
             document=30_000_000,
-            whole=0,
+            whole=800,
+            file=1_000,
+            faults=0,
             outage_s=4.0,
+            reduced=frozenset({"G12", "G12a", "G15", "G15a", "G16", "G17", "G18", "G18a"}),
         )
 
     @classmethod
     def long(cls) -> Self:
-        """Hours on a slow machine: a million letters in one drain."""
-        return cls(backlog=1_000_000, dead=1_000_000)
+        """A million letters behind a dead link, a million in one drain: needs 30 GB of disk."""
+        return cls(sustained=1_000_000, dead=1_000_000)
 
 
 class Run:
@@ -71,26 +77,40 @@ class Run:
         self.folder, self.sizes, self._wanted = folder, sizes, wanted
         self.values: dict[str, float] = {}
         self.notes: list[str] = []
+        #: What makes the figures worthless, in words.
+        self.problems: list[str] = []
         self._begin = time.monotonic()
+        self._accept_rate = 0.0
 
     def all(self) -> None:
         """Measure everything that is wanted."""
-        self.notes.append(f"load {os.getloadavg()[0]:.1f}, loop {probes.calibration_ms():.2f} ms")
-        if self._any("G1 G2 G3 G4 G5 G12 G14 G16 G17 G18"):
-            self._main_world()
-        if self._any("G9"):
-            self._slow_disk()
-        if self._any("G15") and self.sizes.many:
-            self._growth()
-        self.notes.append(f"load {os.getloadavg()[0]:.1f}, loop {probes.calibration_ms():.2f} ms")
+        self._machine()
+        for goals, work in (
+            ("G12 G18", self._fresh_world),
+            ("G1 G2 G3 G4 G5 G14 G16 G17", self._main_world),
+            ("G9", self._slow_disk),
+            ("G10 G13", self._neighbours),
+            ("G15", self._growth),
+            ("G11", self._faults),
+        ):
+            if self._any(goals):
+                work()
+        self._machine()
 
     # -- helpers -------------------------------------------------------------------------------
 
     def _any(self, keys: str) -> bool:
         return not self._wanted or bool(self._wanted & set(keys.split()))
 
+    def _machine(self) -> None:
+        load, loop = os.getloadavg()[0], probes.calibration_ms()
+        self.notes.append(f"after {self._seconds():.0f} s: load {load:.1f}, loop {loop:.2f} ms")
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._begin
+
     def _say(self, words: str) -> None:
-        sys.stderr.write(f"{time.monotonic() - self._begin:7.1f} s  {words}\n")
+        sys.stderr.write(f"{self._seconds():7.1f} s  {words}\n")
         sys.stderr.flush()
 
     def _took[T](self, words: str, work: Callable[[], T]) -> T:
@@ -108,6 +128,45 @@ class Run:
             f"{what}: median {median(found):,.4g} {unit} ({min(found):,.4g} to {max(found):,.4g})"
         )
 
+    def _verify(self, world: World) -> None:
+        """A figure counts only if every letter has a receipt that holds."""
+        checked = world.krz.step("verify")
+        words = f"receipts that verify: {checked['verified']} of {checked['letters']}"
+        self._say(words)
+        self.notes.append(words)
+        if checked["verified"] != checked["letters"]:
+            self.problems.append(words)
+
+    # -- a fresh world -------------------------------------------------------------------------
+
+    def _fresh_world(self) -> None:
+        small = SmallCentres(self.folder / "fresh")
+        with World(
+            self.folder / "fresh",
+            tenants=_FEW,
+            peers=small.centres,
+            authorities=small.authorities,
+        ) as world:
+            world.start()
+            clockwork = Clockwork(world)
+            world.pause(*modes.NEIGHBOURS)
+            modes.drain(clockwork, 2_000)
+            if self._any("G18"):
+                found = [
+                    self._took("document", lambda: fresh.document(clockwork, self.sizes.document))
+                    for _ in range(min(self.sizes.rounds, 3))
+                ]
+                self.values["G18"] = median(each["share"] for each in found)
+                self.values["G18a"] = max(each["above_idle_mib"] for each in found)
+                ways = [each["share_of_the_way"] for each in found]
+                self._note("document, the way alone / bare stream", ways, "")
+            if self._any("G12"):
+                dead = self._took(
+                    "behind a dead link",
+                    lambda: fresh.behind_a_dead_link(clockwork, self.sizes.dead, link=GONE),
+                )
+                self.values["G12"], self.values["G12a"] = dead["memory_ratio"], dead["rate_ratio"]
+
     # -- the main world ------------------------------------------------------------------------
 
     def _main_world(self) -> None:
@@ -123,6 +182,7 @@ class Run:
             clockwork = Clockwork(world)
             if self._any("G3 G14 G16"):
                 self._accepting(world, clockwork)
+                self._product(clockwork)
             if self._any("G16"):
                 found = self._took("memory", lambda: modes.memory(world))
                 self.values["G16"], self.values["G16a"] = found["centre_mib"], found["gateway_mib"]
@@ -133,20 +193,18 @@ class Run:
                     for _ in range(self.sizes.rounds)
                 ]
                 self.values["G4"] = median(each["ratio"] for each in several)
-            if self._any("G1 G2 G3 G5 G17 G18"):
+            if self._any("G1 G2 G3 G5"):
                 self._link(world, clockwork, small)
-            if self._any("G18"):
-                self._document(clockwork)
-            if self._any("G12"):
-                dead = self._took(
-                    "behind a dead link",
-                    lambda: modes.behind_a_dead_link(clockwork, self.sizes.dead, link=GONE),
+            if self._any("G17"):
+                found = self._took(
+                    "sustained", lambda: modes.sustained(clockwork, self.sizes.sustained)
                 )
-                self.values["G12"], self.values["G12a"] = dead["memory_ratio"], dead["rate_ratio"]
-            checked = world.krz.step("verify")
-            self.notes.append(
-                f"receipts that verify: {checked['verified']} of {checked['letters']}"
-            )
+                self.values["G17"] = found["per_s"]
+                self.notes.append(
+                    f"{self.sizes.sustained:,} letters in one drain: last third / first third "
+                    f"{found['last_to_first']:.3g}, memory {found['growth_mib']:+.1f} MiB"
+                )
+            self._verify(world)
 
     def _accepting(self, world: World, clockwork: Clockwork) -> None:
         single, bulk = [], []
@@ -164,17 +222,29 @@ class Run:
         self._note("accepted 64 in a call", bulk, "/s")
         self._took("settling", world.settled)
 
-    _accept_rate = 0.0
+    def _product(self, clockwork: Clockwork) -> None:
+        """Figures of the whole product, for which there is no goal."""
+        count = self.sizes.file
+        for words, work in (
+            ("clerks, one request at a time", lambda: product.clerks(clockwork, self.sizes.lone)),
+            (f"a file of {count:,}", lambda: product.bring_in(clockwork, count, first=1)),
+            (
+                f"a file of {count:,} behind a pause",
+                lambda: product.backlog(clockwork, count, first=count + 1),
+            ),
+        ):
+            found = self._took(words, work)
+            said = ", ".join(f"{name} {value:,.4g}" for name, value in found.items())
+            self.notes.append(f"{words}: {said}")
 
-    def _link(self, world: World, clockwork: Clockwork, small: "SmallCentres") -> None:
+    def _link(self, world: World, clockwork: Clockwork, small: SmallCentres) -> None:
         sizes, cores = self.sizes, os.cpu_count() or 1
         pieces, live, drained, single, lone = [], [], [], [], []
-        database = probes.Database(world.krz.url("owner"), world.pids("krz")["postgresql"])
         for _ in range(sizes.rounds):
             pieces.append(
                 self._took(
                     "bare pieces",
-                    lambda: probes.all_pieces(database, world.krz.folder.tls, "krz"),
+                    lambda: probes.all_pieces(world.krz.url("owner"), world.krz.folder.tls, "krz"),
                 )
             )
             single.append(self._took("unary calls", lambda: small.deliver(world)))
@@ -184,46 +254,40 @@ class Run:
         rates = [each["per_s"] for each in live]
         drains = [each["per_s"] for each in drained]
         unaries = [each["per_s"] for each in single]
-        best = probes.best(pieces)
-        self._took("pieces at their best", lambda: best)
-        self._stream = best["bytes_per_s"]
         self.values["G1"] = median(a / b for a, b in zip(rates, unaries, strict=True))
         ceilings = [probes.ceiling(each, cores=cores) for each in pieces]
         self.values["G2"] = median(a / b for a, b in zip(rates, ceilings, strict=True))
         self.values["G3"] = median(a / b for a, b in zip(drains, rates, strict=True))
         if self._accept_rate:
             self.values["G3a"] = median(drains) / self._accept_rate
+            self.values["G3b"] = self._outages(clockwork)
         self.values["G5"] = median(
             each["p50_ms"] / (3 * piece["commit_ms"] + piece["trip_ms"])
             for each, piece in zip(lone, pieces, strict=True)
         )
         self.values["G5a"] = median(each["p99_ms"] / each["p50_ms"] for each in lone)
-        self.values["G17"] = median(drains)
-        outage = self._took(
-            "outage",
-            lambda: modes.outage(clockwork, seconds=sizes.outage_s, per_s=0.7 * median(rates)),
-        )
-        self.values["G3b"] = outage["share"]
         self._note("batched link", rates, "/s")
         self._note("ceiling", ceilings, "/s")
         self._note("drain", drains, "/s")
         self._note("unary calls", unaries, "/s")
         self._note("lone letter, median", [each["p50_ms"] for each in lone], "ms")
         self._note("live, 99th percentile", [each["p99_ms"] for each in live], "ms")
+        spent = self._took("processor", lambda: modes.profile(clockwork, sizes.letters))
+        by_size = sorted(spent.items(), key=lambda each: -each[1])
+        self.notes.append("µs a letter: " + ", ".join(f"{who} {us:.0f}" for who, us in by_size))
 
-    _stream = 0.0
-
-    def _document(self, clockwork: Clockwork) -> None:
-        tls = clockwork.world.krz.folder.tls
-        found, shares = [], []
-        for _ in range(min(self.sizes.rounds, 3)):
-            bare = probes.wire(tls, "krz")["bytes_per_s"]
-            found.append(
-                self._took("document", lambda: modes.document(clockwork, self.sizes.document))
-            )
-            shares.append(found[-1]["bytes_per_s"] / bare)
-        self.values["G18"] = median(shares)
-        self.values["G18a"] = max(each["above_idle_mib"] for each in found)
+    def _outages(self, clockwork: Clockwork) -> float:
+        """Return the time to catch up as a share of the outage, at the load clerks can make."""
+        found = [
+            self._took(
+                "outage",
+                lambda: modes.outage(
+                    clockwork, seconds=self.sizes.outage_s, per_s=self._accept_rate
+                ),
+            )["share"]
+            for _ in range(min(self.sizes.rounds, 3))
+        ]
+        return median(found)
 
     # -- other worlds --------------------------------------------------------------------------
 
@@ -237,89 +301,53 @@ class Run:
         self._took("slow disk", lambda: found)
         self.values["G9"] = found["ratio"]
 
+    def _neighbours(self) -> None:
+        found = self._took(
+            "twenty links",
+            lambda: neighbours.measure(
+                self.folder / "neighbours", letters=self.sizes.letters, rounds=self.sizes.rounds
+            ),
+        )
+        self.values["G10"], self.values["G10a"] = found["rate"], found["p99"]
+        self.values["G13"] = found["poison_p99"]
+        longest = found["poison_own_most_ms"]
+        self.notes.append(f"the longest wait on the poisoned link itself: {longest:.0f} ms")
+
     def _growth(self) -> None:
-        rates, seconds = {}, {}
-        for towns in (1, self.sizes.many):
-            with World(self.folder / f"towns{towns}", tenants=towns) as world:
-                world.start()
-                self._say(f"two centres with {towns} towns each run")
-                modes.whole(world, self.sizes.whole // 4, bulk=8)
-                several = [
-                    self._took("whole", lambda: modes.whole(world, self.sizes.whole, bulk=8))
-                    for _ in range(3)
-                ]
-                rates[towns] = median(each["per_s"] for each in several)
-                found = self._took("page", lambda: pages.worklist(world, times=60))
-                seconds[towns] = found["p50_ms"]
-        self.values["G15"] = rates[self.sizes.many] / rates[1]
-        self.values["G15a"] = seconds[self.sizes.many] / seconds[1]
-        self.notes.append(f"whole product, 1 town: {rates[1]:.4g}/s")
-
-
-class SmallCentres:
-    """Centres that stand in the directory: sixteen that deliver by calls, one that is gone."""
-
-    def __init__(self, home: Path) -> None:
-        home.mkdir(parents=True)
-        home.chmod(0o711)
-        self._pki = home / "small"
-        pki.create_authority(home / "pki")
-        self._keys = [SigningKey.generate() for _ in range(unary.CENTRES)]
-        self.authorities = tuple(
-            AuthorityRecord(
-                id=new_id(),
-                name=f"Stadt {unary.name(number)}",
-                home_centre=unary.name(number),
-                keys=(_public(key),),
+        sizes = self.sizes
+        found = growth.measure(
+            self.folder,
+            sizes=sizes.growth,
+            requests=sizes.whole,
+            rounds=sizes.growth_rounds,
+            say=self._say,
+        )
+        few, many = found[sizes.growth[0]], found[sizes.growth[-1]]
+        self.values["G15"] = many["per_s"] / few["per_s"]
+        self.values["G15a"] = many["page_ms"] / few["page_ms"]
+        for towns, each in sorted(found.items()):
+            self.notes.append(
+                f"{towns} towns: {each['per_s']:.4g} requests/s, a page {each['page_ms']:.3g} ms"
             )
-            for number, key in enumerate(self._keys)
-        )
-        self.centres = (
-            *(self._centre(home, number) for number in range(unary.CENTRES)),
-            CentreRecord(id=GONE, name=GONE, endpoint="127.0.0.1:9"),
-        )
 
-    def _centre(self, home: Path, number: int) -> CentreRecord:
-        name = unary.name(number)
-        pki.issue(home / "pki", name, self._pki / name)
-        certificate = (self._pki / name / "centre.pem").read_bytes()
-        return CentreRecord(
-            id=name, name=name, endpoint="127.0.0.1:9", fingerprints=(pki.fingerprint(certificate),)
-        )
-
-    def deliver(self, world: World, *, seconds: float = 4.0) -> dict[str, float]:
-        """Let all sixteen deliver to nord for a while."""
-        keys = world.nord.step("keys", authority=world.nord.authorities[0])
-        said: dict[str, Any] = {
-            "pki": str(self._pki),
-            "authorities": [str(each.id) for each in self.authorities],
-            "keys": [key.to_bytes().hex() for key in self._keys],
-            "recipient": world.nord.authorities[0],
-            "endpoint": world.nord.folder.settings()["AMTSBRUECKE_GATEWAY_BIND"],
-            "receiver": "nord",
-            "url": world.krz.url("owner"),
-            "version": 1,
-            "size": 3_500,
-            "seconds": seconds,
-            **keys,
-        }
+    def _faults(self) -> None:
+        if not self.sizes.faults:
+            return
+        self._say(f"a fault run with {self.sizes.faults} letters")
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.unary", json.dumps(said)],
+            [
+                *(sys.executable, "-m", "benchmarks.faults", "--json"),
+                *("--messages", str(self.sizes.faults)),
+            ],
             cwd=ROOT,
-            check=True,
+            check=False,
             stdout=subprocess.PIPE,
             text=True,
         )
-        found = json.loads(done.stdout.splitlines()[-1])
-        return {"per_s": found["count"] / found["seconds"]}
-
-
-def _public(key: SigningKey) -> PublicKey:
-    verify = key.verify_key
-    return PublicKey(
-        kid=verify.kid,
-        purpose="sign",
-        suite="Ed25519",
-        raw=verify.raw,
-        not_before=clock.now() - timedelta(days=1),
-    )
+        last = done.stdout.splitlines()[-1]
+        if done.returncode:
+            self.problems.append(f"the fault run failed: {last}")
+            return
+        counts = json.loads(last)
+        self.values["G11"] = counts["lost"] + counts["duplicates"] + (not counts["chains_ok"])
+        self.notes.append(f"fault run: {last}")

@@ -6,15 +6,19 @@ So the start of Python, Django and the pools is never part of a figure.
 """
 
 import json
+import os
+import resource
 import sys
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from itertools import cycle, islice
 from typing import Any
 from uuid import UUID
 
+from benchmarks import resources
 from centre.kernel.actors import system
 from console.roles import become
 
@@ -22,6 +26,7 @@ BY = system("benchmark")
 
 PASSWORD = "amtsbruecke-benchmark"  # noqa: S105 -- of invented cases on a loopback address
 LOGIN = "vollstreckung"
+_NOISE = os.urandom(4_096)
 
 
 def _wait() -> None:
@@ -155,37 +160,20 @@ def post(said: dict[str, Any]) -> dict[str, Any]:
     `bulk` letters in each transaction; sealing, signing and the row are the product's.
     """
     become("web")
-    import os
-
     from django.db import transaction
 
     from centre.kernel import clock
-    from centre.kernel.ids import new_id
     from centre.registry import selectors
     from centre.tenancy.context import tenant_scope
     from federation.outbox import services
-    from federation.protocol.messages import MessageKind, OutboundMessage
 
     towns = [selectors.municipality(slug=f"stadt{number}") for number in said["towns"]]
-    recipients = cycle([UUID(each) for each in said["recipients"]])
+    recipients = cycle(said["recipients"])
     count, bulk, pace = said["count"], said.get("bulk", 64), said.get("pace")
-    payload = os.urandom(said.get("size", 3_500))
-    expires = clock.in_future(days=14)
+    expires, size = clock.in_future(days=14), said.get("size", 3_500)
 
-    def messages(some: int) -> list[OutboundMessage]:
-        return [
-            OutboundMessage(
-                message_id=new_id(),
-                recipient=next(recipients),
-                case_id=new_id(),
-                case_sequence=1,
-                kind=MessageKind.ASSISTANCE_REQUEST,
-                schema_version=1,
-                payload=payload,
-                expires_at=expires,
-            )
-            for _ in range(some)
-        ]
+    def messages(some: int) -> list[Any]:
+        return [_letter(next(recipients), expires, size) for _ in range(some)]
 
     with tenant_scope(towns[0]), transaction.atomic():
         services.post(messages=[])
@@ -203,11 +191,25 @@ def post(said: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
+def _letter(recipient: str, expires: datetime, size: int) -> Any:
+    from centre.kernel.ids import new_id
+    from federation.protocol.messages import MessageKind, OutboundMessage
+
+    return OutboundMessage(
+        message_id=new_id(),
+        recipient=UUID(recipient),
+        case_id=new_id(),
+        case_sequence=1,
+        kind=MessageKind.ASSISTANCE_REQUEST,
+        schema_version=1,
+        payload=_NOISE[:size],
+        expires_at=expires,
+    )
+
+
 def document(said: dict[str, Any]) -> dict[str, Any]:
     """Seal and store one document of `size` bytes and post the letter that names it."""
     become("web")
-    import os
-
     from django.db import transaction
 
     from centre.kernel import clock
@@ -223,6 +225,7 @@ def document(said: dict[str, Any]) -> dict[str, Any]:
     whole, rest = divmod(said["size"], len(piece))
     town = selectors.municipality(slug=f"stadt{said['towns'][0]}")
     answer: dict[str, Any] = {}
+    idle = resources.rss_mib(os.getpid())
     with _measured(answer), tenant_scope(town), transaction.atomic():
         stored = blobs.store(chunks=(*[piece] * whole, piece[:rest]), name="Anlage")
         services.post(
@@ -240,7 +243,93 @@ def document(said: dict[str, Any]) -> dict[str, Any]:
                 )
             ]
         )
+    answer["above_idle_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - idle
     return answer
+
+
+def bring_in(said: dict[str, Any]) -> dict[str, Any]:
+    """Import a file of so many requests of one town, as the command and the page do."""
+    become("web")
+    from centre.directory import selectors as directory
+    from centre.registry import selectors
+    from centre.tenancy.context import tenant_scope
+    from tenants.importers import services
+    from tests.factories import import_files
+
+    town = selectors.municipality(slug=f"stadt{said['town']}")
+    known = directory.current()
+    keys = [
+        authority.ars
+        for each in said["recipients"]
+        if (authority := known.authority(UUID(each))) is not None
+    ]
+    first = said.get("first", 0)
+    rows = (
+        import_files.row(first + number, Behoerdenschluessel=keys[number % len(keys)])
+        for number in range(said["count"])
+    )
+    content = import_files.file(*rows)
+    _wait()
+    answer: dict[str, Any] = {"count": said["count"]}
+    with tenant_scope(town):
+        begin = time.perf_counter()
+        run = services.start(name="bench.csv", chunks=[content], by=BY)
+        services.check_run(run.id)
+        answer["check_seconds"] = time.perf_counter() - begin
+        services.confirm(run_id=run.id, submit=True, by=BY)
+        with _measured(answer):
+            view = services.run_import(run.id)
+    if view.imported != said["count"]:
+        raise SystemExit(f"{view.imported} of {said['count']} rows imported: {view.problem}")
+    return answer
+
+
+def lone(said: dict[str, Any]) -> dict[str, Any]:
+    """Post single letters on an idle link; see from outside when each receipt is stored.
+
+    The clock starts when the commit has returned and stops when another session sees the receipt.
+    """
+    become("web")
+    from django.db import transaction
+
+    from centre.kernel import clock
+    from centre.registry import selectors
+    from centre.tenancy.context import tenant_scope
+    from federation.outbox import services
+
+    town = selectors.municipality(slug=f"stadt{said['towns'][0]}")
+    letters = cycle(said["recipients"])
+    with _watched(said["url"], said["link"]) as look, tenant_scope(town):
+        with transaction.atomic():
+            services.post(messages=[])
+        _wait()
+        found = []
+        for _ in range(said["count"]):
+            target = look() + 1
+            with transaction.atomic():
+                services.post(messages=[_letter(next(letters), clock.in_future(days=14), 3_500)])
+            begin = time.perf_counter()
+            while look() < target:
+                time.sleep(0.0003)
+            found.append((time.perf_counter() - begin) * 1000)
+            time.sleep(said["rest"])
+    return {"ms": found}
+
+
+@contextmanager
+def _watched(url: str, link: str) -> Iterator[Callable[[], int]]:
+    """Yield what tells the position up to which a link's receipts are stored."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+
+        def look() -> int:
+            row = connection.execute(
+                "SELECT acked_lseq FROM outbox_link WHERE name = %s", (link,)
+            ).fetchone()
+            return int(row[0]) if row else 0
+
+        yield look
 
 
 def keys(said: dict[str, Any]) -> dict[str, Any]:
@@ -283,6 +372,8 @@ STEPS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "submit": submit,
     "post": post,
     "document": document,
+    "bring_in": bring_in,
+    "lone": lone,
     "keys": keys,
     "verify": verify,
 }

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from benchmarks import goals, probes
+from benchmarks.__main__ import verdict
 from benchmarks.modes import percentile
 
 PIECES = {
@@ -48,6 +49,32 @@ def test_what_was_not_measured_is_said_and_not_counted() -> None:
     assert sum("not measured" in line for line in lines) == len(goals.GOALS) - 1
     found = json.loads(json.dumps(goals.as_json({"G1": 6.1})))
     assert found == {"goals": {"G1": {"value": 6.1, "goal": "at least 5", "met": True}}}
+
+
+def test_what_was_reduced_is_marked() -> None:
+    found = goals.as_json({"G1": 6.1, "G12": 1.0}, frozenset({"G12"}))["goals"]
+    assert found == {
+        "G1": {"value": 6.1, "goal": "at least 5", "met": True},
+        "G12": {"value": 1.0, "goal": "at most 1.1", "met": True, "reduced": True},
+    }
+    assert "(reduced)" in goals.BY_KEY["G12"].line(1.0, reduced=True)
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted", "problems", "code"),
+    [
+        ({"G1": 5.0}, (), (), 0),
+        ({"G1": 5.0, "G5": 3.0}, (), (), 1),
+        ({}, (), (), 1),
+        ({"G10": 1.0, "G10a": 1.0}, ("G10",), (), 0),
+        ({"G1": 5.0}, ("G1", "G7"), (), 1),
+        ({"G1": 5.0}, (), ("receipts that verify: 1 of 2",), 1),
+    ],
+)
+def test_the_exit_code_is_good_only_if_all_was_measured_and_met(
+    values: dict[str, float], wanted: tuple[str, ...], problems: tuple[str, ...], code: int
+) -> None:
+    assert verdict(values, frozenset(wanted), problems) == code
 
 
 def test_the_ceiling_is_what_all_cores_do_at_the_price_of_the_pieces() -> None:

@@ -1,0 +1,66 @@
+"""What many municipalities cost: the same work in centres with few and with many of them.
+
+The smallest and the largest stand side by side and are measured in turns, because the clock of a
+machine changes within seconds. In each, the clerk whose page is fetched has as many cases.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+from benchmarks import modes, pages
+from benchmarks.world import PORT_BASE, World
+
+#: Requests in the worklist of the clerk whose page is fetched.
+_CASES = 300
+
+
+def measure(
+    folder: Path,
+    *,
+    sizes: tuple[int, ...],
+    requests: int,
+    rounds: int,
+    say: Callable[[str], None],
+) -> dict[int, dict[str, float]]:
+    """Return, for each number of municipalities, the whole product's rate and a page's time."""
+    found: dict[int, dict[str, float]] = {}
+    first, *between, last = sizes
+    found |= _side_by_side(folder, (first, last), requests=requests, rounds=rounds, say=say)
+    for towns in between:
+        found |= _side_by_side(folder, (towns,), requests=requests, rounds=1, say=say)
+    return found
+
+
+def _side_by_side(
+    folder: Path,
+    sizes: tuple[int, ...],
+    *,
+    requests: int,
+    rounds: int,
+    say: Callable[[str], None],
+) -> dict[int, dict[str, float]]:
+    rates: dict[int, list[float]] = {towns: [] for towns in sizes}
+    times: dict[int, list[float]] = {towns: [] for towns in sizes}
+    with ExitStack() as stack:
+        worlds = {}
+        for place, towns in enumerate(sizes):
+            world = World(
+                folder / f"towns{towns}", tenants=towns, port_base=PORT_BASE + 200 + 100 * place
+            )
+            worlds[towns] = stack.enter_context(world)
+            world.start()
+            say(f"two centres with {towns} towns each run")
+            world.krz.step("submit", towns=[0], recipients=world.nord.authorities, count=_CASES)
+            world.settled()
+        for _ in range(rounds):
+            for towns, world in worlds.items():
+                times[towns].append(pages.worklist(world, times=40)["p50_ms"])
+        for _ in range(rounds):
+            for towns, world in worlds.items():
+                rates[towns].append(modes.whole(world, requests, bulk=8)["per_s"])
+                say(f"{towns} towns: {rates[towns][-1]:.4g} requests/s through the whole product")
+    return {
+        towns: {"per_s": median(rates[towns]), "page_ms": median(times[towns])} for towns in sizes
+    }
