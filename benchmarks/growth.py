@@ -56,7 +56,7 @@ def _side_by_side(
             world.settled()
         for _ in range(rounds):
             for towns, world in worlds.items():
-                times[towns].append(pages.worklist(world, times=40)["p50_ms"])
+                times[towns].append(pages.time_worklist(world, times=40)["p50_ms"])
         for _ in range(rounds):
             for towns, world in worlds.items():
                 rates[towns].append(modes.whole(world, requests, bulk=8)["per_s"])
