@@ -69,6 +69,8 @@ class Case(models.Model):
             ),
             models.Index(fields=["created_at", "id"], name="cases_by_age"),
             models.Index(fields=["due_at", "id"], name="cases_by_due_date"),
+            models.Index(fields=["other_authority", "created_at", "id"], name="cases_by_authority"),
+            models.Index(fields=["opened_at"], name="cases_by_opening"),
             models.Index(fields=["reference"], name="cases_by_reference"),
         ]
 

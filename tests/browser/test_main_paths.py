@@ -52,6 +52,36 @@ def test_pages_of_the_requested_town_are_accessible(dressed: Towns, window: Wind
         desk.look(name)
 
 
+@pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
+def test_list_is_filtered_by_keyboard(dressed: Towns, window: Window, *, javascript: bool) -> None:
+    desk = window("beta", javascript=javascript)
+    desk.sign_in()
+    page = desk.go("/?stand=eingang")
+    page.get_by_text("Liste filtern").press("Enter")
+    page.get_by_label("Andere Behörde").focus()
+    page.keyboard.type("Alpha")
+    expect(page.get_by_label("Andere Behörde").locator("option:checked")).to_have_text("Alphastadt")
+    page.get_by_label("Stand").select_option("In Prüfung, Rückfrage offen")
+    page.get_by_label("Eingang oder Versand von").fill("1.1.2026")
+    if javascript:
+        desk.look("worklist-filters-open")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("1 Vorgang", exact=True)).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("Kowalski"))).to_be_visible()
+    if javascript:
+        desk.look("worklist-filtered")
+    page.get_by_role("link", name=re.compile("Stand: In Prüfung")).press("Enter")
+    expect(page.get_by_text("6 Vorgänge", exact=True)).to_be_visible()
+    page.get_by_text("Liste filtern").press("Enter")
+    page.get_by_label("Eingang oder Versand bis").fill("1.1.2020")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Dieser Tag liegt vor dem ersten.")).to_be_visible()
+    if javascript:
+        desk.look("worklist-filters-faulty")
+    page.get_by_role("link", name="Alle Filter aufheben").press("Enter")
+    expect(page.get_by_role("list", name="Gesetzte Filter")).to_have_count(0)
+
+
 def test_many_are_accepted_by_keyboard(dressed: Towns, window: Window) -> None:
     desk = window("beta")
     desk.sign_in()

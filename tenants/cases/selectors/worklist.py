@@ -4,12 +4,12 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, Max, Q, QuerySet
 
 from centre.audit import services as audit
 from centre.audit.chain import Entry
@@ -29,11 +29,20 @@ SORTS: Final = ("urgency", "age", "newest", "due")
 class Filters:
     #: A part of `tenants.cases.worklists.PARTS`.
     tab: str = "todo"
+    side: Side | None = None
     states: tuple[State, ...] = ()
     #: Words that must all occur in references, names or the other authority.
     search: str = ""
     authority: UUID | None = None
+    #: The first and the last day, in German time, on which it was sent or came in.
+    opened_from: date | None = None
+    opened_until: date | None = None
     overdue: bool = False
+
+    @property
+    def narrow(self) -> bool:
+        """Whether it is less than the whole part."""
+        return self != Filters(tab=self.tab)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +89,13 @@ def read_worklist(
     policies.require_reader(by)
     with transaction.atomic():
         page = worklist(filters=filters, sort=sort, after=after, limit=limit)
-        _tell(by, filters.tab, page.rows, searched="yes" if filters.search else "no")
+        _tell(
+            by,
+            filters.tab,
+            page.rows,
+            searched="yes" if filters.search else "no",
+            narrowed="yes" if filters.narrow else "no",
+        )
     return page
 
 
@@ -113,14 +128,21 @@ def worklist(
     return Page(tuple(map(_row, cases)), _pack(order, cases[-1]) if more else None)
 
 
-def counts() -> Counts:
-    """Return how many cases there are of each kind, with one query."""
+def counts(filters: Filters | None = None) -> Counts:
+    """Return how many cases there are of each kind, with one query.
+
+    With filters, of those cases only that pass them; every part is counted, whatever its `tab`.
+    """
     now = clock.now()
-    groups = Case.objects.values_list("side", "state").annotate(
-        number=Count("id"),
-        late=Count("id", filter=Q(due_at__lt=now)),
-        troubled=Count("id", filter=~Q(trouble="")),
-        either=Count("id", filter=Q(due_at__lt=now) | ~Q(trouble="")),
+    groups = (
+        _narrowed(filters or Filters())
+        .values_list("side", "state")
+        .annotate(
+            number=Count("id"),
+            late=Count("id", filter=Q(due_at__lt=now)),
+            troubled=Count("id", filter=~Q(trouble="")),
+            either=Count("id", filter=Q(due_at__lt=now) | ~Q(trouble="")),
+        )
     )
     by_state: dict[Place, int] = {}
     by_tab = dict.fromkeys(PARTS, 0)
@@ -139,15 +161,34 @@ def counts() -> Counts:
     return Counts(by_tab, by_state, overdue)
 
 
+def authorities() -> tuple[tuple[UUID, str], ...]:
+    """Return the other authorities of all cases with their names, by name."""
+    found = Case.objects.exclude(other_authority=None).order_by()
+    named = found.values_list("other_authority").annotate(name=Max("other_name"))
+    return tuple(sorted(named, key=lambda each: (each[1].casefold(), each[0])))
+
+
 # -- which cases ----------------------------------------------------------------------------
 
 
 def _filtered(filters: Filters) -> QuerySet[Case]:
-    found = Case.objects.filter(_part(PARTS.get(filters.tab, PARTS["all"])))
+    return _narrowed(filters).filter(_part(PARTS.get(filters.tab, PARTS["all"])))
+
+
+def _narrowed(filters: Filters) -> QuerySet[Case]:
+    found = Case.objects.all()
+    if filters.side:
+        found = found.filter(side=filters.side)
     if filters.states:
         found = found.filter(state__in=filters.states)
     if filters.authority:
         found = found.filter(other_authority=filters.authority)
+    if filters.opened_from:
+        begin = datetime.combine(filters.opened_from, time.min, clock.BERLIN)
+        found = found.filter(opened_at__gte=begin)
+    if filters.opened_until:
+        end = datetime.combine(filters.opened_until, time.max, clock.BERLIN)
+        found = found.filter(opened_at__lte=end)
     if filters.overdue:
         found = found.filter(due_at__lt=clock.now())
     for word in filters.search.replace("\0", "").casefold().split()[:8]:

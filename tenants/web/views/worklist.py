@@ -1,6 +1,6 @@
 """The list a working day begins with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from tenants.cases import selectors
 from tenants.cases.selectors import Counts, Filters
 from tenants.clerks.roles import Role
+from tenants.web.forms.filters import FilterForm
 from tenants.web.requests import actor_of, clerk_of
 
 PAGE_SIZE = 50
@@ -34,10 +35,6 @@ class Tab:
     title: Any
     empty_title: Any
     empty_text: Any
-
-    @property
-    def url(self) -> str:
-        return f"{reverse('web:worklist')}?{urlencode({'stand': self.key})}"
 
 
 TABS: Final = (
@@ -107,17 +104,21 @@ def show(request: HttpRequest) -> HttpResponse:
     sort = request.GET.get("folge", "")
     sort = sort if sort in dict(SORTS) else SORTS[0][0]
     after = request.GET.get("nach") or None
+    form = FilterForm(request.GET, authorities=selectors.authorities())
+    form.is_valid()
+    filters = _filters(tab, search, form.chosen())
     page = selectors.read_worklist(
-        filters=Filters(tab=tab.tab, search=search),
-        sort=sort,
-        after=after,
-        limit=PAGE_SIZE,
-        by=actor_of(request),
+        filters=filters, sort=sort, after=after, limit=PAGE_SIZE, by=actor_of(request)
     )
-    stay = {"stand": tab.key, "suche": search, "folge": sort}
+    counts = selectors.counts(filters)
+    stay = {"suche": search, **form.address(), "folge": sort}
+    here = {"stand": tab.key, **stay}
     context = {
         "tab": tab,
-        "tabs": list(_tabs(tab, selectors.counts())),
+        "tabs": list(_tabs(tab, stay, counts, narrow=filters.narrow)),
+        "form": form,
+        "chips": list(_chips(form, here)),
+        "found": counts.by_tab[tab.tab],
         "page": page,
         "search": search,
         "sort": sort,
@@ -125,21 +126,43 @@ def show(request: HttpRequest) -> HttpResponse:
         "may_pick": clerk_of(request).may(Role.CASEWORKER)
         and tab.tab in {"todo", "inbox"}
         and any(row.can_accept for row in page.rows),
-        "next_url": _url(stay, nach=page.next) if page.next else "",
-        "first_url": _url(stay) if after else "",
+        "next_url": _url(here, nach=page.next) if page.next else "",
+        "first_url": _url(here) if after else "",
         "everything": _url({"stand": "alle"}),
-        "everywhere": _url({"stand": "alle", "suche": search}),
+        "everywhere": _url({**here, "stand": "alle"}) if tab.tab != "all" else "",
+        "bare": _url({"stand": tab.key, "folge": sort}),
         "section": "worklist",
     }
     return render(request, "web/worklist.html", context)
 
 
-def _tabs(current: Tab, counts: Counts) -> Iterator[dict[str, Any]]:
+def _filters(tab: Tab, search: str, chosen: dict[str, Any]) -> Filters:
+    states = (chosen.pop("state"),) if "state" in chosen else ()
+    return Filters(tab=tab.tab, search=search, states=states, **chosen)
+
+
+def _tabs(
+    current: Tab, stay: Mapping[str, str], counts: Counts, *, narrow: bool
+) -> Iterator[dict[str, Any]]:
+    """Yield the parts: what narrows one narrows all, so each counts what its link shows."""
     for tab in TABS:
-        number = None if tab.tab == "all" else counts.by_tab.get(tab.tab)
-        yield {"title": tab.title, "url": tab.url, "count": number, "is_current": tab is current}
+        number = counts.by_tab[tab.tab] if narrow or tab.tab != "all" else None
+        url = _url({"stand": tab.key, **stay})
+        yield {"title": tab.title, "url": url, "count": number, "is_current": tab is current}
 
 
-def _url(stay: dict[str, str], **more: str) -> str:
+def _chips(form: FilterForm, here: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield what narrows the list, each with the address of the list without it."""
+    if search := here["suche"]:
+        yield {"label": _("Suche"), "words": search, "url": _url({**here, "suche": ""})}
+    for name in form.chosen():
+        yield {
+            "label": form.fields[name].label,
+            "words": form.words(name),
+            "url": _url({**here, form.add_prefix(name): ""}),
+        }
+
+
+def _url(stay: Mapping[str, str], **more: str) -> str:
     kept = {key: value for key, value in {**stay, **more}.items() if value}
     return f"{reverse('web:worklist')}?{urlencode(kept)}"
