@@ -1,7 +1,7 @@
 """What the databases of the demo say afterwards. Nothing here knows what was meant to happen."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -31,6 +31,14 @@ SELECT letter.id, letter.case_id, letter.link, letter.kind,
 _RECEIVED = "SELECT id, origin, kind, state FROM inbox_inboundmessage"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """What became of the sample file: its rows, and the cases that were made from them."""
+
+    rows: int
+    cases: frozenset[UUID]
+
+
 @dataclass(slots=True)
 class Pair:
     """Requests from one centre to another."""
@@ -47,6 +55,10 @@ class Count:
     """The whole federation at one moment."""
 
     pairs: dict[tuple[str, str], Pair] = field(default_factory=dict)
+    #: Cases whose request was delivered and whose registration has come back.
+    arrived: set[UUID] = field(default_factory=set)
+    #: Letters of every kind that count as delivered.
+    acknowledged: int = 0
     #: Letters of every kind that have a receipt but are not in the receiver's inbox.
     lost: int = 0
     #: Letters of every kind that are neither delivered nor dead.
@@ -93,6 +105,7 @@ def count(home: Home, plan: Plan) -> Count:
             arrived = inboxes.get(link, {}).get((centre.name, identifier))
             result.lost += bool(delivered) and arrived is None
             result.under_way += not delivered and not dead
+            result.acknowledged += bool(delivered)
             if kind != REQUEST:
                 continue
             pair = result.pairs.setdefault((centre.name, link), Pair())
@@ -100,6 +113,8 @@ def count(home: Home, plan: Plan) -> Count:
             pair.delivered += bool(delivered)
             pair.registered += case_id in had.registered
             pair.dead += bool(dead)
+            if delivered and case_id in had.registered:
+                result.arrived.add(case_id)
             if delivered and milliseconds is not None:
                 pair.milliseconds.append(float(milliseconds))
     result.unprocessed = sum(
@@ -116,6 +131,30 @@ def _received(home: Home, centre: Centre) -> dict[tuple[str, UUID], str]:
 
 def _connect(home: Home, centre: Centre) -> psycopg.Connection[tuple[Any, ...]]:
     return psycopg.connect(home.centre(centre.name).settings()["AMTSBRUECKE_OWNER_DATABASE_URL"])
+
+
+def shortcomings(posted: Posted, found: Count, checked: Mapping[str, int]) -> Iterator[str]:
+    """Yield in words what keeps the demo from being a success; nothing: all of it was one.
+
+    Every row of the sample must be a request that was delivered and registered, nothing else may
+    be under way, and each letter that counts as delivered must have a receipt that verifies.
+    """
+    unmade = posted.rows - len(posted.cases)
+    if unmade or not posted.rows:
+        yield f"{unmade} of {posted.rows} rows of the sample file are no requests"
+    if missing := len(posted.cases - found.arrived):
+        yield f"{missing} requests of the sample file are not delivered and registered"
+    if not found.settled or found.delivered != found.sent:
+        yield (
+            f"of {found.sent} requests {found.delivered} are delivered and "
+            f"{found.registered} registered; {found.under_way} letters are under way"
+        )
+    if found.lost or found.duplicates:
+        yield f"{found.lost} letters are lost, {found.duplicates} had their effect twice"
+    if unproven := checked["letters"] - checked["verified"]:
+        yield f"the receipts of {unproven} letters do not prove their delivery"
+    if (without := found.acknowledged - checked["letters"]) > 0:
+        yield f"{without} delivered letters have no receipt"
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -146,6 +146,7 @@ def post(said: dict[str, str]) -> dict[str, Any]:
     from centre.registry import selectors as registry
     from centre.tenancy.context import tenant_scope
     from tenants.importers import samples, services
+    from tenants.importers.models import ImportRow
 
     content = resources.files(samples).joinpath("ersuchen-minden.csv").read_bytes()
     with tenant_scope(registry.municipality(slug=said["town"])):
@@ -153,9 +154,13 @@ def post(said: dict[str, str]) -> dict[str, Any]:
         services.check_run(run.id)
         services.confirm(run_id=run.id, by=BY)
         done = services.run_import(run.id)
+        made = ImportRow.objects.filter(run_id=run.id).exclude(case_id=None)
+        cases = [str(case_id) for case_id in made.values_list("case_id", flat=True)]
     return {
+        "rows": done.rows_total,
+        "cases": cases,
         "summary": f"{done.imported} of {done.rows_total} rows are requests now, "
-        f"{done.faulty + done.undecided} are left over"
+        f"{done.faulty + done.undecided} are left over",
     }
 
 

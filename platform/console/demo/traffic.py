@@ -6,10 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from urllib.error import URLError
 from urllib.request import urlopen
+from uuid import UUID
 
 from console.demo.plan import Centre, Plan
 from console.demo.provisioning import Report, run_step
-from console.demo.report import Count, count
+from console.demo.report import Count, Posted, count
 from console.errors import DemoStuck
 from console.home import Home
 
@@ -59,12 +60,13 @@ def fetch_directory(home: Home, plan: Plan, version: int) -> None:
         )
 
 
-def post_sample(home: Home, plan: Plan, report: Report) -> None:
+def post_sample(home: Home, plan: Plan, report: Report) -> Posted:
     """Let the sending municipality import the sample file; again changes nothing."""
     centre, town = plan.sender
     report(f"{town.name} imports the sample file …")
     said = run_step(home.centre(centre.name), "post", {"town": town.slug})
     report(said["summary"])
+    return Posted(rows=said["rows"], cases=frozenset(map(UUID, said["cases"])))
 
 
 def watch(home: Home, plan: Plan, report: Report, interrupted: Interrupted) -> Count:

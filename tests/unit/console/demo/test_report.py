@@ -1,6 +1,55 @@
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
 import pytest
 
-from console.demo.report import Count, Pair, percentile, table
+from console.demo.report import Count, Pair, Posted, percentile, shortcomings, table
+
+CASES = [uuid4() for _ in range(3)]
+POSTED = Posted(rows=3, cases=frozenset(CASES))
+#: Three requests and their three registrations.
+CHECKED = {"letters": 6, "verified": 6}
+
+
+def counted(**other: Any) -> Count:
+    whole: dict[str, Any] = {
+        "pairs": {("krz", "nord"): Pair(sent=3, delivered=3, registered=3)},
+        "arrived": set(CASES),
+        "acknowledged": 6,
+    }
+    return Count(**{**whole, **other})
+
+
+def test_demo_is_a_success_if_every_row_arrived_and_is_proven() -> None:
+    assert list(shortcomings(POSTED, counted(), CHECKED)) == []
+
+
+@pytest.mark.parametrize(
+    ("posted", "found", "checked", "words"),
+    [
+        (replace(POSTED, rows=5), counted(), CHECKED, "2 of 5 rows of the sample file"),
+        (Posted(rows=0, cases=frozenset()), Count(), CHECKED, "0 of 0 rows"),
+        # Kept as a draft, while a clerk sent another request: the sums alone agree.
+        (POSTED, counted(arrived={uuid4(), *CASES[1:]}), CHECKED, "1 requests of the sample"),
+        (
+            POSTED,
+            counted(pairs={("krz", "nord"): Pair(sent=4, delivered=3, registered=3)}),
+            CHECKED,
+            "of 4 requests 3 are delivered",
+        ),
+        (POSTED, counted(under_way=1), CHECKED, "1 letters are under way"),
+        (POSTED, counted(lost=1), CHECKED, "1 letters are lost"),
+        (POSTED, counted(duplicates=2), CHECKED, "2 had their effect twice"),
+        (POSTED, counted(), {"letters": 6, "verified": 5}, "receipts of 1 letters"),
+        (POSTED, counted(), {"letters": 5, "verified": 5}, "1 delivered letters have no receipt"),
+        (POSTED, counted(), {"letters": 0, "verified": 0}, "6 delivered letters have no receipt"),
+    ],
+)
+def test_demo_that_is_not_complete_says_what_is_missing(
+    posted: Posted, found: Count, checked: dict[str, int], words: str
+) -> None:
+    assert any(words in problem for problem in shortcomings(posted, found, checked))
 
 
 @pytest.mark.parametrize(
