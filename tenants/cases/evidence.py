@@ -23,6 +23,7 @@ from federation.wire import evidence
 from federation.wire.envelope import open_with_opening, opening_of, read_outer
 from federation.wire.evidence import Bundle, LetterPart, ReceiptPart
 from federation.wire.receipt import decode_body
+from tenants.cases import policies
 from tenants.cases.errors import CaseNotFound
 from tenants.cases.models import Case, CaseMessage, Direction
 
@@ -30,7 +31,11 @@ type _Proof = outbox.ReceiptProof | inbox.IssuedProof
 
 
 def export_evidence(*, case_id: UUID, by: Actor) -> bytes:
-    """Return the evidence of a case of the current tenant and note that it was taken."""
+    """Return the evidence of a case of the current tenant and note that it was taken.
+
+    Content is proven whole or not at all: who may not see all of it gets no file.
+    """
+    policies.require_danger_sight(by)
     with transaction.atomic():
         case = Case.objects.filter(id=case_id).first()
         if case is None:

@@ -46,6 +46,12 @@ def require_worker(by: Actor) -> None:
         raise NotAllowed
 
 
+def require_danger_sight(by: Actor) -> None:
+    """Raise `NotAllowed` unless somebody may read all that a request says."""
+    if not may_see_danger(by):
+        raise NotAllowed
+
+
 def _has(by: Actor, role: Role) -> bool:
     if by.kind != ActorKind.CLERK:
         return by.kind in {ActorKind.SYSTEM, ActorKind.OPERATOR}

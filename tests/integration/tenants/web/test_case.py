@@ -80,6 +80,22 @@ def test_reader_sees_neither_steps_nor_danger(visit: Visit, a: Town, b: Town, po
     refused = client.get(f"/vorgang/{case.id}/annehmen/")
     assert refused.status_code == 403
     assert "nicht berechtigt" in refused.text
+    assert "Nachweis herunterladen" not in page
+    evidence = client.post(f"/vorgang/{case.id}/nachweis/")
+    assert evidence.status_code == 403
+    assert "application/zip" not in evidence["Content-Type"]
+
+
+def test_caseworker_takes_the_evidence_and_that_is_recorded(
+    visit: Visit, b: Town, case_id: UUID
+) -> None:
+    client = visit(b)
+    assert "Nachweis herunterladen" in client.get(f"/vorgang/{case_id}/").text
+    answer = client.post(f"/vorgang/{case_id}/nachweis/")
+    assert answer["Content-Type"] == "application/zip"
+    with b.scope():
+        trail = audit.trail(subject=b.case(case_id).reference)
+        assert trail.last().event == AuditEvent.CASE_EVIDENCE_EXPORTED
 
 
 def test_case_page_costs_the_same_however_long_the_story(
