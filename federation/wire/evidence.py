@@ -2,36 +2,31 @@
 
 It is a ZIP archive with everything that was signed, byte for byte: each letter, the receipt that
 covers it with the path of its leaf, the content with the opening of the letter's commitment, and
-the signed directory that names the keys. `verify` follows the chain from the umbrella's key to the
-content; what it cannot prove it says.
+the signed directory that names the keys. The authority that exports it signs all bytes of the file
+but the signature, which stands at the very end, as the archive's comment: nothing in the file, not
+even its readme, can be changed on the way. What of it is proven says `federation.wire.examination`.
 """
 
 import io
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
-from centre.directory import encoding
-from centre.directory.errors import SnapshotInvalid
-from centre.directory.interface import Directory
-from centre.keys.errors import KeyMalformed
-from centre.keys.sign import VerifyKey
-from federation.protocol.errors import EvidenceInvalid, ItemRefused, ReceiptInvalid
-from federation.protocol.messages import Envelope
-from federation.protocol.receipts import Sent, SignedReceipt, Status, proves
-from federation.wire.envelope import Carried, commitment, read_outer
-from federation.wire.receipt import verify_receipt
+from centre.keys import sign
+from centre.keys.errors import SignatureInvalid
+from centre.keys.sign import SigningKey, VerifyKey
+from federation.protocol.errors import EvidenceInvalid
+from federation.protocol.receipts import SignedReceipt
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MAX_FILE: Final = 256 * 1024 * 1024
 _MAX_LETTERS: Final = 10_000
 _MANIFEST: Final = "manifest.json"
+_SIGNATURE_SIZE: Final = 128  # Ed25519 in hexadecimal digits, since tools print the comment
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the earliest that ZIP knows: equal files for equal evidence
 _README: Final = """\
 Nachweis über die Zustellungen eines Vorgangs / Evidence of the deliveries of a case
@@ -42,6 +37,10 @@ letters/*.letter    Nachricht, wie sie übertragen wurde (signiert, verschlüsse
 letters/*.receipt   Quittung des empfangenden Rechenzentrums (signiert)
 letters/*.content   Inhalt im Klartext, durch die Nachricht festgelegt
 directory/*         signiertes Behördenverzeichnis mit den Schlüsseln
+
+Die ganze Datei ist von der ausstellenden Behörde signiert (die Signatur ist der Kommentar am Ende
+des Archivs). Wer sie auspackt und neu packt, bricht die Signatur: geben Sie sie unverändert weiter.
+The exporting authority has signed the whole file: pass it on as it is.
 """
 
 
@@ -66,52 +65,38 @@ class LetterPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """What goes into the file. `umbrella_key` is a claim that the reader compares himself."""
+    """What goes into the file. `umbrella_keys` are a claim that the reader compares himself."""
 
     case_id: UUID
     case_reference: str
     exported_at: datetime
-    exported_by: str
-    umbrella_key: bytes
+    exported_by: UUID
+    umbrella_keys: tuple[bytes, ...]
     snapshots: tuple[bytes, ...]
     letters: tuple[LetterPart, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What is proven of one letter. `problems` are in German; without any, all holds."""
+class SignedFile:
+    """A file as it was read. Believe that `bundle` was exported like this after `verify` only."""
 
-    message_id: UUID | None
-    kind: str
-    sender: str
-    recipient: str
-    created_at: datetime | None
-    delivered_at: datetime | None
-    status: Status | None
-    content_proven: bool
-    problems: tuple[str, ...]
+    bundle: Bundle
+    kid: str
+    signed: bytes
+    signature: bytes
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """The result of `verify`. `anchor` is the id of the umbrella's key that everything hangs on."""
-
-    case_id: UUID
-    case_reference: str
-    exported_at: str
-    anchor: str
-    anchor_given: bool
-    findings: tuple[Finding, ...]
-    problems: tuple[str, ...]
-
-    @property
-    def holds(self) -> bool:
-        """Whether every statement of the file is proven."""
-        return not self.problems and not any(finding.problems for finding in self.findings)
+    def verify(self, key: VerifyKey) -> bool:
+        """Return whether this key (that of the exporting authority with `kid`) signed the file."""
+        try:
+            signature = bytes.fromhex(self.signature.decode("ascii"))
+            key.verify(context=sign.EVIDENCE, message=self.signed, signature=signature)
+        except (ValueError, SignatureInvalid):
+            return False
+        return signature.hex().encode() == self.signature  # no second way to write it
 
 
-def write(bundle: Bundle) -> bytes:
-    """Return the file."""
+def write(bundle: Bundle, *, by: SigningKey) -> bytes:
+    """Return the file, signed by the authority that exports it."""
     files: dict[str, bytes] = {"LIESMICH.txt": _README.encode()}
     for number, snapshot in enumerate(bundle.snapshots):
         files[f"directory/{number}.snapshot"] = snapshot
@@ -136,8 +121,9 @@ def write(bundle: Bundle) -> bytes:
         "case_id": str(bundle.case_id),
         "case_reference": bundle.case_reference,
         "exported_at": bundle.exported_at.isoformat(timespec="seconds"),
-        "exported_by": bundle.exported_by,
-        "umbrella_key": bundle.umbrella_key.hex(),
+        "exported_by": str(bundle.exported_by),
+        "signed_by": by.kid,
+        "umbrella_keys": [key.hex() for key in bundle.umbrella_keys],
         "snapshots": len(bundle.snapshots),
         "letters": letters,
     }
@@ -148,7 +134,9 @@ def write(bundle: Bundle) -> bytes:
             archive.writestr(
                 zipfile.ZipInfo(name, _EPOCH), content, compress_type=zipfile.ZIP_DEFLATED
             )
-    return target.getvalue()
+        archive.comment = bytes(_SIGNATURE_SIZE)  # its place
+    signed = target.getvalue()[:-_SIGNATURE_SIZE]
+    return signed + by.sign(context=sign.EVIDENCE, message=signed).hex().encode()
 
 
 #: What zipfile and our own reading raise at a file that was damaged or made by somebody else.
@@ -166,19 +154,24 @@ _UNREADABLE: Final = (
 )
 
 
-def read(file: bytes) -> Bundle:
+def read(file: bytes) -> SignedFile:
     """Read a file strictly and within limits; raise `EvidenceInvalid`."""
     try:
         with zipfile.ZipFile(io.BytesIO(file)) as archive:
             if sum(info.file_size for info in archive.infolist()) > MAX_FILE:
                 raise EvidenceInvalid("The file would unpack to more than is sensible.")
-            return _read(archive)
+            manifest = json.loads(archive.read(_MANIFEST))
+            return SignedFile(
+                bundle=_read(archive, manifest),
+                kid=str(manifest["signed_by"]),
+                signed=file[:-_SIGNATURE_SIZE],
+                signature=file[-_SIGNATURE_SIZE:],
+            )
     except _UNREADABLE as error:
         raise EvidenceInvalid(f"The file is no evidence: {error}") from error
 
 
-def _read(archive: zipfile.ZipFile) -> Bundle:
-    manifest = json.loads(archive.read(_MANIFEST))
+def _read(archive: zipfile.ZipFile, manifest: dict[str, Any]) -> Bundle:
     if manifest["format"] != FORMAT:
         raise EvidenceInvalid(f"The format {manifest['format']} of the file is not known here.")
     if len(manifest["letters"]) > _MAX_LETTERS:
@@ -187,8 +180,8 @@ def _read(archive: zipfile.ZipFile) -> Bundle:
         case_id=UUID(manifest["case_id"]),
         case_reference=str(manifest["case_reference"]),
         exported_at=datetime.fromisoformat(manifest["exported_at"]),
-        exported_by=str(manifest["exported_by"]),
-        umbrella_key=bytes.fromhex(manifest["umbrella_key"]),
+        exported_by=UUID(manifest["exported_by"]),
+        umbrella_keys=tuple(bytes.fromhex(key) for key in manifest["umbrella_keys"]),
         snapshots=tuple(
             archive.read(f"directory/{number}.snapshot") for number in range(manifest["snapshots"])
         ),
@@ -216,142 +209,3 @@ def _read_letter(archive: zipfile.ZipFile, number: int, entry: dict[str, Any]) -
         opening=bytes.fromhex(entry.get("opening", "")),
         content=archive.read(f"letters/{number}.content") if "opening" in entry else None,
     )
-
-
-def verify(file: bytes, *, umbrella_key: bytes | None = None) -> Verdict:
-    """Check every statement of the file; raise `EvidenceInvalid` only where it cannot be read.
-
-    With `umbrella_key` (raw Ed25519) the directory must be signed by it. Without, the key that the
-    file itself names is used, and the reader must compare its id with the published one.
-    """
-    bundle = read(file)
-    problems: list[str] = []
-    directories = []
-    try:
-        key = VerifyKey.from_bytes(umbrella_key or bundle.umbrella_key)
-    except KeyMalformed as error:
-        raise EvidenceInvalid("The umbrella's key is malformed.") from error
-    for snapshot in bundle.snapshots:
-        try:
-            read_snapshot = encoding.verify_snapshot(snapshot, trusted=[key])
-            directories.append(Directory(read_snapshot, digest=encoding.digest(snapshot)))
-        except SnapshotInvalid:
-            problems.append(f"Das Behördenverzeichnis ist nicht vom Schlüssel {key.kid} signiert.")
-    if not bundle.letters:
-        problems.append("Der Nachweis enthält keine Nachricht.")
-    findings = tuple(_check(part, bundle, directories) for part in bundle.letters)
-    identified = [each.message_id for each in findings if each.message_id]
-    if len(set(identified)) != len(identified):
-        problems.append("Eine Nachricht steht zweimal im Nachweis.")
-    return Verdict(
-        case_id=bundle.case_id,
-        case_reference=bundle.case_reference,
-        exported_at=bundle.exported_at.isoformat(),
-        anchor=key.kid,
-        anchor_given=umbrella_key is not None,
-        findings=findings,
-        problems=tuple(problems),
-    )
-
-
-def _check(part: LetterPart, bundle: Bundle, directories: Sequence[Directory]) -> Finding:
-    try:
-        carried = read_outer(part.item)
-        envelope = carried.read()
-    except ItemRefused as error:
-        return _unreadable(f"Die Nachricht ist nicht lesbar ({error.reason}).")
-    problems = []
-    directory = next(
-        (each for each in directories if each.verify_key(carried.signer, carried.kid)), None
-    )
-    if directory is None:
-        problems.append("Das Verzeichnis nennt den Schlüssel der Absenderin nicht.")
-    else:
-        problems += _signature_problems(carried, envelope, directory)
-    if envelope.case_id != bundle.case_id:
-        problems.append("Die Nachricht gehört zu einem anderen Vorgang.")
-    status, delivered_at, receipt_problems = _receipt(part, carried, envelope, directories)
-    problems += receipt_problems
-    proven = False
-    if part.content is not None:
-        proven = commitment(part.opening, part.content) == envelope.commitment
-        if not proven:
-            problems.append("Der Inhalt ist nicht der, den die Nachricht festlegt.")
-    return Finding(
-        message_id=envelope.message_id,
-        kind=envelope.kind.value,
-        sender=_name(envelope.sender, directories),
-        recipient=_name(envelope.recipient, directories),
-        created_at=envelope.created_at,
-        delivered_at=delivered_at,
-        status=status,
-        content_proven=proven,
-        problems=tuple(problems),
-    )
-
-
-def _signature_problems(
-    carried: Carried, envelope: Envelope, directory: Directory
-) -> Iterator[str]:
-    key = directory.verify_key(carried.signer, carried.kid)
-    authority = directory.authority(envelope.sender)
-    assert key is not None
-    try:
-        carried.verify(key)
-    except ItemRefused:
-        yield "Die Signatur der Absenderin stimmt nicht."
-    if authority is not None and authority.home_centre != envelope.origin_centre:
-        yield "Die Nachricht kam nicht aus dem Rechenzentrum der Absenderin."
-
-
-def _receipt(
-    part: LetterPart, carried: Carried, envelope: Envelope, directories: Sequence[Directory]
-) -> tuple[Status | None, datetime | None, list[str]]:
-    if part.receipt is None:
-        return None, None, []  # not delivered yet: nothing is claimed, nothing is wrong
-    receipt = part.receipt.receipt
-    homes = {
-        authority.home_centre
-        for directory in directories
-        if (authority := directory.authority(envelope.recipient)) is not None
-    }
-    keys = (
-        key
-        for directory in directories
-        for home in homes
-        if (key := directory.receipt_key(home, receipt.kid)) is not None
-    )
-    key = next(keys, None)
-    if key is None:
-        return None, None, ["Das Verzeichnis nennt den Schlüssel der Quittung nicht."]
-    try:
-        body = verify_receipt(receipt, key=key)
-        sent = Sent(envelope.message_id, sha256(carried.item).digest())
-        verdict = proves(body, sent=sent, lseq=part.receipt.lseq, path=part.receipt.path)
-    except ReceiptInvalid:
-        return None, None, ["Die Signatur der Quittung stimmt nicht."]
-    if verdict is None or body.origin != envelope.origin_centre or body.issuer not in homes:
-        return None, None, ["Die Quittung bestätigt nicht diese Nachricht."]
-    delivered = body.issued_at if verdict.status.held else None
-    return verdict.status, delivered, []
-
-
-def _unreadable(problem: str) -> Finding:
-    return Finding(
-        message_id=None,
-        kind="?",
-        sender="?",
-        recipient="?",
-        created_at=None,
-        delivered_at=None,
-        status=None,
-        content_proven=False,
-        problems=(problem,),
-    )
-
-
-def _name(authority_id: UUID, directories: Sequence[Directory]) -> str:
-    for directory in directories:
-        if (authority := directory.authority(authority_id)) is not None:
-            return authority.name
-    return str(authority_id)

@@ -1,6 +1,7 @@
 """Gathers what proves a case's deliveries into one file (`federation.wire.evidence`)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -30,6 +31,14 @@ from tenants.cases.models import Case, CaseMessage, Direction
 type _Proof = outbox.ReceiptProof | inbox.IssuedProof
 
 
+class _Signer(NamedTuple):
+    """A key that the file's directories must name: an authority's, or that of its centre."""
+
+    authority: UUID
+    kid: str
+    for_centre: bool
+
+
 def export_evidence(*, case_id: UUID, by: Actor) -> bytes:
     """Return the evidence of a case of the current tenant and note that it was taken.
 
@@ -42,16 +51,18 @@ def export_evidence(*, case_id: UUID, by: Actor) -> bytes:
             raise CaseNotFound
         messages = CaseMessage.objects.filter(case=case).order_by("number")
         letters = tuple(part for each in messages if (part := _letter(each)) is not None)
+        own, key = require_tenant().authority_id, keystore.signing_key()
         file = evidence.write(
             Bundle(
                 case_id=case.id,
                 case_reference=case.reference,
                 exported_at=clock.now(),
-                exported_by=_own_name(),
-                umbrella_key=next(iter(settings.AMTSBRUECKE.umbrella_keys), b""),
-                snapshots=_snapshots(letters),
+                exported_by=own,
+                umbrella_keys=settings.AMTSBRUECKE.umbrella_keys,
+                snapshots=_snapshots({_Signer(own, key.kid, for_centre=False), *_signers(letters)}),
                 letters=letters,
-            )
+            ),
+            by=key,
         )
         detail = {"letters": str(len(letters))}
         audit.record(
@@ -65,11 +76,6 @@ def export_evidence(*, case_id: UUID, by: Actor) -> bytes:
             ]
         )
     return file
-
-
-def _own_name() -> str:
-    own = selectors.current().authority(require_tenant().authority_id)
-    return own.name if own else require_tenant().slug
 
 
 def _letter(message: CaseMessage) -> LetterPart | None:
@@ -104,38 +110,40 @@ def _receipt(proof: _Proof) -> ReceiptPart:
     )
 
 
-def _snapshots(letters: Sequence[LetterPart]) -> tuple[bytes, ...]:
+def _snapshots(wanted: set[_Signer]) -> tuple[bytes, ...]:
     """Return the newest directory, and older ones as far as it has dropped a signer's key."""
     newest = selectors.signed_snapshot()
     if newest is None:
         return ()
     version, signed = newest
     chosen = [signed]
-    missing = _missing(letters, selectors.current())
+    missing = {signer for signer in wanted if not _names(selectors.current(), signer)}
     while missing and version > 1:
         version -= 1
         older = selectors.signed_snapshot(version)
         if older is None:
             continue
         directory = Directory(encoding.read_trusted(older[1]), digest="")
-        still = [part for part in missing if part in _missing(missing, directory)]
-        if len(still) < len(missing):
+        named = {signer for signer in missing if _names(directory, signer)}
+        if named:
             chosen.append(older[1])
-        missing = still
+        missing -= named
     return tuple(chosen)
 
 
-def _missing(letters: Sequence[LetterPart], directory: Directory) -> list[LetterPart]:
-    found = []
+def _signers(letters: Sequence[LetterPart]) -> Iterator[_Signer]:
     for part in letters:
         carried = read_outer(part.item)
-        known = directory.verify_key(carried.signer, carried.kid) is not None
-        if known and part.receipt is not None:
-            recipient = directory.authority(carried.read().recipient)
-            kid = part.receipt.receipt.kid
-            known = recipient is not None and (
-                directory.receipt_key(recipient.home_centre, kid) is not None
-            )
-        if not known:
-            found.append(part)
-    return found
+        yield _Signer(carried.signer, carried.kid, for_centre=False)
+        if part.receipt is not None:
+            yield _Signer(carried.read().recipient, part.receipt.receipt.kid, for_centre=True)
+
+
+def _names(directory: Directory, signer: _Signer) -> bool:
+    if not signer.for_centre:
+        return directory.verify_key(signer.authority, signer.kid) is not None
+    authority = directory.authority(signer.authority)
+    return (
+        authority is not None
+        and directory.receipt_key(authority.home_centre, signer.kid) is not None
+    )

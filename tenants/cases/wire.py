@@ -76,6 +76,15 @@ def read_record[R](kind: type[R], content: bytes) -> R:
     return record
 
 
+def reference_in(kind: str, schema_version: int, content: bytes) -> str | None:
+    """Return how a message calls its case, or None where it does not, or cannot be read."""
+    try:
+        payload = read(Kind(kind), schema_version, content)
+    except (ValueError, PayloadInvalid):
+        return None
+    return getattr(payload, "case_reference", None)
+
+
 def request_record(content: bytes) -> bytes:
     """Return the record of a request, for storing it, from a message that `read` has accepted."""
     message = pb.AssistanceRequest.FromString(content)

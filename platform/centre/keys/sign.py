@@ -20,6 +20,7 @@ ENVELOPE: Final = b"amtsbruecke envelope v1"
 RECEIPT: Final = b"amtsbruecke receipt v1"
 DIRECTORY: Final = b"amtsbruecke directory v1"
 AUDIT_HEAD: Final = b"amtsbruecke audit head v1"
+EVIDENCE: Final = b"amtsbruecke evidence v1"
 
 
 def key_id(raw: bytes) -> str:

@@ -14,16 +14,23 @@ from console.operator import operator
 from console.roles import become
 
 if TYPE_CHECKING:
-    from federation.wire.evidence import Finding, Verdict
+    from federation.wire.examination import Finding, Verdict
 
 _MAX_FILE = 256 * 1024 * 1024
 _STATES = {
-    None: "noch keine Quittung / no receipt yet",
+    None: "Zustellung nicht bewiesen / delivery not proven",
     1: "zugestellt / delivered",
     2: "zugestellt / delivered",
     3: "abgewiesen / refused",
     4: "zurückgestellt / deferred",
     5: "zurückgezogen / taken back",
+}
+#: By `Ruling`, which is not imported here: `--help` is quick.
+_EXIT_CODES = {"proven": 0, "partly": 3, "refuted": 1}
+_RULINGS = {
+    "proven": ("Alles bewiesen / everything proven", "green"),
+    "partly": ("Bewiesen, aber nicht vollständig / proven, but not complete", "yellow"),
+    "refuted": ("Nicht alles ist bewiesen / not everything is proven", "red"),
 }
 
 
@@ -61,20 +68,34 @@ def export(case: str, *, tenant: str, into: Path | None) -> None:
 
 @command.command("verify")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--umbrella-key", help="Hex Ed25519 key of the umbrella organisation.")
+@click.option(
+    "--umbrella-key",
+    "umbrella_keys",
+    multiple=True,
+    help="Hex Ed25519 key of the umbrella organisation; several if it has renewed its key.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as one JSON object.")
-def verify(file: Path, *, umbrella_key: str | None, as_json: bool) -> None:
-    """Check FILE without any database; ends with code 1 if something in it is not proven."""
-    from federation.wire import evidence
+def verify(file: Path, *, umbrella_keys: tuple[str, ...], as_json: bool) -> None:
+    """Check FILE without any database.
+
+    Exit code 0: everything is proven. 3: all that the file holds is proven, but something is
+    missing in it, such as a receipt. 1: something is not what the file says. 2: it is no evidence.
+    """
+    from federation.wire import examination
+    from tenants.cases.wire import reference_in
 
     if file.stat().st_size > _MAX_FILE:
         raise ConsoleError(f"{file} is too large to be evidence.", hint="Check the file.")
-    verdict = evidence.verify(file.read_bytes(), umbrella_key=_key(umbrella_key))
+    verdict = examination.verify(
+        file.read_bytes(),
+        umbrella_keys=[_key(each) for each in umbrella_keys],
+        reference_in=reference_in,
+    )
     if as_json:
-        click.echo(json.dumps({**asdict(verdict), "holds": verdict.holds}, default=_plain))
+        click.echo(json.dumps({**asdict(verdict), "ruling": verdict.ruling}, default=_plain))
     else:
         _print(verdict)
-    raise SystemExit(0 if verdict.holds else 1)
+    raise SystemExit(_EXIT_CODES[verdict.ruling])
 
 
 def _is_id(text: str) -> bool:
@@ -85,9 +106,7 @@ def _is_id(text: str) -> bool:
     return True
 
 
-def _key(text: str | None) -> bytes | None:
-    if text is None:
-        return None
+def _key(text: str) -> bytes:
     try:
         return bytes.fromhex(text)
     except ValueError as error:
@@ -97,22 +116,24 @@ def _key(text: str | None) -> bytes | None:
 
 
 def _print(verdict: "Verdict") -> None:
-    click.echo(f"Vorgang / case      {verdict.case_reference} ({verdict.case_id})")
-    click.echo(f"Erstellt / exported {verdict.exported_at}")
-    click.echo(f"Verzeichnisschlüssel / directory key {verdict.anchor}")
-    if not verdict.anchor_given:
+    click.echo(f"Vorgang / case {verdict.case_reference} ({verdict.case_id})")
+    click.echo(f"Ausgestellt / exported {verdict.exported_at:%Y-%m-%d %H:%M:%S %Z}")
+    click.echo(f"  von / by {verdict.exported_by}. Diesen Zeitpunkt, und dass danach nichts mehr")
+    click.echo(
+        "  kam, sagt nur sie selbst. / Its own word: this time, and that nothing came later."
+    )
+    for anchor in verdict.anchors:
+        click.echo(f"Verzeichnisschlüssel / directory key {anchor}")
+    if verdict.anchors and not verdict.anchors_given:
         click.echo(
-            "  Dieser Schlüssel steht in der Datei selbst. Vergleichen Sie ihn mit dem\n"
-            "  veröffentlichten: --umbrella-key. / The file names this key itself: compare it."
+            "  Das sagt die Datei selbst. Vergleichen Sie es mit dem veröffentlichten Schlüssel:\n"
+            "  --umbrella-key. / The file itself says so: compare it with the published key."
         )
     for number, finding in enumerate(verdict.findings, start=1):
         _print_finding(number, finding)
-    for problem in verdict.problems:
-        click.secho(f"NICHT BEWIESEN / NOT PROVEN: {problem}", fg="red")
-    if verdict.holds:
-        click.secho("Alles bewiesen / everything proven", fg="green")
-    else:
-        click.secho("Nicht alles ist bewiesen / not everything is proven", fg="red")
+    _print_faults(verdict, indent="")
+    words, colour = _RULINGS[verdict.ruling]
+    click.secho(words, fg=colour)
 
 
 def _print_finding(number: int, finding: "Finding") -> None:
@@ -121,8 +142,14 @@ def _print_finding(number: int, finding: "Finding") -> None:
     content = "Inhalt bewiesen" if finding.content_proven else "ohne Inhalt"
     way = f"{finding.kind}: {finding.sender} -> {finding.recipient}"
     click.echo(f"{number:>3}. {way}: {state}{at}; {content}")
-    for problem in finding.problems:
-        click.secho(f"     NICHT BEWIESEN / NOT PROVEN: {problem}", fg="red")
+    _print_faults(finding, indent="     ")
+
+
+def _print_faults(source: "Finding | Verdict", *, indent: str) -> None:
+    for problem in source.problems:
+        click.secho(f"{indent}NICHT BEWIESEN / NOT PROVEN: {problem}", fg="red")
+    for gap in source.gaps:
+        click.secho(f"{indent}FEHLT / MISSING: {gap}", fg="yellow")
 
 
 def _plain(value: Any) -> str:
