@@ -1,16 +1,20 @@
 """The centre's signature under the newest entry of each chain.
 
-From the moment a head is signed, nobody who lacks the centre's key can rewrite or shorten what lies
-below it, not even the owner of the database.
+Nobody who lacks the centre's key can rewrite what lies below a signed head without its showing. The
+heads lie beside the entries, though: the owner of the database could delete both together. What
+shows that too is a copy of the heads kept elsewhere: `amtsbruecke audit verify --against`.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from django.db import connection, transaction
 
 from centre.audit import chain
 from centre.audit.models import TrailHead
 from centre.kernel import clock
+from centre.kernel.errors import AmtsbrueckeError
 from centre.keys import keystore
 from centre.keys.errors import SignatureInvalid
 from centre.keys.sign import AUDIT_HEAD, VerifyKey
@@ -62,6 +66,52 @@ def sign() -> int:
         # Two workers may sign the same entry at once; one signature is enough.
         TrailHead.objects.bulk_create(heads, ignore_conflicts=True)
     return len(heads)
+
+
+class KeptHeadMalformed(AmtsbrueckeError):
+    """This is no copy of signed heads."""
+
+    reason = "KEPT_HEAD_MALFORMED"
+
+
+def newest() -> list[TrailHead]:
+    """Return the newest signed head of every chain that may be seen."""
+    heads = TrailHead.objects.order_by("tenant_role", "-number")
+    return list(heads.distinct("tenant_role"))
+
+
+def to_line(head: TrailHead) -> str:
+    """Return a head as a line to keep: what was signed, and the signature."""
+    return json.dumps(
+        {
+            "chain": head.tenant_role,
+            "number": head.number,
+            "digest": bytes(head.digest).hex(),
+            "at": head.at.isoformat(),
+            "kid": head.kid,
+            "signature": bytes(head.signature).hex(),
+        }
+    )
+
+
+def from_lines(lines: Iterable[str]) -> list[TrailHead]:
+    """Return heads that were kept, unsaved; raise `KeptHeadMalformed`. Empty lines are passed."""
+    return [_from_line(line) for line in lines if line.strip()]
+
+
+def _from_line(line: str) -> TrailHead:
+    try:
+        said = json.loads(line)
+        return TrailHead(
+            tenant_role=str(said["chain"]),
+            number=int(said["number"]),
+            digest=bytes.fromhex(said["digest"]),
+            at=datetime.fromisoformat(said["at"]),
+            kid=str(said["kid"]),
+            signature=bytes.fromhex(said["signature"]),
+        )
+    except (ValueError, TypeError, LookupError) as error:
+        raise KeptHeadMalformed(f"This line is no signed head: {line.strip()[:80]}") from error
 
 
 def signature_check() -> Callable[[TrailHead, bytes], bool]:

@@ -1,6 +1,7 @@
 """Reads of the trail. Row-level security shows a tenant its own chain only."""
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,20 +34,30 @@ def trail(*, subject: str) -> QuerySet[TrailEntry]:
 
 
 def chains() -> list[str]:
-    """Return the names of all chains that may be seen: for the owner and the worker, all."""
-    names = TrailEntry.objects.order_by("tenant_role").values_list("tenant_role", flat=True)
-    return list(names.distinct())
+    """Return the names of all chains that may be seen: for the owner and the worker, all.
+
+    One whose entries are gone is still named by its heads.
+    """
+    entries = TrailEntry.objects.values_list("tenant_role", flat=True)
+    return sorted(entries.union(TrailHead.objects.values_list("tenant_role", flat=True)))
 
 
 def verify(
-    tenant_role: str, *, check_signature: Callable[[TrailHead, bytes], bool] | None = None
+    tenant_role: str,
+    *,
+    check_signature: Callable[[TrailHead, bytes], bool] | None = None,
+    kept: Iterable[TrailHead] = (),
 ) -> Verification:
     """Compute a chain anew and compare every entry, and every head that the centre signed.
 
-    Without `check_signature` heads are compared with the chain but their signatures are not
-    looked at. At most 20 problems are told.
+    `kept` are heads from outside the database; those of other chains are passed over. Without
+    `check_signature` heads are compared with the chain but their signatures are not looked at. At
+    most 20 problems are told. A chain without any entry is not intact: each begins with a founding.
     """
-    heads = {head.number: head for head in TrailHead.objects.filter(tenant_role=tenant_role)}
+    heads = _by_number(
+        *TrailHead.objects.filter(tenant_role=tenant_role),
+        *(head for head in kept if head.tenant_role == tenant_role),
+    )
     problems: list[str] = []
     previous, number, signed = chain.START, 0, 0
     for entry in _entries(tenant_role):
@@ -60,14 +71,23 @@ def verify(
         elif not _columns_fit(entry):
             problems.append(f"Entry {number} has columns that its body does not say.")
         previous = bytes(entry.digest)
-        if (head := heads.pop(number, None)) is not None:
+        for head in heads.pop(number, ()):
             problems += _head_problems(head, previous, check_signature)
             signed = number
         if len(problems) >= _MANY:
             return Verification(tenant_role, number, signed, tuple(problems))
+    if number == 0:
+        problems.append("There is no entry at all: the whole chain was deleted.")
     for missing in sorted(heads):
         problems.append(f"The centre signed entry {missing}, which is gone: the end was cut off.")
     return Verification(tenant_role, number, signed, tuple(problems))
+
+
+def _by_number(*heads: TrailHead) -> dict[int, list[TrailHead]]:
+    found: dict[int, list[TrailHead]] = defaultdict(list)
+    for head in heads:
+        found[head.number].append(head)
+    return found
 
 
 def _entries(tenant_role: str) -> Iterator[TrailEntry]:

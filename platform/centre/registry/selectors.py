@@ -62,6 +62,11 @@ def hosted() -> QuerySet[Municipality]:
     return Municipality.objects.exclude(state=MunicipalityState.DELETED)
 
 
+def founded() -> QuerySet[Municipality]:
+    """Return all municipalities that were ever finished, the deleted ones too."""
+    return Municipality.objects.exclude(state=MunicipalityState.FOUNDING)
+
+
 def active() -> QuerySet[Municipality]:
     """Return the municipalities that work now."""
     return Municipality.objects.filter(state=MunicipalityState.ACTIVE)

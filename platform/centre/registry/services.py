@@ -119,6 +119,9 @@ def create_tenant(
         with tenant_scope(municipality), transaction.atomic():
             for founder in settings.TENANT_FOUNDERS:
                 import_string(founder)(municipality=municipality, administrator=administrator)
+            if municipality.state == MunicipalityState.FOUNDING:
+                # Its own trail begins here, so that an empty one is never in order.
+                audit.record(events=[_founding(municipality, by)])
         if municipality.state == MunicipalityState.FOUNDING:
             with transaction.atomic():
                 _enter(municipality, MunicipalityState.ACTIVE)
@@ -260,6 +263,12 @@ _SWITCHED = {
     MunicipalityState.ACTIVE: AuditEvent.TENANT_MUNICIPALITY_RESUMED,
     MunicipalityState.SUSPENDED: AuditEvent.TENANT_MUNICIPALITY_SUSPENDED,
 }
+
+
+def _founding(municipality: Municipality, by: Actor) -> Entry:
+    return Entry(
+        event=AuditEvent.TENANT_MUNICIPALITY_CREATED, by=by, subject=municipality.slug, detail={}
+    )
 
 
 def _tell(event: AuditEvent, municipality: Municipality, by: Actor, **detail: str) -> None:

@@ -2,34 +2,44 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
+from console.errors import ConsoleError
 from console.roles import become
 
 
 @click.group("audit")
 def command() -> None:
-    """Check the audit trail."""
+    """Check the audit trail, and keep it from being cut."""
 
 
 @command.command("verify")
 @click.argument("slugs", metavar="[MUNICIPALITY]...", nargs=-1)
+@click.option(
+    "--against",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Compare with signed heads that were kept elsewhere: what `audit heads --json` printed.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each chain.")
-def verify(*, slugs: tuple[str, ...], as_json: bool) -> None:
+def verify(*, slugs: tuple[str, ...], against: Path | None, as_json: bool) -> None:
     """Compute every chain anew, compare entries, and check what the centre has signed.
 
-    Without names: every chain there is, the centre's own too. Exit code 1 if anything differs.
+    Without names: every chain that there is or should be, the centre's own too. Exit code 1 if
+    anything differs or is missing.
     """
     become("owner", at_once=True)
     from centre.audit import heads, selectors
     from centre.registry import selectors as registry
 
-    named = [registry.municipality(slug=slug).tenant_role for slug in slugs]
+    kept = heads.from_lines(_lines(against)) if against else []
+    if slugs:
+        names = [registry.municipality(slug=slug).tenant_role for slug in slugs]
+    else:
+        names = sorted({*_expected(), *selectors.chains(), *(head.tenant_role for head in kept)})
     check = heads.signature_check()
-    found = [
-        selectors.verify(chain, check_signature=check) for chain in named or selectors.chains()
-    ]
+    found = [selectors.verify(name, check_signature=check, kept=kept) for name in names]
     for result in found:
         if as_json:
             click.echo(json.dumps({**asdict(result), "intact": result.intact}))
@@ -44,3 +54,40 @@ def verify(*, slugs: tuple[str, ...], as_json: bool) -> None:
         click.echo("There is no entry yet.")
     if not all(result.intact for result in found):
         raise SystemExit(1)
+
+
+@command.command("heads")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each chain.")
+def heads(*, as_json: bool) -> None:
+    """Print the newest signed head of every chain, to keep where this centre cannot write.
+
+    Whoever owns the database could delete entries and their signatures together. `audit verify
+    --against` shows it, with the lines that this prints (`--json`) and somebody else has kept.
+    """
+    become("owner", at_once=True)
+    from centre.audit import heads
+
+    for head in heads.newest():
+        if as_json:
+            click.echo(heads.to_line(head))
+        else:
+            digest = bytes(head.digest).hex()
+            click.echo(f"{head.tenant_role}: {head.number} {digest} {head.at.isoformat()}")
+
+
+def _expected() -> set[str]:
+    """Return the chains that must be there: every municipality was founded, by the centre."""
+    from centre.audit.chain import CENTRE
+    from centre.registry import selectors as registry
+
+    towns = set(registry.founded().values_list("tenant_role", flat=True))
+    return towns | {CENTRE} if towns else towns
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except ValueError as error:
+        raise ConsoleError(
+            f"{path} is no text.", hint="Give what `amtsbruecke audit heads --json` printed."
+        ) from error

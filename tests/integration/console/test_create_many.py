@@ -119,9 +119,11 @@ def test_two_operators_with_the_same_list_found_each_once(
     with ThreadPoolExecutor(2) as operators:
         assert list(operators.map(found, ("one", "other"))) == [[""] * 3] * 2
     created = TrailEntry.objects.filter(event=AuditEvent.TENANT_MUNICIPALITY_CREATED)
-    subjects = list(created.values_list("subject", flat=True))
-    assert sorted(set(subjects) & {each.slug for each in new}) == ["delta", "epsilon", "zeta"]
-    assert len(subjects) == len(set(subjects))
+    trails = list(created.values_list("subject", "tenant_role"))
+    for slug in ("delta", "epsilon", "zeta"):
+        own = Municipality.objects.get(slug=slug).tenant_role
+        assert sorted(trail for subject, trail in trails if subject == slug) == ["centre", own]
+    assert len(trails) == len(set(trails))
 
 
 def test_passwords_need_a_place(run: Callable[..., Result]) -> None:
