@@ -1,4 +1,7 @@
-"""Reads of imports, for pages and commands."""
+"""Reads of imports, for pages and commands. `read_...` leaves a trace in the trail.
+
+Rows tell who owes what, before any of it is a case.
+"""
 
 import csv
 import io
@@ -7,8 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Count, QuerySet
 
+from centre.audit import services as audit
+from centre.audit.chain import Entry
+from centre.audit.events import AuditEvent
+from centre.kernel.actors import Actor
 from tenants.importers.cells import guard
 from tenants.importers.columns import AUTHORITY, BY_HEADER, REMARK
 from tenants.importers.errors import RunNotFound
@@ -76,10 +84,24 @@ def recent(*, after: str | None = None, limit: int = PAGE_SIZE) -> Page[RunView]
     return Page(tuple(_views(found[:limit])), following)
 
 
+def read_rows(
+    run_id: UUID, *, state: RowState, by: Actor, after: str | None = None
+) -> Page[ImportRow]:
+    """Return the rows of a run in one state, by line, and note in the trail who saw them."""
+    with transaction.atomic():
+        page = rows(run_id, state=state, after=after)
+        if page.rows:
+            first, last = page.rows[0].line, page.rows[-1].line
+            _tell(
+                AuditEvent.IMPORT_FILE_READ, run_id, by, rows=state.value, lines=f"{first}-{last}"
+            )
+    return page
+
+
 def rows(
     run_id: UUID, *, state: RowState, after: str | None = None, limit: int = PAGE_SIZE
 ) -> Page[ImportRow]:
-    """Return the rows of a run in one state, by line."""
+    """Return the rows of a run in one state, by line. Doors use `read_rows`."""
     found = list(
         ImportRow.objects.defer("draft")
         .filter(run_id=run_id, state=state, line__gt=int(after or 0))
@@ -89,10 +111,17 @@ def rows(
     return Page(tuple(found[:limit]), following)
 
 
+def read_faults(run_id: UUID, *, by: Actor) -> Iterator[str]:
+    """Note in the trail who takes the rows that were not imported, then yield them as a file."""
+    with transaction.atomic():
+        _tell(AuditEvent.IMPORT_FAULTS_EXPORTED, run_id, by, rows=str(_left_over(run_id).count()))
+    return faults_csv(run_id)
+
+
 def faults_csv(run_id: UUID) -> Iterator[str]:
     """Yield the rows that were not imported as a file that can be mended and given again.
 
-    The column `Fehler` at the end says what is wrong; an import skips it.
+    The column `Fehler` at the end says what is wrong; an import skips it. Doors use `read_faults`.
     """
     found = ImportRun.objects.defer("content").filter(id=run_id).first()
     if found is None:
@@ -112,6 +141,10 @@ def faults_csv(run_id: UUID) -> Iterator[str]:
 def left_over(run_id: UUID, *, limit: int = PAGE_SIZE) -> tuple[ImportRow, ...]:
     """Return the first rows that are not imported: faulty and undecided ones, by line."""
     return tuple(_left_over(run_id)[:limit])
+
+
+def _tell(event: AuditEvent, run_id: UUID, by: Actor, **detail: str) -> None:
+    audit.record(events=[Entry(event=event, by=by, subject=str(run_id), detail=detail)])
 
 
 def _left_over(run_id: UUID) -> QuerySet[ImportRow]:

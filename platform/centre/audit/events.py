@@ -144,6 +144,11 @@ class AuditEvent(_Event):
     DOCUMENT_FILE_REMOVED = "document:file:removed", "Ein Dokument wurde entfernt."
     IMPORT_FILE_CHECKED = "import:file:checked", "Eine Importdatei wurde geprüft."
     IMPORT_FILE_IMPORTED = "import:file:imported", "Eine Importdatei wurde übernommen."
+    IMPORT_FILE_READ = "import:file:read", "Zeilen einer Importdatei wurden angezeigt."
+    IMPORT_FAULTS_EXPORTED = (
+        "import:faults:exported",
+        "Die nicht übernommenen Zeilen einer Importdatei wurden ausgegeben.",
+    )
 
 
 _PAGE = """# Audit events

@@ -8,6 +8,7 @@ from tenants.cases.selectors.case import (
     message_log,
     payload_of,
     read_case,
+    require_case,
 )
 from tenants.cases.selectors.deliveries import DeliveryView
 from tenants.cases.selectors.worklist import (
@@ -38,6 +39,7 @@ __all__ = [
     "payload_of",
     "read_case",
     "read_worklist",
+    "require_case",
     "rows",
     "worklist",
 ]

@@ -138,6 +138,12 @@ def case_view(*, case_id: UUID, by: Actor) -> CaseView:
     )
 
 
+def require_case(*, case_id: UUID) -> None:
+    """Raise `CaseNotFound` unless the case is here. Nothing of it is read."""
+    if not Case.objects.filter(id=case_id).exists():
+        raise CaseNotFound
+
+
 def message_ids(case_id: UUID) -> list[tuple[UUID, bool]]:
     """Return the messages of a case in the order of its log; True: sent by us."""
     rows = CaseMessage.objects.filter(case_id=case_id).order_by("number")

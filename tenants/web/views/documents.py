@@ -27,7 +27,7 @@ _SANDBOX = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline';
 def add(request: HttpRequest, case_id: UUID) -> HttpResponse:
     """Attach the uploaded files to a case."""
     policies.require_worker(actor_of(request))
-    selectors.case_view(case_id=case_id, by=actor_of(request))  # or there is nothing to attach to
+    selectors.require_case(case_id=case_id)  # or there is nothing to attach to
     files = request.FILES.getlist("file")
     if was_too_much(request):
         messages.error(request, _("Das ist zu viel auf einmal: höchstens 100 MB je Anlage."))

@@ -79,7 +79,9 @@ def show(request: HttpRequest, run_id: UUID) -> HttpResponse:
     part, state = _part(request, run)
     here = reverse("web:import_run", args=[run_id])
     after = number_of(request.GET.get("nach", ""))
-    page = selectors.rows(run_id, state=state, after=str(after) if after else None)
+    page = selectors.read_rows(
+        run_id, state=state, by=actor_of(request), after=str(after) if after else None
+    )
     stay = f"{here}?zeilen={part}"
     context: dict[str, Any] = {
         "section": "imports",
@@ -159,7 +161,8 @@ def faults(request: HttpRequest, run_id: UUID) -> HttpResponseBase:
     policies.require_worker(actor_of(request))
     run = selectors.run(run_id)
     response = StreamingHttpResponse(
-        carry(selectors.faults_csv(run_id)), content_type="text/csv; charset=utf-8"
+        carry(selectors.read_faults(run_id, by=actor_of(request))),
+        content_type="text/csv; charset=utf-8",
     )
     response["Content-Disposition"] = f'attachment; filename="fehler-{run.created_at:%Y%m%d}.csv"'
     return response

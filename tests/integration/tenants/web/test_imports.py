@@ -7,6 +7,8 @@ from uuid import UUID, uuid4
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from centre.audit import selectors as audit
+from centre.audit.events import AuditEvent
 from tenants.cases.models import Case
 from tenants.clerks.models import Clerk
 from tenants.clerks.roles import Role
@@ -50,6 +52,27 @@ def test_file_is_checked_before_anything_happens(visit: Visit, a: Town, b: Town)
     assert "Geburtsdatum" in page.text
     with a.scope():
         assert not Case.objects.exists()
+
+
+def test_reading_rows_and_taking_the_faults_are_recorded(visit: Visit, a: Town, b: Town) -> None:
+    client = visit(a)
+    content = file(row(1), row(2, Behoerdenschluessel=b.municipality.ags))
+    path = upload(client, content)["Location"]
+    run_id = path.split("/")[2]
+    client.get(path)  # shows no row yet
+    with a.scope():
+        services.check_run(UUID(run_id))
+    client.get(f"{path}?zeilen=gut")
+    assert client.get(f"{path}fehler.csv").getvalue()
+    with a.scope():
+        trail = list(audit.trail(subject=run_id))
+    assert [entry.event for entry in trail] == [
+        AuditEvent.IMPORT_FILE_CHECKED,
+        AuditEvent.IMPORT_FILE_READ,
+        AuditEvent.IMPORT_FAULTS_EXPORTED,
+    ]
+    assert trail[1].content["detail"] == {"rows": "good", "lines": "3-3"}
+    assert {entry.content["actor"]["id"] for entry in trail[1:]} == {a.by.id}
 
 
 def test_good_rows_become_requests_and_the_others_a_file(visit: Visit, a: Town, b: Town) -> None:
