@@ -24,7 +24,7 @@ from federation.dispatch.session import Session
 from federation.dispatch.sql import Lease, LinkRow
 from federation.dispatch.tools import DATABASE_TROUBLE, Tools
 from federation.links.endings import Truthful
-from federation.links.errors import LinkError
+from federation.links.errors import LinkError, ServerUnknown
 from federation.protocol import backoff
 from federation.protocol.errors import CallRefused
 from federation.protocol.reasons import Reason
@@ -253,6 +253,11 @@ def _fault(error: Exception) -> Fault:
         case TimeoutError():
             return Fault("WELCOME_MISSING", "no welcome came in time")
         case DispatchError() | LinkError():
-            return Fault(error.reason, error.message[:500], refresh=isinstance(error, Unreachable))
+            return Fault(
+                error.reason,
+                error.message[:500],
+                alarm=isinstance(error, ServerUnknown),
+                refresh=isinstance(error, Unreachable | ServerUnknown),
+            )
         case _:
             raise error

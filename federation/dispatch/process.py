@@ -10,7 +10,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -74,7 +74,7 @@ class Dispatch:
             open=False,
         )
         self._poke = TaskPoke(wake_worker)
-        self._channels = Channels(environment.tls_dir)
+        self._channels = Channels(environment.tls_dir, listed=self._fingerprints)
         tools = Tools(
             around=Around(
                 origin=environment.centre,
@@ -99,6 +99,10 @@ class Dispatch:
 
     def _receipt_key(self, centre: str, kid: str) -> VerifyKey | None:
         return self.directory.receipt_key(centre, kid)
+
+    def _fingerprints(self, link: str) -> Collection[str]:
+        centre = self.directory.centre(link)
+        return () if centre is None else centre.fingerprints
 
     def _links(self) -> list[str]:
         return sorted(self.directory.centres)

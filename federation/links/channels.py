@@ -1,5 +1,10 @@
-"""One channel per peer, rebuilt when its endpoint or our certificate changes."""
+"""One channel per peer, rebuilt when its endpoint, its certificate or ours changes."""
 
+import asyncio
+import hashlib
+import ssl
+from collections import defaultdict
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +12,8 @@ import grpc
 import grpc.aio
 import structlog
 
-from federation.links import credentials
+from centre.keys import pki
+from federation.links import credentials, servers
 from federation.links.credentials import Credentials
 from federation.links.errors import CredentialsUnreadable
 
@@ -23,14 +29,11 @@ _MEBIBYTE = 1024 * 1024
 MAX_MESSAGE = 8 * _MEBIBYTE
 
 
-def server_name(centre_id: str) -> str:
-    """Return the name that a centre's certificate must carry, wherever its endpoint lies."""
-    return f"{centre_id}.centre.amtsbruecke.internal"
-
-
 def channel_options(centre_id: str) -> list[tuple[str, str | int]]:
     return [
-        ("grpc.ssl_target_name_override", server_name(centre_id)),
+        ("grpc.ssl_target_name_override", pki.server_name(centre_id)),
+        # One way for letters and for the look at the certificate before: straight.
+        ("grpc.enable_http_proxy", 0),
         ("grpc.max_receive_message_length", MAX_MESSAGE),
         ("grpc.max_send_message_length", MAX_MESSAGE),
         # A half-open connection is noticed within ten seconds, also while the stream is idle; with
@@ -58,36 +61,56 @@ def channel_options(centre_id: str) -> list[tuple[str, str | int]]:
 class _Open:
     endpoint: str
     credentials: Credentials
+    fingerprint: str
     channel: grpc.aio.Channel
 
 
 class Channels:
-    """Hands out the channel to a centre. Belongs to one event loop."""
+    """Hands out the channel to a centre. Belongs to one event loop.
 
-    def __init__(self, tls_directory: Path) -> None:
+    `listed` returns the fingerprints that the directory has for a centre now.
+    """
+
+    def __init__(self, tls_directory: Path, *, listed: Callable[[str], Collection[str]]) -> None:
         self._directory = tls_directory
+        self._listed = listed
         self._credentials: Credentials | None = None
+        self._context: ssl.SSLContext | None = None
         self._open: dict[str, _Open] = {}
+        self._opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def channel(self, centre_id: str, endpoint: str) -> grpc.aio.Channel:
-        """Return an open channel to the centre, a new one if something about it has changed."""
-        wanted = self._current()
-        found = self._open.get(centre_id)
-        if found is not None:
-            if found.endpoint == endpoint and found.credentials is wanted:
-                return found.channel
-            await self.drop(centre_id)
-        channel = grpc.aio.secure_channel(
-            endpoint, wanted.for_channel(), options=channel_options(centre_id)
-        )
-        self._open[centre_id] = _Open(endpoint, wanted, channel)
-        return channel
+        """Return an open channel to the centre, a new one if something about it has changed.
+
+        Only the server whose certificate was compared with the directory can answer on it, also
+        after a reconnection. Raises `ServerUnknown` and `Unreached`.
+        """
+        async with self._opening[centre_id]:
+            found = self._open.get(centre_id)
+            if found is not None:
+                if not self.outdated(centre_id, endpoint):
+                    return found.channel
+                await self.drop(centre_id)
+            wanted, context = self._current()
+            leaf = await servers.certificate(
+                centre_id, endpoint, ours=context, listed=self._listed(centre_id)
+            )
+            channel = grpc.aio.secure_channel(
+                endpoint,
+                wanted.for_channel(server=ssl.DER_cert_to_PEM_cert(leaf).encode()),
+                options=channel_options(centre_id),
+            )
+            fingerprint = hashlib.sha256(leaf).hexdigest()
+            self._open[centre_id] = _Open(endpoint, wanted, fingerprint, channel)
+            return channel
 
     def outdated(self, centre_id: str, endpoint: str) -> bool:
         """Return whether `channel` would build a new one: streams on the old must end."""
         found = self._open.get(centre_id)
         return found is not None and (
-            found.endpoint != endpoint or found.credentials is not self._current()
+            found.endpoint != endpoint
+            or found.fingerprint not in self._listed(centre_id)
+            or found.credentials is not self._current()[0]
         )
 
     async def drop(self, centre_id: str) -> None:
@@ -101,12 +124,14 @@ class Channels:
         for centre_id in list(self._open):
             await self.drop(centre_id)
 
-    def _current(self) -> Credentials:
+    def _current(self) -> tuple[Credentials, ssl.SSLContext]:
         """Return the newest credentials; a renewal that is half written changes nothing."""
         known = self._credentials
         try:
             if known is None or credentials.stamp(self._directory) != known.stamp:
-                self._credentials = credentials.load(self._directory)
+                newest = credentials.load(self._directory)
+                self._context = servers.context(self._directory)
+                self._credentials = newest
                 if known is not None:
                     log.info("certificate changed")
         except CredentialsUnreadable as error:
@@ -114,4 +139,5 @@ class Channels:
                 raise
             log.warning("certificate unreadable", detail=error.message)
         assert self._credentials is not None
-        return self._credentials
+        assert self._context is not None
+        return self._credentials, self._context

@@ -23,8 +23,9 @@ class Credentials:
     #: Differs when a file was replaced or written to.
     stamp: Stamp
 
-    def for_channel(self) -> grpc.ChannelCredentials:
-        return grpc.ssl_channel_credentials(self.authority, self.key, self.certificate)
+    def for_channel(self, *, server: bytes | None = None) -> grpc.ChannelCredentials:
+        """Return credentials that trust whom the authority signed, or only this one `server`."""
+        return grpc.ssl_channel_credentials(server or self.authority, self.key, self.certificate)
 
 
 def stamp(directory: Path) -> Stamp:

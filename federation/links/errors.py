@@ -19,3 +19,15 @@ class TlsUnsafe(LinkError):
     """gRPC was imported before `federation` and would speak TLS 1.2: import `federation` first."""
 
     reason = "TLS_UNSAFE"
+
+
+class Unreached(LinkError):
+    """Nobody answers at the centre's endpoint, or nobody that the federation vouches for."""
+
+    reason = "UNAVAILABLE"
+
+
+class ServerUnknown(LinkError):
+    """Who answers at the centre's endpoint is not whom the directory names. Nothing was sent."""
+
+    reason = "SERVER_CERTIFICATE_UNKNOWN"

@@ -22,6 +22,7 @@ from centre.directory.interface import Directory
 from centre.directory.records import CentreRecord, PublicKey, Snapshot
 from centre.kernel import clock
 from centre.registry.models import Municipality
+from federation.dispatch import metrics
 from federation.dispatch.process import Dispatch
 from federation.wire.envelope import read_outer
 from tests.factories.letters import letter
@@ -111,12 +112,23 @@ class Road:
         """Wait for receipts over so many positions."""
         await eventually(lambda: self.link(link)["acked_lseq"] >= count, seconds=seconds)
 
+    def connected(self, link: str) -> bool:
+        """Return whether a dispatch of this process has a stream to the link's peer."""
+        return bool(metrics.connected.labels(link)._value.get())
+
     def dead(self) -> list[dict[str, Any]]:
         return self.rows("SELECT * FROM outbox_deadletter ORDER BY id")
 
     # -- the directory -----------------------------------------------------------------------
 
-    def know(self, name: str, endpoint: str, state: str = "active") -> None:
+    def know(
+        self,
+        name: str,
+        endpoint: str,
+        state: str = "active",
+        *,
+        fingerprints: tuple[str, ...] | None = None,
+    ) -> None:
         """Put a centre into the directory that dispatch reads."""
         key = self.gateway.world.receipt_key.verify_key
         self.centres[name] = CentreRecord(
@@ -124,6 +136,9 @@ class Road:
             name=name,
             endpoint=endpoint,
             state=state,
+            fingerprints=fingerprints
+            if fingerprints is not None
+            else (self.gateway.world.certificates[name].fingerprint,),
             keys=(
                 PublicKey(
                     kid=key.kid,

@@ -90,6 +90,33 @@ async def test_suspended_centre_gets_nothing(road: Road, receiver: FakeReceiver)
             await road.acknowledged(1, link=PEER)
 
 
+async def test_server_that_the_directory_does_not_list_gets_nothing(
+    road: Road, receiver: FakeReceiver
+) -> None:
+    """Its certificate is of the federation's authority, and in the centre's name."""
+    world = road.gateway.world
+    old, listed = world.authority.issue(PEER), world.certificates[PEER].fingerprint
+    async with receiver.serve(old, world.authority) as address:
+        road.know(PEER, address)
+        road.post(link=PEER)
+        async with road.dispatch():
+            code = "SERVER_CERTIFICATE_UNKNOWN"
+            await eventually(lambda: road.link(PEER).get("last_error") == code)
+            await eventually(lambda: code in road.gateway.alarms())
+            assert not receiver.hellos
+            assert old.fingerprint in road.link(PEER)["last_error_detail"]
+
+            road.know(PEER, address, fingerprints=(listed, old.fingerprint))
+            await road.acknowledged(1, link=PEER)
+            spoken = len(receiver.hellos)
+
+            road.know(PEER, address, fingerprints=(listed,))
+            await eventually(lambda: not road.connected(PEER))
+            road.post(link=PEER)
+            await eventually(lambda: road.link(PEER).get("last_error") == code)
+    assert (len(receiver.held), len(receiver.hellos)) == (1, spoken)
+
+
 async def test_paused_link_rests_until_it_is_resumed(road: Road, receiver: FakeReceiver) -> None:
     async with serving(road, receiver), road.dispatch():
         road.post(link=PEER)
