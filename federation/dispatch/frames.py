@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
-from federation.protocol.limits import BATCH_BYTES, BATCH_ITEMS
+from federation.protocol.limits import BATCH_BYTES, BATCH_ITEMS, CREDIT_BYTES, CREDIT_MESSAGES
 from federation.protocol.receipts import Sent
 
 _NOTHING: Final = Sent(UUID(int=0), sha256(b"").digest())
@@ -50,19 +50,31 @@ class Limits:
 
 
 class Credit:
-    """The letters and bytes that the peer still takes."""
+    """The letters and bytes that we may still send: what the peer grants, and no more than we bear.
 
-    def __init__(self) -> None:
-        self.messages = 0
-        self.bytes = 0
+    A peer that grants without end and never sends a receipt must not fill our memory.
+    """
+
+    def __init__(self, flight: "Flight") -> None:
+        self._flight = flight
+        self._messages = 0
+        self._bytes = 0
 
     def add(self, messages: int, bytes_: int) -> None:
-        self.messages += messages
-        self.bytes += bytes_
+        self._messages += messages
+        self._bytes += bytes_
 
     def spend(self, messages: int, bytes_: int) -> None:
-        self.messages -= messages
-        self.bytes -= bytes_
+        self._messages -= messages
+        self._bytes -= bytes_
+
+    @property
+    def messages(self) -> int:
+        return max(min(self._messages, CREDIT_MESSAGES - len(self._flight)), 0)
+
+    @property
+    def bytes(self) -> int:
+        return max(min(self._bytes, CREDIT_BYTES - self._flight.bytes), 0)
 
     @property
     def usable(self) -> bool:

@@ -63,7 +63,7 @@ class Session:
         self._stored = row.acked_lseq
         self._next = row.next_lseq
         self.suspicion: Suspicion = row.suspicion
-        self._credit = Credit()
+        self._credit = Credit(self._ledger.flight)
         self._limits = Limits()
         self._unsent: deque[Letter | Item] = deque()
         self._verified: deque[Verified] = deque()

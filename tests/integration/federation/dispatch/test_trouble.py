@@ -12,6 +12,8 @@ from amtsbruecke.exchange.v1beta1 import link_service_pb2 as pb
 
 from centre.kernel import clock
 from centre.keys.sign import SigningKey
+from federation.dispatch import session
+from federation.protocol import limits
 from federation.protocol.errors import CallRefused
 from federation.protocol.frames import Credit
 from federation.protocol.reasons import Reason
@@ -160,6 +162,25 @@ async def test_peer_without_credit_is_waited_for(road: Road, receiver: FakeRecei
     async with serving(road, receiver), road.dispatch():
         await road.acknowledged(100, link=PEER)
     assert max(receiver.frames) <= 10
+
+
+async def test_peer_that_grants_without_end_gets_no_more_than_we_bear(
+    road: Road, receiver: FakeReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "RECEIPT_TIMEOUT_S", 3.0)
+    monkeypatch.setattr(session, "_LOOK_FOR_OVERDUE_S", 0.2)
+    grant = pb.ExchangeResponse(credit=pb.Credit(messages=2**32 - 1, bytes=2**40))
+
+    async def grant_instead(context: Any, _: Any) -> None:
+        await context.write(grant)
+
+    monkeypatch.setattr(receiver, "_send", grant_instead)
+    road.post(3 * limits.CREDIT_MESSAGES, link=PEER)
+    async with serving(road, receiver), road.dispatch():
+        await eventually(lambda: road.link(PEER)["last_error"] == "RECEIPT_MISSING")
+        assert len(receiver.items) == limits.CREDIT_MESSAGES
+        monkeypatch.undo()
+        await road.acknowledged(3 * limits.CREDIT_MESSAGES, link=PEER, seconds=60)
 
 
 async def test_letter_that_kills_calls_is_parked_and_the_others_move_on(

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.dispatch.frames import Credit, Flight, Item, Limits, cut, void, without_gaps
+from federation.protocol.limits import CREDIT_BYTES, CREDIT_MESSAGES
 from federation.protocol.receipts import Sent
 
 
@@ -14,7 +15,7 @@ def item(lseq: int, size: int = 100) -> Item:
 
 
 def credit(messages: int = 1000, bytes_: int = 1 << 24) -> Credit:
-    found = Credit()
+    found = Credit(Flight())
     found.add(messages, bytes_)
     return found
 
@@ -35,6 +36,22 @@ def test_large_letter_goes_alone() -> None:
 
 def test_no_credit_no_frame() -> None:
     assert cut([item(1)], credit=credit(messages=0), limits=Limits()) == 0
+
+
+def test_credit_without_end_is_not_all_used() -> None:
+    """What is under way without a receipt is ours to bear, whatever the peer grants."""
+    flight = Flight()
+    granted = Credit(flight)
+    granted.add(2**40, 2**60)
+    assert (granted.messages, granted.bytes) == (CREDIT_MESSAGES, CREDIT_BYTES)
+    flight.add([item(1, size=CREDIT_BYTES - 10), item(2, size=10)])
+    granted.spend(2, CREDIT_BYTES)
+    assert (granted.messages, granted.bytes, granted.usable) == (CREDIT_MESSAGES - 2, 0, False)
+    flight.land(1)
+    assert (granted.messages, granted.bytes) == (CREDIT_MESSAGES - 1, CREDIT_BYTES - 10)
+    flight.add([void(lseq) for lseq in range(3, 2 * CREDIT_MESSAGES)])
+    assert (granted.messages, granted.usable) == (0, False)
+    assert cut([item(1)], credit=granted, limits=Limits()) == 0
 
 
 @given(
