@@ -10,9 +10,21 @@ from tests.integration.federation.misuse import (
     frames,
     ownership,
     receivers,
+    replays,
 )
 from tests.integration.federation.misuse.table import CASES, HOSTILE_RECEIVERS, page
 
-MODULES = (callers, ownership, contents, fields, frames, documents, connections, floods, receivers)
+MODULES = (
+    callers,
+    ownership,
+    contents,
+    fields,
+    replays,
+    frames,
+    documents,
+    connections,
+    floods,
+    receivers,
+)
 
 __all__ = ["CASES", "HOSTILE_RECEIVERS", "MODULES", "page"]

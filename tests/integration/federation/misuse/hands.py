@@ -16,6 +16,8 @@ from tests.plugins.gateway import Gateway, make_hello
 
 EXCHANGE = "/amtsbruecke.exchange.v1beta1.LinkService/Exchange"
 DELIVER = "/amtsbruecke.exchange.v1beta1.LinkService/Deliver"
+#: The honest centre that delivers all the while.
+NEIGHBOUR = "sachsen"
 
 
 def honest(gateway: Gateway, **changes: Any) -> bytes:
@@ -60,6 +62,14 @@ async def frames(gateway: Gateway, *requests: pb.ExchangeRequest | bytes) -> str
                 pass
 
     return await refusal(attempt())
+
+
+async def neighbour_delivers(gateway: Gateway, count: int) -> None:
+    """Wait until so many more letters of the neighbour are stored."""
+    goal = gateway.position(NEIGHBOUR) + count
+    async with asyncio.timeout(30):
+        while await asyncio.to_thread(gateway.position, NEIGHBOUR) < goal:  # noqa: ASYNC110 -- a row
+            await asyncio.sleep(0.05)
 
 
 HELLO = pb.ExchangeRequest(hello=make_hello())

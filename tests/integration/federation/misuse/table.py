@@ -1,8 +1,8 @@
 """The table of misuses: what a hostile or broken peer may try, and how it must be answered.
 
 A case is a function that misuses one side, with nothing but the proto files, and returns how it was
-answered: the reason of a call or an item that was refused, or one of `Answer` where no answer of
-ours can come. `python -m tests.integration.federation.misuse.table` prints the page.
+answered: the reason of a call or an item that was refused, or one of `Answer`.
+`python -m tests.integration.federation.misuse.table` prints the page.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,16 +14,27 @@ from federation.protocol.reasons import Reason
 
 
 class Answer(StrEnum):
-    """How a misuse ends that never reaches our code, or that is no fault in itself."""
+    """How a misuse ends that never reaches our code, or that cannot be told from an accident."""
 
     HANDSHAKE = "no connection: the TLS handshake fails"
     CLOSED = "the connection is closed"
     UNIMPLEMENTED = "UNIMPLEMENTED: there is no such method"
     CUT = "the call is cut off by the transport"
     BORNE = "borne: nothing happens, and nobody else notices"
+    REPEATED = "answered with the receipt that it had; stored once"
+    DUPLICATE = "receipted as a duplicate; stored once"
+    APART = "accepted as a letter of its own; the other centre's stays as it is"
 
 
-type Misuse = Callable[[Any], Awaitable[str]]
+@dataclass(frozen=True)
+class Answered:
+    """How a misuse was answered, and the honest letters among it: they stay, and nothing else."""
+
+    answer: str
+    kept: tuple[bytes, ...] = ()
+
+
+type Misuse = Callable[[Any], Awaitable[str | Answered]]
 
 
 @dataclass(frozen=True)
@@ -77,8 +88,9 @@ _HEAD = """\
 # How misuse of the protocol is answered
 
 Made from the tests (`python -m tests.integration.federation.misuse.table`). Each line is tried
-there by a hostile peer. After it nothing of it is stored, no error of ours is in the log, memory
-has stayed within its bound, and another centre's letters went through before, meanwhile and after.
+there by a hostile peer. After it nothing of it is stored (where an honest letter came first, that
+one and no other), no error of ours is in the log, memory has stayed within its bound, and another
+centre's letters went through before, meanwhile and after.
 An *alarm* is shown to the operator.
 """
 
