@@ -62,15 +62,15 @@ async def admitted(desk: Desk, context: Context, guard: Guard) -> AsyncIterator[
         metrics.calls_refused.labels(link, error.why).inc()
         log.info("call refused", link=link, reason=error.reason)
         await desk.alarms.ring(link, error.why, error.message)
-        await _abort(context, error)
+        await abort(context, error)
     except grpc.aio.AbortError:
         raise
     except Exception as error:
         log.exception("call broken", link=link)
-        await _abort(context, error)
+        await abort(context, error)
 
 
-async def _abort(context: Context, error: Exception) -> None:
+async def abort(context: Context, error: Exception) -> None:
     """End a call with its reason, or without one if the peer does not read what stands before it.
 
     A peer that reads nothing would otherwise hold the call; with many of them, the whole gateway.

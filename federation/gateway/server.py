@@ -11,6 +11,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from federation.gateway.blobs import BlobServicer
 from federation.gateway.calls import tolerant
 from federation.gateway.desk import Desk
+from federation.gateway.doorstep import Doorstep
 from federation.gateway.links import LinkServicer
 from federation.protocol import limits
 
@@ -37,7 +38,9 @@ _OPTIONS: Final = (
     ("grpc.http2.max_ping_strikes", 3),
     ("grpc.max_metadata_size", 16 * limits.KIB),
 )
-_MAX_CALLS: Final = 512
+#: More than many centres together may hold, each up to its own limits (8 calls, 4 streams and 4
+#: uploads): beyond it gRPC refuses anybody, the honest too.
+_MAX_CALLS: Final = 2048
 
 
 def build(
@@ -49,7 +52,9 @@ def build(
     a second gateway on the same address is a mistake and does not start.
     """
     options = (*_OPTIONS, ("grpc.so_reuseport", int(shared_port)))
-    server = grpc.aio.server(options=options, maximum_concurrent_rpcs=_MAX_CALLS)
+    server = grpc.aio.server(
+        interceptors=[Doorstep()], options=options, maximum_concurrent_rpcs=_MAX_CALLS
+    )
     state = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(state, server)
     for register in services:

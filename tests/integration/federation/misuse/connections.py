@@ -15,7 +15,13 @@ from amtsbruecke.exchange.v1beta1 import link_service_pb2 as pb
 from federation.protocol import limits
 from federation.protocol.reasons import Reason
 from federation.wire.errors import from_rpc_error
-from tests.integration.federation.misuse.hands import DELIVER, batch, honest, refusal
+from tests.integration.federation.misuse.hands import (
+    DELIVER,
+    batch,
+    honest,
+    neighbour_delivers,
+    refusal,
+)
 from tests.integration.federation.misuse.table import Answer, Misuse, group
 from tests.plugins.gateway import PEER, RECEIVER, Gateway, make_hello
 
@@ -239,7 +245,7 @@ async def hundreds_of_connections_that_say_nothing(gateway: Gateway) -> str:
         if number % 2:
             connection.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
         sockets.append(connection)
-    await asyncio.sleep(0.5)
+    await neighbour_delivers(gateway, 50)
     for connection in sockets:
         connection.close()
     return Answer.BORNE

@@ -1,24 +1,41 @@
 """Too much of something, or nothing at all: calls, streams, silence, a peer that does not read."""
 
 import asyncio
-from contextlib import suppress
-from typing import Any
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
+from typing import Any, Final
 from unittest.mock import patch
 
 import grpc
 from amtsbruecke.exchange.v1beta1 import blob_service_pb2, link_service_pb2_grpc
 from amtsbruecke.exchange.v1beta1 import link_service_pb2 as pb
 
-from federation.gateway import blobs, calls, sessions
+from federation.gateway import blobs, calls, doorstep, sessions
 from federation.links.endings import Truthful
 from federation.protocol import limits
 from federation.protocol.reasons import Reason
 from federation.wire.errors import from_rpc_error
-from tests.integration.federation.misuse.hands import EXCHANGE, HELLO, refusal
+from tests.factories.certificates import Certificate
+from tests.factories.letters import Centre
+from tests.integration.federation.misuse.hands import (
+    DELIVER,
+    EXCHANGE,
+    HELLO,
+    NEIGHBOUR,
+    neighbour_delivers,
+    refusal,
+)
 from tests.integration.federation.misuse.table import Answer, group
 from tests.plugins.gateway import Gateway, make_hello
 
 _GROUP = group("Floods and silence")
+
+_THOUSAND: Final = 1000
+#: What the gateway allows a centre at a time.
+_STREAMS_OF_ONE: Final = 4
+_CALLS_OF_ONE: Final = 8
 
 
 @_GROUP.case(Reason.SLOW_READER)
@@ -105,33 +122,121 @@ async def streams_one_after_the_other_without_end(gateway: Gateway) -> str:
 
 
 @_GROUP.case(Reason.RATE_EXCEEDED)
-async def thousand_streams_at_once(gateway: Gateway) -> str:
+async def thousand_hellos_at_once(gateway: Gateway) -> str:
     """On twenty connections; one is served, the others are told why not."""
-    reasons: set[str] = set()
+    reasons: Counter[str] = Counter()
 
     async def attempt(channel: Any) -> None:
         call = Truthful(channel.stream_stream(EXCHANGE)())
         try:
-            await call.write(HELLO.SerializeToString())
-            await call.read()
-            await call.read()
+            with suppress(asyncio.InvalidStateError):  # it has ended: reading tells why
+                await call.write(HELLO.SerializeToString())
+            await _to_the_end(call)
         except grpc.aio.AioRpcError as error:
-            reasons.add(str(from_rpc_error(error).reason))
-        except asyncio.InvalidStateError:
-            pass
-        finally:
-            call.cancel()
+            reasons[from_rpc_error(error).reason] += 1
 
-    async with asyncio.timeout(50):
-        for _ in range(20):
-            async with gateway.channel() as channel:
-                tasks = [asyncio.create_task(attempt(channel)) for _ in range(50)]
-                await asyncio.wait(tasks, timeout=1)
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-    assert reasons <= {Reason.RATE_EXCEEDED, Reason.TOO_MANY_STREAMS, Reason.STREAM_SUPERSEDED}
-    return Reason.RATE_EXCEEDED if Reason.RATE_EXCEEDED in reasons else str(reasons)
+    async with _connections(gateway, 20) as channels:
+        attempts = [asyncio.create_task(attempt(each)) for each in channels for _ in range(50)]
+        await neighbour_delivers(gateway, 20)
+        await _until(lambda: sum(reasons.values()) >= len(attempts) - 1)
+        for task in attempts:
+            task.cancel()
+        await asyncio.gather(*attempts, return_exceptions=True)
+    assert set(reasons) <= {
+        Reason.RATE_EXCEEDED,
+        Reason.TOO_MANY_STREAMS,
+        Reason.STREAM_SUPERSEDED,
+    }
+    return reasons.most_common(1)[0][0]
+
+
+@_GROUP.case(Reason.RATE_EXCEEDED)
+async def thousand_half_open_streams_of_one_centre(gateway: Gateway) -> str:
+    """None says hello. Four are waited for, the others end at once."""
+    async with _connections(gateway, 20) as channels:
+        open_ = [channel.stream_stream(EXCHANGE)() for channel in channels for _ in range(50)]
+        ends = [asyncio.create_task(_end(call)) for call in open_]
+        await neighbour_delivers(gateway, 20)
+        await _until(lambda: sum(not end.done() for end in ends) == _STREAMS_OF_ONE)
+        reasons = Counter(end.result() for end in ends if end.done())
+        await _cancel(open_, ends)
+    assert set(reasons) <= {Reason.RATE_EXCEEDED, Reason.TOO_MANY_STREAMS}
+    return reasons.most_common(1)[0][0]
+
+
+@_GROUP.case(Reason.HELLO_MISSING)
+async def thousand_half_open_streams_of_many_centres(gateway: Gateway) -> str:
+    """As many as each may have, all at the same time. The neighbour delivers beside them."""
+    names = [f"centre-{number}" for number in range(_THOUSAND // _STREAMS_OF_ONE)]
+    world = gateway.world
+    certificates = {name: world.authority.issue(name) for name in names}
+    centres = {name: Centre(name, (each.fingerprint,)) for name, each in certificates.items()}
+    world.directory = replace(
+        world.directory,
+        version=world.directory.version + 1,
+        centres={**world.directory.centres, **centres},
+    )
+    await gateway.lookout.refresh()
+    before = len(asyncio.all_tasks())
+    async with AsyncExitStack() as stack:
+        channels = [
+            await stack.enter_async_context(gateway.channel(each)) for each in certificates.values()
+        ]
+        open_ = [
+            channel.stream_stream(EXCHANGE)()
+            for channel in channels
+            for _ in range(_STREAMS_OF_ONE)
+        ]
+        assert len(open_) == _THOUSAND
+        ends = [asyncio.create_task(_end(call)) for call in open_]
+        # The gateway holds a task for each of them, and we one that reads.
+        await _until(lambda: len(asyncio.all_tasks()) >= before + 2 * _THOUSAND)
+        await neighbour_delivers(gateway, 20)
+        assert not any(end.done() for end in ends)
+        (answer,) = set(await asyncio.gather(*ends))
+    return answer
+
+
+@_GROUP.case(Reason.TOO_MANY_STREAMS)
+async def thousand_half_open_calls_of_one_centre(gateway: Gateway) -> str:
+    """Single calls of which the request never comes; for others there is room all the while."""
+    return await _half_open_calls(gateway, gateway.world.certificates["nord"])
+
+
+@_GROUP.case(Reason.TOO_MANY_STREAMS)
+async def thousand_half_open_calls_of_a_centre_that_nobody_knows(gateway: Gateway) -> str:
+    return await _half_open_calls(gateway, gateway.world.authority.issue("mars"))
+
+
+async def _half_open_calls(gateway: Gateway, certificate: Certificate) -> str:
+    async with _connections(gateway, 20, certificate) as channels:
+        open_ = [channel.stream_unary(DELIVER)() for channel in channels for _ in range(50)]
+        ends = [asyncio.create_task(_end(call)) for call in open_]
+        await _until(lambda: sum(not end.done() for end in ends) == _CALLS_OF_ONE)
+        await neighbour_delivers(gateway, 20)
+        neighbour = gateway.world.certificates[NEIGHBOUR]
+        async with gateway.channel(neighbour) as channel:
+            stub = link_service_pb2_grpc.LinkServiceStub(channel)
+            await stub.GetPosition(pb.GetPositionRequest(hello=make_hello(NEIGHBOUR)))
+        reasons = Counter(end.result() for end in ends if end.done())
+        await _cancel(open_, ends)
+    assert set(reasons) <= {Reason.RATE_EXCEEDED, Reason.TOO_MANY_STREAMS}
+    return Reason.TOO_MANY_STREAMS if Reason.TOO_MANY_STREAMS in reasons else str(reasons)
+
+
+@_GROUP.case(Reason.DEADLINE_EXCEEDED)
+async def call_of_which_the_request_never_comes(gateway: Gateway) -> str:
+    with patch.object(doorstep, "REQUEST_TIMEOUT_S", 0.1):
+        async with gateway.channel() as channel:
+            return await refusal(channel.stream_unary(DELIVER)())
+
+
+@_GROUP.case(Reason.FRAME_MALFORMED)
+async def call_that_ends_without_a_request(gateway: Gateway) -> str:
+    async with gateway.channel() as channel:
+        call: Any = channel.stream_unary(DELIVER)()
+        await call.done_writing()
+        return await refusal(call)
 
 
 @_GROUP.case(Answer.BORNE)
@@ -143,6 +248,37 @@ async def thousand_streams_that_are_reset_at_once(gateway: Gateway) -> str:
             await asyncio.sleep(0)
             call.cancel()
     return Answer.BORNE
+
+
+@asynccontextmanager
+async def _connections(
+    gateway: Gateway, count: int, certificate: Certificate | None = None
+) -> AsyncIterator[list[Any]]:
+    """Open connections that gRPC does not share between channels."""
+    own = {"grpc.use_local_subchannel_pool": 1}
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(gateway.channel(certificate, **own))
+            for _ in range(count)
+        ]
+
+
+async def _end(call: Any) -> str:
+    """Say nothing; return why the call ended."""
+    try:
+        status = await call.code()
+    except asyncio.CancelledError:
+        return "cancelled"
+    trailers = await call.trailing_metadata()
+    details = await call.details()
+    error = grpc.aio.AioRpcError(status, grpc.aio.Metadata(), trailers, details)
+    return str(from_rpc_error(error).reason)
+
+
+async def _cancel(calls_: list[Any], ends: list[asyncio.Task[str]]) -> None:
+    for call in calls_:
+        call.cancel()
+    await asyncio.gather(*ends, return_exceptions=True)
 
 
 async def _with_garbage(call: Any) -> None:
