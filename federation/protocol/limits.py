@@ -11,6 +11,9 @@ MIB: Final = 1024 * KIB
 
 PROTOCOL_VERSIONS: Final = (1,)
 
+# A reason as a peer tells it, also one that is not known here.
+REASON: Final = re.compile(r"[A-Z][A-Z0-9_]{0,59}")
+
 # A letter. Documents travel beside it, so that a batch stays small.
 MAX_ITEM_BYTES: Final = 1 * MIB
 MAX_PAYLOAD_BYTES: Final = 960 * KIB

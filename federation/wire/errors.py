@@ -14,6 +14,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
+from federation.protocol import limits
 from federation.protocol.errors import CallRefused
 from federation.protocol.reasons import Code, Reaction, Reason
 
@@ -82,14 +83,15 @@ def to_abort(error: BaseException) -> Abort:
 def from_rpc_error(error: grpc.RpcError) -> Failure:
     """Return what a failed call means. Takes errors of both the blocking and the asyncio API."""
     code: grpc.StatusCode = error.code()
-    message: str = error.details() or ""
+    # The peer's own words: what PostgreSQL keeps in no text must not come that far.
+    message: str = (error.details() or "").replace("\0", "")
     if message == STATUS_LOST:
         code = grpc.StatusCode.UNAVAILABLE
     status = _read_status(error.trailing_metadata() or ())
     info, delay = _read_details(status)
     reason: Reason | str = _BARE.get(code, Reason.INTERNAL)
     reaction = Reason(reason).reaction
-    if info is not None and info.domain == DOMAIN:
+    if info is not None and info.domain == DOMAIN and limits.REASON.fullmatch(info.reason):
         reason = info.reason
         if reason in Reason:
             reason = Reason(reason)

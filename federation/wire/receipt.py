@@ -22,7 +22,6 @@ from federation.wire.convert import (
 
 FORMAT: Final = 1
 _HASH_SIZE: Final = 32
-_MAX_REASON: Final = 63
 
 
 def sign_receipt(body: ReceiptBody, *, by: SigningKey) -> SignedReceipt:
@@ -99,8 +98,8 @@ def _read_verdict(pb: receipt_pb2.ItemOutcome) -> Verdict:
         status = Status(pb.status)
     except ValueError as error:
         raise Malformed(f"outcome {pb.status} is not known here") from error
-    if len(pb.reason) > _MAX_REASON:
-        raise Malformed("a reason is too long")
+    if pb.reason and not limits.REASON.fullmatch(pb.reason):
+        raise Malformed("a reason is too long, or no word")
     delay: timedelta | None = None
     if pb.HasField("retry_delay"):
         if not 0 <= pb.retry_delay.seconds <= limits.MAX_LIFETIME.total_seconds():

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import grpc
 from amtsbruecke.exchange.v1beta1 import link_service_pb2 as pb
-from amtsbruecke.exchange.v1beta1 import link_service_pb2_grpc
 
 from centre.kernel import clock
 from centre.keys.sign import SigningKey
@@ -30,11 +29,12 @@ from federation.wire.frames import write_welcome
 from federation.wire.receipt import sign_receipt, to_message
 from tests.factories.certificates import Certificate, CertificateAuthority
 
+_SERVICE = "amtsbruecke.exchange.v1beta1.LinkService"
 _NOTHING = Sent(UUID(int=0), sha256(b"").digest())
 
 
 @dataclass
-class FakeReceiver(link_service_pb2_grpc.LinkServiceServicer):
+class FakeReceiver:
     """Takes letters of the centre `origin` at the centre `name`."""
 
     name: str
@@ -62,7 +62,7 @@ class FakeReceiver(link_service_pb2_grpc.LinkServiceServicer):
         """The letters, each once, in order."""
         return list(dict.fromkeys(item for item in self.items if item))
 
-    async def Exchange(self, _requests: Any, context: Any) -> None:  # type: ignore[override]  # noqa: N802
+    async def Exchange(self, _requests: Any, context: Any) -> None:  # noqa: N802 -- gRPC's name
         try:
             await self._exchange(context)
         except CallRefused as error:
@@ -123,7 +123,12 @@ class FakeReceiver(link_service_pb2_grpc.LinkServiceServicer):
     ) -> AsyncIterator[str]:
         """Serve within the block; yields the address."""
         server = grpc.aio.server()
-        link_service_pb2_grpc.add_LinkServiceServicer_to_server(self, server)
+        exchange = grpc.stream_stream_rpc_method_handler(
+            self.Exchange, pb.ExchangeRequest.FromString, _serialise
+        )
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(_SERVICE, {"Exchange": exchange}),)
+        )
         credentials = grpc.ssl_server_credentials(
             [(certificate.key, certificate.pem)], authority.pem, require_client_auth=True
         )
@@ -133,3 +138,8 @@ class FakeReceiver(link_service_pb2_grpc.LinkServiceServicer):
             yield f"127.0.0.1:{port}"
         finally:
             await server.stop(grace=0.2)
+
+
+def _serialise(response: pb.ExchangeResponse | bytes) -> bytes:
+    """Let bytes pass that are no message."""
+    return response if isinstance(response, bytes) else response.SerializeToString()

@@ -8,6 +8,7 @@ from tests.integration.federation.misuse import (
     fields,
     floods,
     frames,
+    multitudes,
     ownership,
     receivers,
     replays,
@@ -25,6 +26,7 @@ MODULES = (
     connections,
     floods,
     receivers,
+    multitudes,
 )
 
 __all__ = ["CASES", "HOSTILE_RECEIVERS", "MODULES", "page"]

@@ -10,15 +10,19 @@ from dataclasses import replace
 from typing import Any, Final
 from unittest.mock import patch
 
+import grpc
 from amtsbruecke.exchange.v1beta1 import link_service_pb2 as pb
 from amtsbruecke.exchange.v1beta1 import receipt_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from centre.keys import sign
 from centre.keys.sign import SigningKey
 from federation.dispatch import session
 from federation.protocol.errors import CallRefused
 from federation.protocol.reasons import Reason
-from federation.protocol.receipts import SignedReceipt
+from federation.protocol.receipts import SignedReceipt, Status, Verdict
+from federation.wire.errors import DOMAIN
+from tests.fakes import receiver as fake
 from tests.fakes.receiver import FakeReceiver
 from tests.integration.federation.misuse.fields import Path, flip, name, paths
 from tests.integration.federation.misuse.table import receivers
@@ -276,3 +280,47 @@ def _garbage_welcome(receiver: FakeReceiver) -> None:
 
 
 _enter(_STREAM, "credit_instead_of_a_welcome", _garbage_welcome, "WELCOME_MISSING")
+
+
+# -- words ----------------------------------------------------------------------------------
+
+
+def _ends_with_words(reason: str, message: str) -> Change:
+    """Let the stream end with words of the receiver's own."""
+
+    async def exchange(context: Any) -> None:
+        await context.read()
+        status = status_pb2.Status(code=code_pb2.Code.FAILED_PRECONDITION, message=message)
+        status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN))
+        trailers = (("grpc-status-details-bin", status.SerializeToString()),)
+        await context.abort(grpc.StatusCode.FAILED_PRECONDITION, message, trailers)
+
+    return lambda receiver: setattr(receiver, "_exchange", exchange)
+
+
+_WORDS = receivers("Words of its own")
+for _name, _said, _message, _noted in (
+    ("reason_of_a_thousand_letters", "X" * 1000, "as it pleases", Reason.INTERNAL),
+    ("reason_of_null_bytes", "\0" * 10, "as it pleases", Reason.INTERNAL),
+    ("reason_that_nobody_knows", "OF_TOMORROW", "as it pleases", "OF_TOMORROW"),
+    ("message_of_null_bytes", "OF_TOMORROW", "\0" * 10, "OF_TOMORROW"),
+    ("message_of_four_thousand_letters", "OF_TOMORROW", "x" * 4000, "OF_TOMORROW"),
+):
+    _enter(
+        _WORDS,
+        f"stream_that_ends_with_a_{_name}",
+        _ends_with_words(_said, _message),
+        _noted,
+        alarm=False,
+    )
+
+
+def _refuses(reason: str) -> Change:
+    """Let the receiver refuse everything, by a receipt that is in order but for the reason."""
+    verdict = Verdict(Status.REFUSED, reason)
+    return lambda _: patch.object(fake, "ACCEPTED", verdict).start()
+
+
+_enter(_WORDS, "refusal_for_a_reason_of_null_bytes", _refuses("\0" * 10), RECEIPT_INVALID)
+_enter(_WORDS, "refusal_for_a_reason_of_a_thousand_letters", _refuses("X" * 1000), RECEIPT_INVALID)
+_enter(_WORDS, "refusal_for_a_reason_of_62_letters", _refuses("X" * 62), RECEIPT_INVALID)

@@ -37,6 +37,10 @@ class Answered:
 type Misuse = Callable[[Any], Awaitable[str | Answered]]
 
 
+FEW: Final = 5
+MANY: Final = 5000
+
+
 @dataclass(frozen=True)
 class Case:
     name: str
@@ -45,6 +49,8 @@ class Case:
     expected: str
     alarm: bool
     group: str
+    #: So many letters wait for a receiver.
+    letters: int = FEW
 
 
 #: What is tried against the gateway, by a centre that sends.
@@ -69,9 +75,11 @@ class Group:
 
         return enter
 
-    def add(self, name: str, misuse: Misuse, expected: str, *, alarm: bool = False) -> None:
+    def add(
+        self, name: str, misuse: Misuse, expected: str, *, alarm: bool = False, letters: int = FEW
+    ) -> None:
         """Enter a misuse that was generated."""
-        self.table.append(Case(name, misuse, expected, alarm, self.title))
+        self.table.append(Case(name, misuse, expected, alarm, self.title, letters))
 
 
 def group(title: str) -> Group:

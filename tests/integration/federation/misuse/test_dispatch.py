@@ -1,44 +1,87 @@
-"""Every hostile receiver: the fault is noted, nothing counts, an alarm where it is due; letters for
-another centre go through meanwhile, and to the same one as soon as it is honest."""
+"""Every hostile receiver: the fault is noted, nothing counts, an alarm where it is due, memory
+within its bound; letters for another centre go through meanwhile, and to the same one as soon as it
+is honest."""
 
+import asyncio
+from typing import Final
 from unittest.mock import patch
 
 import pytest
 
+from federation.protocol import limits
 from tests.fakes.receiver import FakeReceiver
 from tests.integration.federation.dispatch.conftest import Road, eventually, road
 from tests.integration.federation.misuse.everything import HOSTILE_RECEIVERS
-from tests.integration.federation.misuse.table import Case
+from tests.integration.federation.misuse.memory import Memory
+from tests.integration.federation.misuse.table import FEW, Case
 from tests.plugins.gateway import PEER, RECEIVER
 
 __all__ = ["road"]
+
+#: What the test's own process, with both ends of the wire in it, may grow by in a case. Less than
+#: the letters that wait where there are many.
+_MEMORY_MIB: Final = 96
+_MANY_BYTES: Final = 32 * limits.KIB
+#: So long a few letters for an honest centre may take beside all that.
+_DELIVERY_S: Final = 5.0
 
 
 @pytest.mark.parametrize("case", HOSTILE_RECEIVERS, ids=lambda case: case.name)
 async def test_hostile_receiver_is_not_believed(road: Road, case: Case) -> None:
     world = road.gateway.world
     receiver = FakeReceiver(name=PEER, origin=RECEIVER, key=world.receipt_key)
+    many = case.letters > FEW
     try:
         expected = await case.misuse(receiver)
-        road.post(5, link=PEER)
+        assert isinstance(expected, str)
+        road.post(FEW, link=PEER)
+        if many:
+            _multiply(road, case.letters)
         async with receiver.serve(world.certificates[PEER], world.authority) as address:
             road.know(PEER, address)
-            async with road.dispatch():
-                road.post(5)
-                await road.acknowledged(5)
-                await eventually(lambda: road.link(PEER)["last_error"] == expected)
-                if case.alarm:
-                    await eventually(lambda: expected in road.gateway.alarms())
-                assert road.link(PEER)["acked_lseq"] == 0
-                assert not road.rows("SELECT FROM outbox_receipt WHERE link = %s", PEER)
-                assert not road.dead()
+            with Memory() as memory:
+                async with road.dispatch():
+                    road.post(FEW)
+                    await road.acknowledged(FEW)
+                    await eventually(lambda: road.link(PEER)["last_error"] == expected)
+                    if case.alarm:
+                        await eventually(lambda: expected in road.gateway.alarms())
+                    if many:
+                        await _twice(receiver)
+                        road.post(FEW)
+                        async with asyncio.timeout(_DELIVERY_S):
+                            await road.acknowledged(2 * FEW)
+                    assert road.link(PEER)["acked_lseq"] == 0
+                    assert not road.rows("SELECT FROM outbox_receipt WHERE link = %s", PEER)
+                    assert not road.dead()
+        assert memory.grown() < _MEMORY_MIB
         assert (expected in road.gateway.alarms()) == case.alarm
     finally:
         patch.stopall()
+    road.do("DELETE FROM outbox_letter WHERE size >= %s", _MANY_BYTES)
     honest = FakeReceiver(name=PEER, origin=RECEIVER, key=world.receipt_key)
     async with honest.serve(world.certificates[PEER], world.authority) as address:
         road.know(PEER, address)
         road.do("UPDATE outbox_link SET next_try_at = now(), backoff_ms = 0")
         async with road.dispatch():
-            await road.acknowledged(5, link=PEER)
-    assert len(honest.held) == 5
+            await eventually(lambda: len(honest.held) == FEW)
+            await road.acknowledged(len(honest.items), link=PEER)
+
+
+def _multiply(road: Road, count: int) -> None:
+    """Queue so many large letters. Copies do, since nobody is to believe a receipt for them."""
+    (first,) = road.post(link=PEER, payload=bytes(_MANY_BYTES))
+    road.do(
+        "INSERT INTO outbox_letter (id, tenant_role, link, recipient, case_id, case_sequence, kind,"
+        " size, envelope, digest, expires_at, accepted_at)"
+        " SELECT gen_random_uuid(), tenant_role, link, recipient, case_id, case_sequence, kind,"
+        " size, envelope, digest, expires_at, accepted_at"
+        " FROM outbox_letter, generate_series(2, %s) WHERE id = %s",
+        count,
+        first,
+    )
+
+
+async def _twice(receiver: FakeReceiver) -> None:
+    """Wait until dispatch has tried it again: what one call costs must not add up."""
+    await eventually(lambda: len(receiver.hellos) > 1)

@@ -2,11 +2,9 @@
 memory within its bound, and an honest neighbour who notices nothing before, meanwhile and after."""
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import grpc
 import pytest
@@ -17,6 +15,7 @@ from federation.wire.errors import from_rpc_error
 from tests.factories.letters import letter
 from tests.integration.federation.misuse.everything import CASES
 from tests.integration.federation.misuse.hands import NEIGHBOUR, honest
+from tests.integration.federation.misuse.memory import Memory
 from tests.integration.federation.misuse.table import Answered, Case
 from tests.plugins.gateway import Gateway, Stream
 
@@ -93,26 +92,3 @@ async def _neighbour(gateway: Gateway) -> AsyncIterator[None]:
         finally:
             done.set()
         await deliver(stream, await meanwhile)
-
-
-class Memory:
-    """Measures the highest resident size within the block against that before it."""
-
-    def __enter__(self) -> Self:
-        gc.collect()
-        Path("/proc/self/clear_refs").write_text("5")
-        self._before = _status("VmRSS")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._peak = _status("VmHWM")
-
-    def grown(self) -> float:
-        return (self._peak - self._before) / 1024
-
-
-def _status(key: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{key}:"):
-            return int(line.split()[1])
-    raise LookupError(key)

@@ -167,7 +167,9 @@ class ItemOutcome(_message.Message):
     status: Global___OutcomeStatus.ValueType
     """Tells what became of it. Never `OUTCOME_STATUS_ACCEPTED`, which needs no entry."""
     reason: _builtins.str
-    """Gives the reason of a refusal in `UPPER_SNAKE_CASE`, from the published list; empty for duplicates and voids."""
+    """Gives the reason of a refusal in `UPPER_SNAKE_CASE`, from the published list; empty for duplicates
+    and voids. At most 60 characters.
+    """
     @_builtins.property
     def retry_delay(self) -> _duration_pb2.Duration:
         """Tells how long the sender should wait before it sends a deferred item again."""
