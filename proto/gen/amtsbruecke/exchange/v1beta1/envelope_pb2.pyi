@@ -93,7 +93,8 @@ class SignedEnvelope(_message.Message):
     """Carries one serialised `Envelope` and the signature over exactly these bytes.
 
     The serialised SignedEnvelope is the item of a `Batch`: its SHA-256 is the digest of the letter.
-    A resend carries identical bytes.
+    A resend carries identical bytes. Since nothing signs these outer bytes, there is one way to write
+    them: fields in the order of their numbers, none twice, none empty, none unknown.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -206,11 +207,15 @@ class Envelope(_message.Message):
     """Carries the W3C trace context, or is empty. At most 55 characters."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """Tells when the letter was posted. Microseconds are the finest step."""
+        """Tells when the letter was posted; at most 5 minutes ahead of the receiver's clock. Microseconds are
+        the finest step.
+        """
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Ends the attempts to deliver. Microseconds are the finest step."""
+        """Ends the attempts to deliver: after `create_time`, by at most 366 days. Microseconds are the finest
+        step.
+        """
 
     @_builtins.property
     def payload(self) -> Global___SealedPayload:
@@ -264,7 +269,7 @@ class SealedPayload(_message.Message):
     SEALED_FIELD_NUMBER: _builtins.int
     COMMITMENT_FIELD_NUMBER: _builtins.int
     suite: _builtins.str
-    """Names the suite, for example `HPKE-MLKEM768X25519-SHAKE256-AES256GCM`."""
+    """Names the suite, for example `HPKE-MLKEM768X25519-SHAKE256-AES256GCM`. At most 63 characters."""
     key_id: _builtins.str
     """Names the recipient's key, as `Signature.key_id` does."""
     sealed: _builtins.bytes

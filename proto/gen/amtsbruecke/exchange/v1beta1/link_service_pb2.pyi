@@ -332,7 +332,7 @@ class Batch(_message.Message):
     FIRST_LSEQ_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
     first_lseq: _builtins.int
-    """Gives the number of the first item; the others count on from it without a gap."""
+    """Gives the number of the first item, from 1; the others count on from it without a gap."""
     @_builtins.property
     def items(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Holds serialised `SignedEnvelope`s, byte for byte as the sender stored them. An empty item stands

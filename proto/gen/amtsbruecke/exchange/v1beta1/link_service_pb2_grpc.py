@@ -27,8 +27,13 @@ if _version_not_supported:
 
 class LinkServiceStub:
     """Takes letters from one peer centre. Each direction between two centres has a link of its own,
-    opened by the sender. The caller is identified by its certificate; every call and every frame is
-    checked against the directory.
+    opened by the sender. The caller is identified by its certificate, over TLS 1.3: it carries exactly
+    one URI `urn:amtsbruecke:centre:ID`, and the directory lists its fingerprint. Every call and every
+    frame is checked against the directory.
+
+    Refusals are `google.rpc.Status` with one `ErrorInfo` of the domain `amtsbruecke.exchange`. A caller
+    that does not send its request, or its hello, within 10 seconds is told `DEADLINE_EXCEEDED` or
+    `HELLO_MISSING`; one with more than 4 streams or 8 calls at once, `TOO_MANY_STREAMS`.
     """
 
     def __init__(self, channel):
@@ -56,8 +61,13 @@ class LinkServiceStub:
 
 class LinkServiceServicer:
     """Takes letters from one peer centre. Each direction between two centres has a link of its own,
-    opened by the sender. The caller is identified by its certificate; every call and every frame is
-    checked against the directory.
+    opened by the sender. The caller is identified by its certificate, over TLS 1.3: it carries exactly
+    one URI `urn:amtsbruecke:centre:ID`, and the directory lists its fingerprint. Every call and every
+    frame is checked against the directory.
+
+    Refusals are `google.rpc.Status` with one `ErrorInfo` of the domain `amtsbruecke.exchange`. A caller
+    that does not send its request, or its hello, within 10 seconds is told `DEADLINE_EXCEEDED` or
+    `HELLO_MISSING`; one with more than 4 streams or 8 calls at once, `TOO_MANY_STREAMS`.
     """
 
     def Exchange(self, request_iterator, context):
@@ -68,7 +78,7 @@ class LinkServiceServicer:
         whole batches, and comes in the order of the numbers. Single items are refused inside the
         receipt; the stream ends only where the peer or the frame as a whole is at fault.
 
-        Common errors: UNAUTHENTICATED `PEER_UNKNOWN`, PERMISSION_DENIED `PEER_SUSPENDED`,
+        Common errors: UNAUTHENTICATED `PEER_UNKNOWN`, PERMISSION_DENIED `CENTRE_SUSPENDED`,
         INVALID_ARGUMENT `FRAME_MALFORMED`, FAILED_PRECONDITION `SEQUENCE_GAP` or `SEQUENCE_REWIND`,
         RESOURCE_EXHAUSTED `CREDIT_EXCEEDED`, UNAVAILABLE `DRAINING`.
         """
@@ -119,8 +129,13 @@ def add_LinkServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class LinkService:
     """Takes letters from one peer centre. Each direction between two centres has a link of its own,
-    opened by the sender. The caller is identified by its certificate; every call and every frame is
-    checked against the directory.
+    opened by the sender. The caller is identified by its certificate, over TLS 1.3: it carries exactly
+    one URI `urn:amtsbruecke:centre:ID`, and the directory lists its fingerprint. Every call and every
+    frame is checked against the directory.
+
+    Refusals are `google.rpc.Status` with one `ErrorInfo` of the domain `amtsbruecke.exchange`. A caller
+    that does not send its request, or its hello, within 10 seconds is told `DEADLINE_EXCEEDED` or
+    `HELLO_MISSING`; one with more than 4 streams or 8 calls at once, `TOO_MANY_STREAMS`.
     """
 
     @staticmethod

@@ -28,8 +28,13 @@ GRPC_VERSION: str
 
 class LinkServiceStub:
     """Takes letters from one peer centre. Each direction between two centres has a link of its own,
-    opened by the sender. The caller is identified by its certificate; every call and every frame is
-    checked against the directory.
+    opened by the sender. The caller is identified by its certificate, over TLS 1.3: it carries exactly
+    one URI `urn:amtsbruecke:centre:ID`, and the directory lists its fingerprint. Every call and every
+    frame is checked against the directory.
+
+    Refusals are `google.rpc.Status` with one `ErrorInfo` of the domain `amtsbruecke.exchange`. A caller
+    that does not send its request, or its hello, within 10 seconds is told `DEADLINE_EXCEEDED` or
+    `HELLO_MISSING`; one with more than 4 streams or 8 calls at once, `TOO_MANY_STREAMS`.
     """
 
     @_typing.overload
@@ -44,7 +49,7 @@ class LinkServiceStub:
     whole batches, and comes in the order of the numbers. Single items are refused inside the
     receipt; the stream ends only where the peer or the frame as a whole is at fault.
 
-    Common errors: UNAUTHENTICATED `PEER_UNKNOWN`, PERMISSION_DENIED `PEER_SUSPENDED`,
+    Common errors: UNAUTHENTICATED `PEER_UNKNOWN`, PERMISSION_DENIED `CENTRE_SUSPENDED`,
     INVALID_ARGUMENT `FRAME_MALFORMED`, FAILED_PRECONDITION `SEQUENCE_GAP` or `SEQUENCE_REWIND`,
     RESOURCE_EXHAUSTED `CREDIT_EXCEEDED`, UNAVAILABLE `DRAINING`.
     """
@@ -58,8 +63,13 @@ class LinkServiceStub:
 @_typing.type_check_only
 class LinkServiceAsyncStub(LinkServiceStub):
     """Takes letters from one peer centre. Each direction between two centres has a link of its own,
-    opened by the sender. The caller is identified by its certificate; every call and every frame is
-    checked against the directory.
+    opened by the sender. The caller is identified by its certificate, over TLS 1.3: it carries exactly
+    one URI `urn:amtsbruecke:centre:ID`, and the directory lists its fingerprint. Every call and every
+    frame is checked against the directory.
+
+    Refusals are `google.rpc.Status` with one `ErrorInfo` of the domain `amtsbruecke.exchange`. A caller
+    that does not send its request, or its hello, within 10 seconds is told `DEADLINE_EXCEEDED` or
+    `HELLO_MISSING`; one with more than 4 streams or 8 calls at once, `TOO_MANY_STREAMS`.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -71,7 +81,7 @@ class LinkServiceAsyncStub(LinkServiceStub):
     whole batches, and comes in the order of the numbers. Single items are refused inside the
     receipt; the stream ends only where the peer or the frame as a whole is at fault.
 
-    Common errors: UNAUTHENTICATED `PEER_UNKNOWN`, PERMISSION_DENIED `PEER_SUSPENDED`,
+    Common errors: UNAUTHENTICATED `PEER_UNKNOWN`, PERMISSION_DENIED `CENTRE_SUSPENDED`,
     INVALID_ARGUMENT `FRAME_MALFORMED`, FAILED_PRECONDITION `SEQUENCE_GAP` or `SEQUENCE_REWIND`,
     RESOURCE_EXHAUSTED `CREDIT_EXCEEDED`, UNAVAILABLE `DRAINING`.
     """
@@ -84,8 +94,13 @@ class LinkServiceAsyncStub(LinkServiceStub):
 
 class LinkServiceServicer(metaclass=_abc_1.ABCMeta):
     """Takes letters from one peer centre. Each direction between two centres has a link of its own,
-    opened by the sender. The caller is identified by its certificate; every call and every frame is
-    checked against the directory.
+    opened by the sender. The caller is identified by its certificate, over TLS 1.3: it carries exactly
+    one URI `urn:amtsbruecke:centre:ID`, and the directory lists its fingerprint. Every call and every
+    frame is checked against the directory.
+
+    Refusals are `google.rpc.Status` with one `ErrorInfo` of the domain `amtsbruecke.exchange`. A caller
+    that does not send its request, or its hello, within 10 seconds is told `DEADLINE_EXCEEDED` or
+    `HELLO_MISSING`; one with more than 4 streams or 8 calls at once, `TOO_MANY_STREAMS`.
     """
 
     @_abc_1.abstractmethod
@@ -101,7 +116,7 @@ class LinkServiceServicer(metaclass=_abc_1.ABCMeta):
         whole batches, and comes in the order of the numbers. Single items are refused inside the
         receipt; the stream ends only where the peer or the frame as a whole is at fault.
 
-        Common errors: UNAUTHENTICATED `PEER_UNKNOWN`, PERMISSION_DENIED `PEER_SUSPENDED`,
+        Common errors: UNAUTHENTICATED `PEER_UNKNOWN`, PERMISSION_DENIED `CENTRE_SUSPENDED`,
         INVALID_ARGUMENT `FRAME_MALFORMED`, FAILED_PRECONDITION `SEQUENCE_GAP` or `SEQUENCE_REWIND`,
         RESOURCE_EXHAUSTED `CREDIT_EXCEEDED`, UNAVAILABLE `DRAINING`.
         """
