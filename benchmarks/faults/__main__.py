@@ -15,7 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.faults.plan import Kind, make
+from benchmarks.faults.memory import LONG_RUN
+from benchmarks.faults.plan import SPARED, Kind, make
 from benchmarks.faults.run import Job, execute
 from console.errors import ConsoleError
 
@@ -27,9 +28,10 @@ def main() -> int:
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o711)
     kills = asked.kills if asked.kills is not None else max(8, asked.messages // 800)
-    others = asked.others or max(1, asked.messages // 20_000)
+    others = asked.others or max(2, asked.messages // 20_000)
     kinds = [Kind(name) for name in asked.kinds] or list(Kind)
-    faults = make(asked.seed, kills=kills, others=others, kinds=kinds)
+    spared = SPARED if asked.messages >= LONG_RUN else ()
+    faults = make(asked.seed, kills=kills, others=others, kinds=kinds, spared=spared)
     begin = time.monotonic()
 
     def say(text: str) -> None:

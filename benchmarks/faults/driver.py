@@ -3,8 +3,8 @@
     python -m benchmarks.faults.driver JOURNAL [PAUSE]      in the environment of the centre
 
 Everything goes through the product's services. Whatever the database refuses is tried again later,
-as a clerk would. What a service has returned was promised: it goes into the journal, so that the
-count can ask for it afterwards.
+as a clerk would. What a service has returned was promised: it goes into the journal (the case, the
+message, the state), so that the count can ask for it afterwards.
 
 Of sixteen cases one takes the long road (query, answer, acceptance, completion, closure), two are
 accepted and completed, one is refused; the others stay with their registration.
@@ -13,7 +13,7 @@ accepted and completed, one is refused; the others stay with their registration.
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
@@ -111,7 +111,11 @@ class Clerks:
             return
         drafts = [request(to=self._next_other()) for _ in range(BATCH)]
         cases = services.submit_requests(drafts=drafts, by=BY)
-        self._journal.writelines(f"{case.id}\n" for case in cases)
+        self._note(cases, "assistance_request", "submitted")
+
+    def _note(self, cases: "Iterable[Case]", kind: str, state: str) -> None:
+        """Write down what was promised: that these cases have this message and came so far."""
+        self._journal.writelines(f"{case.id} {kind} {state}\n" for case in cases)
         self._journal.flush()
 
     def _next_other(self) -> UUID:
@@ -141,10 +145,12 @@ class Clerks:
                 services.ask(
                     case_id=case.id, version=case.version, topic="debtor", text="Stimmt das?", by=BY
                 )
+                self._note([case], "query", "queried")
             elif sort in _REFUSED:
                 services.refuse(
                     case_id=case.id, version=case.version, reason="not_competent", by=BY
                 )
+                self._note([case], "refusal", "refused")
             else:
                 self._accept_and_complete(case)
 
@@ -161,6 +167,7 @@ class Clerks:
 
         own = f"V-{case.reference}"[:40]
         accepted = services.accept(case_id=case.id, version=case.version, own_reference=own, by=BY)
+        self._note([case], "acceptance", "accepted")
         self._complete(accepted)
 
     def _complete(self, case: "Case") -> None:
@@ -174,12 +181,14 @@ class Clerks:
             costs_cents=2_600,
             by=BY,
         )
+        self._note([case], "completion", "completed")
 
     def _answer(self) -> None:
         from tenants.cases import services
 
         for case in self._all("requesting", "queried"):
             services.answer(case_id=case.id, version=case.version, text="Ja.", by=BY)
+            self._note([case], "answer", "registered")
 
     def _close(self) -> None:
         from tenants.cases import services
@@ -187,6 +196,7 @@ class Clerks:
         for state in ("completed", "refused"):
             for case in self._all("requesting", state):
                 services.close(case_id=case.id, version=case.version, by=BY)
+                self._note([case], "closure", "closed")
 
     def _cases(self, side: str, state: str) -> "list[Case]":
         """Return cases on which somebody works here, the oldest first."""

@@ -1,7 +1,7 @@
 """What breaks, when and for how long: a pure function of the seed."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import cycle, islice
@@ -21,8 +21,10 @@ class Kind(StrEnum):
     BREAK = "break"
     #: Connections stay open and swallow everything, both ways.
     HALF_OPEN = "half-open"
-    #: Letters arrive, receipts do not; then the connection ends and all is sent again.
+    #: Letters arrive, receipts do not; then the connection ends.
     MUTE = "mute"
+    #: Letters that the other centre has are sent once more, at new positions.
+    TWICE = "twice"
     #: A thief of the centre's key sends its old letters once more.
     REPLAY = "replay"
     #: Letters overtake earlier ones of the same case.
@@ -52,12 +54,15 @@ TARGETS: Final = (
     "web",
     "web-2",
 )
+#: Processes whose memory is watched from the first letter to the last: one of each sort.
+SPARED: Final = tuple(("nord", name) for name in ("gateway-2", "dispatch-2", "worker-2", "web-2"))
 #: Everything but kills, with the shortest and longest time in seconds.
 _SPANS: Final = {
     Kind.CUT: (2.0, 6.0),
     Kind.BREAK: (0.0, 0.0),
     Kind.HALF_OPEN: (2.0, 4.0),
     Kind.MUTE: (1.0, 3.0),
+    Kind.TWICE: (0.0, 0.0),
     Kind.REPLAY: (0.0, 0.0),
     Kind.REORDER: (2.0, 5.0),
     Kind.SKEW: (6.0, 10.0),
@@ -87,15 +92,20 @@ class Fault:
 
 
 def make(
-    seed: int, *, kills: int, others: int = 1, kinds: Sequence[Kind] = tuple(Kind)
+    seed: int,
+    *,
+    kills: int,
+    others: int = 2,
+    kinds: Sequence[Kind] = tuple(Kind),
+    spared: Collection[tuple[str, str]] = (),
 ) -> tuple[Fault, ...]:
     """Return the faults in their order.
 
-    Kills go round all processes of both centres in a shuffled order, so that with enough of them
-    each dies. Each other kind comes `others` times, the centres in turn.
+    Kills go round all processes of both centres but the `spared` in a shuffled order, so that with
+    enough of them each dies. Each other kind comes `others` times, the centres in turn.
     """
     rng = random.Random(seed)  # noqa: S311 -- repeatable, not secret
-    faults = _kills(rng, kills) if Kind.KILL in kinds else []
+    faults = _kills(rng, kills, spared) if Kind.KILL in kinds else []
     for kind in kinds:
         if kind is Kind.KILL:
             continue
@@ -108,15 +118,18 @@ def make(
     )
 
 
-def _kills(rng: random.Random, number: int) -> list[Fault]:
-    victims = [(centre, target) for centre in CENTRES for target in TARGETS]
+def _kills(rng: random.Random, number: int, spared: Collection[tuple[str, str]]) -> list[Fault]:
+    every = [(centre, target) for centre in CENTRES for target in TARGETS]
+    victims = [each for each in every if each not in spared]
     rng.shuffle(victims)
     return [Fault(0, Kind.KILL, *victim) for victim in islice(cycle(victims), number)]
 
 
 def _other(rng: random.Random, kind: Kind, centre: str, turn: int) -> Fault:
     low, high = _SPANS[kind]
-    what = str(_HOUR if turn % 2 == 0 else -_HOUR) if kind is Kind.SKEW else ""
+    # Fast, slow, slow, fast: each centre has both.
+    fast = (turn + turn // 2) % 2 == 0
+    what = str(_HOUR if fast else -_HOUR) if kind is Kind.SKEW else ""
     return Fault(0, kind, centre, what, round(rng.uniform(low, high), 1))
 
 

@@ -19,6 +19,10 @@ class _Pair:
         #: The connection ends after so many more bytes from the caller.
         self.left: int | None = None
 
+    @property
+    def swallows(self) -> bool:
+        return self.swallows_forth or self.swallows_back
+
     def close(self) -> None:
         for writer in self.writers:
             writer.transport.abort()
@@ -35,6 +39,10 @@ class Proxy:
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"proxy {port}")
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        #: What faults have done: connections not let in, bytes swallowed, connections broken off.
+        self.refused = 0
+        self.swallowed = 0
+        self.broken = 0
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -49,9 +57,9 @@ class Proxy:
 
     # -- faults ------------------------------------------------------------------------------
 
-    def cut(self) -> None:
-        """End all connections and let none begin."""
-        self._call(self._set_open(is_open=False))
+    def cut(self) -> int:
+        """End all connections and let none begin; return how many ended."""
+        return self._call(self._set_open(is_open=False))
 
     def heal(self) -> None:
         """Let connections begin again."""
@@ -65,9 +73,9 @@ class Proxy:
         """Let every present connection carry letters but no receipts."""
         self._call(self._swallow(forth=False))
 
-    def hang_up(self) -> None:
-        """End all present connections."""
-        self._call(self._hang_up())
+    def hang_up(self) -> int:
+        """End all present connections; return how many."""
+        return self._call(self._hang_up())
 
     def break_after(self, size: int) -> None:
         """End each present connection after so many more bytes from the caller."""
@@ -75,8 +83,8 @@ class Proxy:
 
     # -- in the loop -------------------------------------------------------------------------
 
-    def _call(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+    def _call[T](self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     async def _begin(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
@@ -89,14 +97,15 @@ class Proxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _set_open(self, *, is_open: bool) -> None:
+    async def _set_open(self, *, is_open: bool) -> int:
         self._open = is_open
-        if not is_open:
-            await self._hang_up()
+        return 0 if is_open else await self._hang_up()
 
-    async def _hang_up(self) -> None:
-        for pair in list(self._pairs):
+    async def _hang_up(self) -> int:
+        pairs = list(self._pairs)
+        for pair in pairs:
             pair.close()
+        return len(pairs)
 
     async def _swallow(self, *, forth: bool) -> None:
         for pair in self._pairs:
@@ -105,10 +114,12 @@ class Proxy:
 
     async def _break_after(self, size: int) -> None:
         for pair in self._pairs:
-            pair.left = size
+            if pair.left is None:
+                pair.left = size
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not self._open:
+            self.refused += 1
             writer.transport.abort()
             return
         try:
@@ -138,6 +149,7 @@ class Proxy:
         with suppress(OSError):
             while data := await reader.read(_CHUNK):
                 if pair.swallows_forth if forth else pair.swallows_back:
+                    self.swallowed += len(data)
                     continue
                 if forth and pair.left is not None:
                     data = data[: pair.left]
@@ -145,9 +157,10 @@ class Proxy:
                 writer.write(data)
                 await writer.drain()
                 if forth and pair.left == 0:
+                    self.broken += 1
                     break
         # A connection that swallows stays open: to its ends it looks alive.
-        if not (pair.swallows_back or pair.swallows_forth):
+        if not pair.swallows:
             pair.close()
         else:
             writer.transport.abort()

@@ -1,6 +1,5 @@
 """A fault run from its first letter to its verdict. It can be interrupted and resumed."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +9,11 @@ from typing import Any, Final
 
 import psycopg
 
-from benchmarks.faults import counting, diagnosis, replay
+from benchmarks.faults import counting, diagnosis, replay, waiting
 from benchmarks.faults.injection import Injection
 from benchmarks.faults.memory import Memory
 from benchmarks.faults.plan import CENTRES, Fault
+from benchmarks.faults.progress import Progress, Record
 from benchmarks.faults.world import Say, StepBroken, World, running
 from console.home import Home
 
@@ -22,10 +22,11 @@ PATIENCE_S: Final = 90.0
 _TICK_S: Final = 0.5
 _SAMPLE_S: Final = 5.0
 _TELL_S: Final = 30.0
-#: When nothing has moved for so long, what is left waits for a time of day.
+#: When nothing has moved for so long, what is left may be waiting for a time of day.
 _STILL_S: Final = 10.0
-#: When all is over an hour and more passes, so that what waits for the time of day need not wait.
+#: If all of it does, by design, an hour and more passes at once.
 _LATER_S: Final = 7_500
+_SHOWN: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,11 @@ class Job:
     messages: int
     seed: int
     faults: Sequence[Fault]
+
+    def progress(self) -> Progress:
+        """Return how far the run has come that lies in this folder."""
+        plan = {"seed": self.seed, "messages": self.messages, "faults": len(self.faults)}
+        return Progress.of(self.home / "faults.json", plan=plan)
 
 
 @dataclass(kw_only=True)
@@ -51,46 +57,6 @@ class Verdict:
     @property
     def good(self) -> bool:
         return not self.problems and not self.interrupted
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far a run has come, in a file beside its data."""
-
-    file: Path
-    seed: int
-    messages: int
-    begun: int = 0
-    kills: int = 0
-    forsaken: list[str] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, job: Job) -> "Progress":
-        """Return what an interrupted run of the same plan left, or a new beginning."""
-        progress = cls(job.home / "faults.json", job.seed, job.messages)
-        if progress.file.exists():
-            known = json.loads(progress.file.read_text(encoding="utf-8"))
-            if (known["seed"], known["messages"]) != (job.seed, job.messages):
-                raise StepBroken(
-                    f"{job.home} belongs to a run with --seed {known['seed']}"
-                    f" --messages {known['messages']}.",
-                    hint="Resume that one, or name another --home.",
-                )
-            progress.begun, progress.kills = known["begun"], known["kills"]
-            progress.forsaken = known["forsaken"]
-        return progress
-
-    def save(self) -> None:
-        known = {
-            "seed": self.seed,
-            "messages": self.messages,
-            "begun": self.begun,
-            "kills": self.kills,
-            "forsaken": self.forsaken,
-        }
-        fresh = self.file.with_suffix(".new")
-        fresh.write_text(json.dumps(known), encoding="utf-8")
-        fresh.replace(self.file)
 
 
 @dataclass(kw_only=True)
@@ -114,15 +80,17 @@ class Run:
         finally:
             self.world.stop_drivers()
             self.injection.finish()
-            self.progress.kills += self.injection.record.kills
-            self.progress.forsaken += self.injection.record.forsaken
             self.progress.save()
             self.seconds = time.monotonic() - begin
 
     def _watch(self) -> bool:
         faults = self.job.faults
         last, moved_at, sampled_at, told_at = -1, time.monotonic(), 0.0, time.monotonic()
-        while last < self.job.messages or self.progress.begun < len(faults):
+        while (
+            last < self.job.messages
+            or self.progress.begun < len(faults)
+            or self.injection.busy  # what breaks letters needs some
+        ):
             if self.world.supervisor.wait(_TICK_S):
                 return False
             self.world.check_drivers()
@@ -137,7 +105,7 @@ class Run:
             self._break(share)
             if time.monotonic() - sampled_at > _SAMPLE_S:
                 sampled_at = time.monotonic()
-                self.memory.sample(self.world, share)
+                self.memory.sample(self.world, max(0, last))
             if time.monotonic() - told_at > _TELL_S:
                 told_at = time.monotonic()
                 self.say(f"{last} letters, {self.injection.record.kills} kills")
@@ -164,30 +132,40 @@ class Run:
             each.mend()
         begin = moved_at = time.monotonic()
         last, later = None, False
-        while (now := counting.unsettled(self.world)).waiting:
+        while (now := waiting.unsettled(self.world)).waiting:
             if now != last:
                 last, moved_at = now, time.monotonic()
             still = time.monotonic() - moved_at
             if still > PATIENCE_S:
-                self.injection.record.problems.append(f"nothing moves any more: {now}")
-                diagnosis.write(self.world)
+                self._stands_still(now)
                 break
-            if still > _STILL_S and not later:
-                later = True
+            # The clock is moved only for what waits for it: it would hide what hangs.
+            if still > _STILL_S and not later and not waiting.stuck(self.world):
+                later, moved_at = True, time.monotonic()
                 self.say(f"{now.under_way} letters, {now.unprocessed} effects wait: time passes")
                 for each in self.world.surroundings.values():
                     each.set_clock(_LATER_S)
             if self.world.supervisor.wait(_TICK_S):
+                self.progress.save()
                 return False
         self.say(f"settled after {time.monotonic() - begin:.1f} s")
         return True
 
+    def _stands_still(self, now: waiting.Unsettled) -> None:
+        stuck = waiting.stuck(self.world)
+        self.injection.problem(f"nothing moves any more: {now}, {len(stuck)} without a time")
+        for each in stuck[:_SHOWN]:
+            self.injection.problem(f"stands still: {each}")
+        diagnosis.write(self.world)
+        self.progress.save()
+
 
 def execute(job: Job, *, say: Say) -> Verdict:
     """Run it; return the verdict."""
+    progress = job.progress()
     with running(Home(job.home), job.port_base, say=say) as world:
-        injection = Injection(world, say)
-        run = Run(world=world, job=job, say=say, progress=Progress.of(job), injection=injection)
+        injection = Injection(world, say, progress.record)
+        run = Run(world=world, job=job, say=say, progress=progress, injection=injection)
         if not run.traffic():
             return Verdict(figures={}, interrupted=True)
         say("all letters are sent; waiting until the last has its effect")
@@ -202,26 +180,30 @@ def _judge(run: Run) -> Verdict:
         run.say(f"{replay.everything(world)} letters sent once more by a thief of the keys")
     except replay.ReplayRefused as problem:
         record.problems.append(f"replay: {problem}")
-    found = counting.count(world, forsaken=run.progress.forsaken)
+    found = counting.count(world, forsaken=record.forsaken, cancelled=record.cancelled)
     with ThreadPoolExecutor(len(CENTRES)) as pool:
         chains = list(pool.map(lambda centre: world.step(centre, "chains"), CENTRES))
     verified, letters, refused = (
         sum(chain[name] for chain in chains) for name in ("verified", "letters", "refused")
     )
-    problems = [*record.problems, *run.memory.growing()]
+    problems = [*record.problems, *run.memory.problems(), *without_effect(run.job.faults, record)]
     problems += [f"lost: {each}" for each in found.lost]
+    problems += [f"astray: {each}" for each in found.astray]
     problems += [f"out of order: {each}" for each in found.out_of_order]
-    problems += [f"promised and gone: case {each}" for each in found.broken_promises]
+    problems += [f"promised and gone: {each}" for each in found.broken_promises]
     problems += [each for chain in chains for each in chain["problems"]]
     if found.duplicates:
         problems.append(f"{found.duplicates} effects too many")
     if verified + refused != letters:
         problems.append(f"{letters - verified - refused} letters have no receipt that holds")
+    signed_twice = {each for chain in chains for each in chain["duplicates"]}
+    if missing := set(record.twice) - signed_twice:
+        problems.append(f"{len(missing)} letters sent twice were not told from new ones: {missing}")
     figures = {
         "messages": found.messages,
-        "kills": run.progress.kills,
+        "kills": record.kills,
         "lost": len(found.lost) + len(found.broken_promises),
-        "duplicates": found.duplicates,
+        "duplicates": found.duplicates + len(found.astray),
         "out_of_order": len(found.out_of_order),
         "receipts_verified": verified,
         "chains_ok": not any(chain["problems"] for chain in chains),
@@ -229,19 +211,27 @@ def _judge(run: Run) -> Verdict:
     return Verdict(figures=figures, problems=problems, notes=_notes(run, found, chains))
 
 
+def without_effect(faults: Sequence[Fault], record: Record) -> list[str]:
+    """Return the kinds of faults that were asked for and never broke anything, in words."""
+    kinds = sorted({each.kind for each in faults})
+    return [f"{kind} never had an effect" for kind in kinds if not record.effects.get(kind)]
+
+
 def _notes(run: Run, found: counting.Count, chains: Sequence[Mapping[str, Any]]) -> list[str]:
     entries, trails, issued = (
         sum(chain[name] for chain in chains) for name in ("entries", "trails", "issued")
     )
-    takeovers = run.injection.record.takeovers
-    forsaken = len(run.progress.forsaken)
-    sums = f"{found.relayed} relayed, {found.cancelled} cancelled, {forsaken} discarded"
-    longest = max(takeovers, default=0.0)
-    notes = [
+    record = run.injection.record
+    sums = (
+        f"{found.relayed} relayed, {found.cancelled} cancelled, {len(record.forsaken)} discarded, "
+        f"{len(set(record.twice))} sent twice"
+    )
+    longest = max(record.takeovers, default=0.0)
+    counts = ", ".join(f"{kind} {number}" for kind, number in sorted(record.effects.items()))
+    return [
         f"{found.messages} letters in {run.seconds:.0f} s: {sums}",
+        f"faults with an effect: {counts}",
         f"{trails} audit chains with {entries} entries, {issued} receipts issued",
-        f"links of {len(takeovers)} killed dispatchers had a new owner after {longest:.1f} s",
+        f"links of {len(record.takeovers)} killed dispatchers had a new owner by {longest:.1f} s",
+        *run.memory.notes(),
     ]
-    for name, (early, late) in sorted(run.memory.compare().items()):
-        notes.append(f"own memory of {name}: {early:.0f} MB in the beginning, {late:.0f} at last")
-    return notes

@@ -32,6 +32,10 @@ class Surroundings:
         self._skew_s = seconds
         self._write()
 
+    @property
+    def disk_full(self) -> bool:
+        return self._disk_full
+
     def fill_disk(self, *, full: bool) -> None:
         self._disk_full = full
         self._write()

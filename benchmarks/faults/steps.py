@@ -73,8 +73,10 @@ def chains(said: dict[str, Any]) -> dict[str, Any]:
         "letters": held.letters,
         "verified": held.verified,
         "refused": held.refused,
+        "duplicates": [str(each) for each in held.duplicates],
         "issued": issued.receipts,
-        "problems": issued.problems
+        "problems": held.problems
+        + issued.problems
         + [f"{each.chain}: {problem}" for each in trails for problem in each.problems],
         "trails": len(trails),
         "entries": sum(each.entries for each in trails),

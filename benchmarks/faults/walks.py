@@ -18,19 +18,32 @@ UPDATE outbox_letter SET held = true, not_before = clock_timestamp() + make_inte
  WHERE id IN (SELECT id FROM outbox_letter
                WHERE link = %s AND lseq IS NULL AND NOT held AND kind <> 'assistance_request'
                ORDER BY id LIMIT 20 FOR UPDATE SKIP LOCKED)
+ RETURNING id
+"""
+#: Letters that the receiver has signed for wait again, as if they had never been sent.
+_AGAIN: Final = """
+UPDATE outbox_letter SET lseq = NULL
+ WHERE id IN (SELECT letter.id FROM outbox_letter letter JOIN outbox_link link
+                  ON link.name = letter.link AND letter.lseq BETWEEN 1 AND link.acked_lseq
+               WHERE letter.link = %s AND letter.expires_at > clock_timestamp() + interval '1 day'
+                 AND NOT EXISTS (SELECT FROM outbox_deadletter WHERE message_id = letter.id)
+               ORDER BY letter.lseq DESC LIMIT 40)
+ RETURNING id::text
 """
 _PAUSE: Final = "UPDATE outbox_link SET state = 'paused' WHERE name = %s"
 _GO_ON: Final = "UPDATE outbox_link SET state = 'active', next_try_at = NULL WHERE name = %s"
+_WAKE: Final = "SELECT pg_notify('amtsbruecke_dispatch', %s)"
 _TAKE: Final = """
 SELECT id, envelope FROM outbox_letter
  WHERE link = %s AND lseq IS NULL AND NOT held AND kind = 'assistance_request'
- ORDER BY id LIMIT 2 FOR UPDATE SKIP LOCKED
+ ORDER BY id LIMIT 50 FOR UPDATE SKIP LOCKED
 """
 _REWRITE: Final = "UPDATE outbox_letter SET envelope = %s, digest = %s WHERE id = %s"
 _DEAD: Final = """
 SELECT message_id::text, state, reason FROM outbox_deadletter
  WHERE message_id = ANY(%s) AND resolution = ''
 """
+_KNOWN: Final = "SELECT id FROM inbox_inboundmessage WHERE id = ANY(%s) AND origin = %s"
 _RECEIVED: Final = "SELECT state FROM inbox_inboundmessage WHERE id = %s AND origin = %s"
 
 
@@ -44,12 +57,21 @@ def other(centre: str) -> str:
     return peer
 
 
-def reorder(world: World, centre: str, *, seconds: float) -> None:
-    """Keep back letters that wait, so that later ones of the same cases go first."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        world.rows(centre, _DEFER, seconds, other(centre))
+def reorder(world: World, centre: str, *, seconds: float) -> int:
+    """Keep back letters that wait, so that later ones of the same cases go first; how many."""
+    begin, moved = time.monotonic(), 0
+    while time.monotonic() < begin + (seconds if moved else _PATIENCE_S):
+        moved += len(world.rows(centre, _DEFER, seconds, other(centre)))
         time.sleep(_TICK_S)
+    return moved
+
+
+def twice(world: World, centre: str) -> list[str]:
+    """Send letters that the other centre has signed for once more, at new positions; their ids."""
+    peer = other(centre)
+    found = _insist(lambda: world.rows(centre, _AGAIN, peer), "letters to send twice")
+    world.rows(centre, _WAKE, peer)
+    return [identifier for (identifier,) in found]
 
 
 def poison(world: World, centre: str) -> str:
@@ -70,11 +92,12 @@ def poison(world: World, centre: str) -> str:
     return message
 
 
-def dead_letters(world: World, centre: str) -> None:
+def dead_letters(world: World, centre: str) -> str:
     """Spoil two letters on their way; see them refused; send one again and cancel the other.
 
-    Whether the one that was sent again arrives is counted at the end, like that of every letter:
-    written by a clock that was an hour fast, it waits for its time.
+    Returns the id of the cancelled one. Whether the one that was sent again arrives is counted at
+    the end, like that of every letter: written by a clock that was an hour fast, it waits for its
+    time.
     """
     peer = other(centre)
     originals = _spoil(world, centre, peer)
@@ -96,6 +119,7 @@ def dead_letters(world: World, centre: str) -> None:
     _decide(world, centre, "cancel", cancelled, "--yes")
     if world.rows(peer, _RECEIVED, cancelled, centre):
         raise WalkFailed(f"the cancelled letter {cancelled} arrived all the same")
+    return cancelled
 
 
 def _decide(world: World, centre: str, verb: str, message: str, *options: str) -> None:
@@ -115,17 +139,18 @@ def _spoil(world: World, centre: str, peer: str) -> dict[str, bytes]:
         return _insist(lambda: _spoil_two(world, centre, peer), "two letters to spoil")
     finally:
         world.rows(centre, _GO_ON, peer)
-        world.rows(centre, "SELECT pg_notify('amtsbruecke_dispatch', %s)", peer)
+        world.rows(centre, _WAKE, peer)
 
 
 def _spoil_two(world: World, centre: str, peer: str) -> dict[str, bytes]:
     with world.connect(centre) as connection, connection.transaction():
-        found = {
-            str(identifier): bytes(envelope)
-            for identifier, envelope in connection.execute(_TAKE, (peer,))
-        }
-        if len(found) < 2:
+        waiting = {row[0]: bytes(row[1]) for row in connection.execute(_TAKE, (peer,))}
+        # What is sent for the second time cannot be spoilt any more: it has had its effect.
+        known = {row[0] for row in world.rows(peer, _KNOWN, list(waiting), centre)}
+        fresh = [identifier for identifier in waiting if identifier not in known][:2]
+        if len(fresh) < 2:
             return {}
+        found = {str(identifier): waiting[identifier] for identifier in fresh}
         for identifier, envelope in found.items():
             spoilt = bytearray(envelope)
             spoilt[len(spoilt) // 2] ^= 0xFF

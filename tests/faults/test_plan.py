@@ -1,6 +1,6 @@
 """What breaks when is a pure function of the seed."""
 
-from benchmarks.faults.plan import CENTRES, TARGETS, Kind, make
+from benchmarks.faults.plan import CENTRES, SPARED, TARGETS, Kind, make
 
 
 def test_the_same_seed_breaks_the_same_things() -> None:
@@ -14,6 +14,12 @@ def test_every_process_of_both_centres_dies_once_kills_are_enough() -> None:
     assert killed == {(centre, target) for centre in CENTRES for target in TARGETS}
 
 
+def test_spared_processes_live_through_the_run() -> None:
+    killed = {(each.centre, each.what) for each in make(3, kills=100, spared=SPARED)}
+    assert not killed & set(SPARED)
+    assert ("krz", "dispatch-2") in killed
+
+
 def test_every_kind_comes_as_often_as_asked_and_at_both_centres() -> None:
     faults = make(5, kills=10, others=2)
     for kind in Kind:
@@ -23,8 +29,14 @@ def test_every_kind_comes_as_often_as_asked_and_at_both_centres() -> None:
 
 
 def test_clocks_jump_both_ways() -> None:
-    jumps = [each.what for each in make(5, kills=0, others=2) if each.kind is Kind.SKEW]
+    jumps = [each.what for each in make(5, kills=0) if each.kind is Kind.SKEW]
     assert sorted(jumps) == ["-3600", "3600"]
+
+
+def test_in_a_long_run_the_clock_of_each_centre_jumps_both_ways() -> None:
+    faults = make(5, kills=0, others=4)
+    jumps = {(each.centre, each.what) for each in faults if each.kind is Kind.SKEW}
+    assert jumps == {(centre, jump) for centre in CENTRES for jump in ("-3600", "3600")}
 
 
 def test_faults_come_in_order_while_there_is_traffic() -> None:
@@ -35,6 +47,6 @@ def test_faults_come_in_order_while_there_is_traffic() -> None:
 
 
 def test_only_what_was_asked_for_breaks() -> None:
-    (fault,) = make(1, kills=9, kinds=[Kind.CUT])
+    (fault,) = make(1, kills=9, others=1, kinds=[Kind.CUT])
     assert fault.kind is Kind.CUT
     assert 2.0 <= fault.seconds <= 6.0

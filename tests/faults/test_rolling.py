@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.faults import counting
+from benchmarks.faults import counting, waiting
 from benchmarks.faults.plan import CENTRES, TARGETS
 from benchmarks.faults.world import World, running
 from console.home import Home
@@ -22,7 +22,7 @@ _ROLLED = set(TARGETS) - {"postgresql", "valkey"}
 
 
 def settled(world: World) -> bool:
-    return not counting.unsettled(world).waiting
+    return not waiting.unsettled(world).waiting
 
 
 def test_rolling_restart_loses_no_request_and_answers_no_clerk_with_an_error(
@@ -45,7 +45,7 @@ def test_rolling_restart_loses_no_request_and_answers_no_clerk_with_an_error(
         for centre in CENTRES:
             kept = before[centre].items() & _pids(world, centre).items()
             assert {name for name, _ in kept} == {"postgresql", "valkey"}
-        found = counting.count(world, forsaken=[])
+        found = counting.count(world, forsaken=[], cancelled=[])
     assert [set(each) for each in rolled] == [_ROLLED] * len(CENTRES)
     assert [each.errors for each in clerks] == [[], []]
     assert all(each.pages > 20 for each in clerks)
