@@ -1,6 +1,7 @@
 """What the benchmarks do inside a centre, each step in a process with that centre's settings.
 
-    python -m benchmarks.steps NAME JSON      says "ready", waits for a line, answers in JSON
+    python -m benchmarks.steps NAME      reads a line of JSON, says "ready", waits for a line,
+                                         answers in JSON
 
 So the start of Python, Django and the pools is never part of a figure.
 """
@@ -381,7 +382,7 @@ STEPS: dict[str, Callable[[Any], dict[str, Any]]] = {
 
 def main() -> None:
     """Run the step that the command line names."""
-    answer = STEPS[sys.argv[1]](json.loads(sys.argv[2]))
+    answer = STEPS[sys.argv[1]](json.loads(sys.stdin.readline()))
     print(json.dumps(answer), flush=True)
 
 

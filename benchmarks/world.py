@@ -133,7 +133,7 @@ class Step:
     def __init__(self, centre: Centre, name: str, said: Mapping[str, Any]) -> None:
         self._name = name
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.steps", name, json.dumps(said)],
+            [sys.executable, "-m", "benchmarks.steps", name],
             env=centre.folder.environment() | {"PYTHONPATH": str(ROOT)},
             cwd=ROOT,
             stdin=subprocess.PIPE,
@@ -143,6 +143,8 @@ class Step:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._in, self._out = self._process.stdin, self._process.stdout
+        self._in.write(f"{json.dumps(said)}\n")
+        self._in.flush()
         self._going = False
 
     def ready(self) -> Self:

@@ -10,7 +10,9 @@ from federation.protocol import backoff
 from federation.protocol.receipts import Sent
 
 # Rows are picked in turns, one per tenant and turn, so that nobody's import delays a neighbour's
-# single letter. The tenants that have letters are found by hopping over the index.
+# single letter. The tenants that have letters are found by hopping over the index. From each no
+# more rows are read than twice its fair share: with many tenants, most would be read in vain. Where
+# that gives less than the peer could bear, the next look finds the others.
 #
 # The link's row is written first and only if there is something to number: whoever else moves
 # letters in or out of the queue does not lock it, so a picked letter can vanish before it is
@@ -26,13 +28,16 @@ WITH RECURSIVE tenants AS (
                AND letter.tenant_role > tenants.tenant_role
              ORDER BY letter.tenant_role LIMIT 1)
       FROM tenants WHERE tenants.tenant_role IS NOT NULL
+), share AS (
+    SELECT least(%(most)s, greatest(8, 2 * %(most)s / greatest(count(tenant_role), 1))) AS most
+      FROM tenants
 ), turns AS (
     SELECT letter.id, letter.size, letter.turn, tenants.tenant_role
       FROM tenants, LATERAL (
            SELECT id, size, row_number() OVER (ORDER BY id) AS turn FROM outbox_letter
             WHERE link = %(link)s AND lseq IS NULL AND NOT held
               AND tenant_role = tenants.tenant_role
-            ORDER BY id LIMIT %(most)s) AS letter
+            ORDER BY id LIMIT (SELECT most FROM share)) AS letter
      WHERE tenants.tenant_role IS NOT NULL
      ORDER BY letter.turn, tenants.tenant_role LIMIT %(most)s
 ), ranked AS (
