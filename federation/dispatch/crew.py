@@ -25,6 +25,8 @@ LEASE_TTL_S: Final = 5.0
 RENEW_S: Final = 1.5
 #: So long a link may take to get the receipts for what it has sent when it is to stop.
 DRAIN_S: Final = 8.0
+#: Pause before a broken uploader is followed by another one.
+_UPLOAD_AGAIN_S: Final = 1.0
 
 
 class Crew:
@@ -49,14 +51,16 @@ class Crew:
 
     async def tend(self) -> None:
         """Renew leases, take free links up to a fair share, give up what is beyond it."""
-        names = self._links()
+        listed = self._links()
         async with self._tools.around.database.connection() as connection:
             processes = await sql.show_life(connection, self._owner, ttl=LEASE_TTL_S)
-            await sql.ensure_links(connection, names)
+            await sql.ensure_links(connection, listed)
+            # A centre may leave the directory before its letters have come to an end.
+            names = sorted({*listed, *await sql.links_unsettled(connection)})
             held = [worker.lease for worker in self._workers.values()]
             ours = await sql.renew_leases(connection, held, ttl=LEASE_TTL_S)
             share = fair_share(len(names), processes)
-            free = share - len(ours)
+            free = share - len(ours.intersection(names))
             taken: list[Lease] = []
             if free > 0 and not self._closing:
                 others = [name for name in names if name not in self._workers]
@@ -67,8 +71,16 @@ class Crew:
             self._abandon(lost)
         for lease in taken:
             self._begin(lease)
-        for link in surplus(self._workers, share=share, busy=()):
-            self._workers[link].stop()
+        self._give_up(names, share=share)
+
+    def _give_up(self, names: Sequence[str], *, share: int) -> None:
+        """Stop working on links that are nobody's any more, or that others shall have."""
+        staying = {link: each for link, each in self._workers.items() if not each.stopping}
+        for link in staying.keys() - set(names):
+            staying.pop(link).stop()
+        busy = [link for link, worker in staying.items() if worker.busy]
+        for link in surplus(list(staying), share=share, busy=busy):
+            staying[link].stop()
 
     async def check(self) -> None:
         """Let workers notice pauses and changes of the way to their peers."""
@@ -87,8 +99,7 @@ class Crew:
 
     async def _work(self, worker: LinkWorker) -> None:
         lease = worker.lease
-        uploads = UploadWorker(lease, self._tools)
-        uploading = asyncio.create_task(uploads.run(), name=f"uploads {lease.link}")
+        uploading = asyncio.create_task(self._upload(lease), name=f"uploads {lease.link}")
         try:
             await worker.run()
         except Exception:
@@ -104,6 +115,20 @@ class Crew:
             async with self._tools.around.database.connection() as connection:
                 await sql.release_leases(connection, [lease])
             log.info("link released", link=lease.link, fence=lease.fence)
+
+    async def _upload(self, lease: Lease) -> None:
+        """Upload documents until cancelled: whatever ends one uploader, another one goes on."""
+        while True:
+            try:
+                await UploadWorker(lease, self._tools).run()
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                log.exception("uploader was cancelled by nobody", link=lease.link)
+            except Exception:
+                log.exception("uploader broke", link=lease.link)
+            await asyncio.sleep(_UPLOAD_AGAIN_S)
 
     def _abandon(self, link: str) -> None:
         """Stop at once: somebody else owns the link."""

@@ -50,8 +50,14 @@ class LinkWorker:
         self._tools = tools
         self._session: Session | None = None
         self._woken = asyncio.Event()
-        self._stopping = False
+        #: Nothing new is begun.
+        self.stopping = False
         self._parked_last: int | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether letters are under way."""
+        return self._session is not None and self._session.under_way is not None
 
     def poke(self) -> None:
         """Look for letters, or at the link's row, now."""
@@ -61,7 +67,7 @@ class LinkWorker:
 
     def stop(self) -> None:
         """Finish what is under way, then return from `run`."""
-        self._stopping = True
+        self.stopping = True
         self._woken.set()
         if self._session is not None:
             self._session.end()
@@ -81,7 +87,7 @@ class LinkWorker:
         """Work until stopped. Returns early if the lease is lost."""
         metrics.owned.labels(self.lease.link).set(1)
         try:
-            while not self._stopping:
+            while not self.stopping:
                 try:
                     await self._step()
                 except DATABASE_TROUBLE as error:
@@ -134,7 +140,7 @@ class LinkWorker:
         channel = await self._tools.channels.channel(link, centre.endpoint)
         call = Truthful(link_service_pb2_grpc.LinkServiceStub(channel).Exchange())
         self._session = Session(self.lease, row, call, self._tools.around)
-        if self._stopping:
+        if self.stopping:
             self._session.end()
         metrics.connected.labels(link).set(1)
         try:

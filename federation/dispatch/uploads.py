@@ -79,7 +79,7 @@ class UploadWorker:
         try:
             await self._try(upload)
         except (DispatchError, LinkError, TimeoutError, *DATABASE_TROUBLE) as error:
-            self._wait(upload, code=type(error).__name__)
+            self._wait(upload, code=getattr(error, "reason", type(error).__name__))
         except Exception:
             log.exception("upload broke", link=self._link, message_id=str(upload.message_id))
             self._wait(upload, code="UPLOAD_BROKE")
@@ -116,11 +116,11 @@ class UploadWorker:
             raise Unreachable(f"The directory has no active centre {self._link!r}.")
         channel = await self._tools.channels.channel(self._link, centre.endpoint)
         stub = blob_service_pb2_grpc.BlobServiceStub(channel)
-        known = await stub.GetBlobOffset(
-            pb.GetBlobOffsetRequest(
-                sender=upload.sender.bytes, recipient=upload.recipient.bytes, digest=upload.digest
-            ),
-            timeout=_CALL_TIMEOUT_S,
+        question = pb.GetBlobOffsetRequest(
+            sender=upload.sender.bytes, recipient=upload.recipient.bytes, digest=upload.digest
+        )
+        known: pb.GetBlobOffsetResponse = await answer(
+            stub.GetBlobOffset(question, timeout=_CALL_TIMEOUT_S)
         )
         if known.complete:
             return

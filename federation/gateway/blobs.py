@@ -86,7 +86,10 @@ class BlobServicer:
         """Return whose blob it is; raise `CallRefused` unless this peer may put it there."""
         view = self._desk.lookout.view
         authority = view.directory.authority(sender)
-        if authority is None or authority.home_centre != peer.centre:
+        if authority is None:
+            # Our directory may be a version behind: not for ever, as for a letter of this sender.
+            raise CallRefused(Reason.SIGNER_UNKNOWN, "The directory does not know the sender.")
+        if authority.home_centre != peer.centre:
             raise CallRefused(
                 Reason.AUTHORITY_NOT_REPRESENTED, "This centre does not speak for the sender."
             )

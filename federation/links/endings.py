@@ -4,15 +4,20 @@
 fails because the call is over. The later one overwrites the other, and a failed write says no more
 than *Internal error from Core*. So a peer that ends a stream while we write (it stops, it refuses,
 a newer stream took over) would look as if our letters had broken it. Measured: nine times in ten.
+
+And a call whose channel we close ourselves ends with `CancelledError`, although nobody has
+cancelled the task that waits for it. Taken for an order to stop, it would end a worker in silence.
 """
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import grpc
 import grpc.aio
 
+from federation.links.errors import ChannelClosed
 from federation.wire.errors import STATUS_LOST
 
 #: The status follows a failed write at once, or not at all.
@@ -67,16 +72,30 @@ class Truthful:
 
     async def _or_why(self, step: Awaitable[Any]) -> Any:
         try:
-            return await step
+            with channel_may_close():
+                return await step
         except grpc.aio.AioRpcError as error:
             raise await self._ending.behind(error) from None
+
+
+@contextmanager
+def channel_may_close() -> Iterator[None]:
+    """Raise `ChannelClosed` for a call that was cancelled while its task was not."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise ChannelClosed from error
 
 
 async def answer[T](call: Any) -> T:
     """Wait for the answer to a call with one answer; raises the peer's own reason if it fails."""
     ending = Ending(call)
     try:
-        found: T = await call
+        with channel_may_close():
+            found: T = await call
     except grpc.aio.AioRpcError as error:
         raise await ending.behind(error) from None
     return found

@@ -9,6 +9,12 @@ class LinkError(AmtsbrueckeError):
     reason = "LINK"
 
 
+class ChannelClosed(LinkError):
+    """Our own side has closed the channel under the call."""
+
+    reason = "CHANNEL_CLOSED"
+
+
 class CredentialsUnreadable(LinkError):
     """The certificate, its key or the federation's authority cannot be read."""
 

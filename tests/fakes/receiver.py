@@ -117,18 +117,22 @@ class FakeReceiver:
         self.receipts.append((body.last_lseq, receipt))
         return receipt
 
-    @asynccontextmanager
-    async def serve(
-        self, certificate: Certificate, authority: CertificateAuthority, *, port: int = 0
-    ) -> AsyncIterator[str]:
-        """Serve within the block; yields the address."""
-        server = grpc.aio.server()
+    def join(self, server: grpc.aio.Server) -> None:
+        """Offer the service at a server."""
         exchange = grpc.stream_stream_rpc_method_handler(
             self.Exchange, pb.ExchangeRequest.FromString, _serialise
         )
         server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(_SERVICE, {"Exchange": exchange}),)
         )
+
+    @asynccontextmanager
+    async def serve(
+        self, certificate: Certificate, authority: CertificateAuthority, *, port: int = 0
+    ) -> AsyncIterator[str]:
+        """Serve within the block; yields the address."""
+        server = grpc.aio.server()
+        self.join(server)
         credentials = grpc.ssl_server_credentials(
             [(certificate.key, certificate.pem)], authority.pem, require_client_auth=True
         )

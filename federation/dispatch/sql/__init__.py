@@ -11,6 +11,7 @@ from federation.dispatch.sql.documents import chunks, finish_upload, pending_upl
 from federation.dispatch.sql.letters import (
     dead_positions,
     envelopes,
+    links_unsettled,
     links_waiting,
     links_with_work,
     number,
@@ -64,6 +65,7 @@ __all__ = [
     "finish_upload",
     "link",
     "links",
+    "links_unsettled",
     "links_waiting",
     "links_with_work",
     "note_contact",

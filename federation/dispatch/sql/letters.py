@@ -142,6 +142,21 @@ async def links_with_work(connection: Connection, links: Sequence[str]) -> set[s
     return {row[0] async for row in cursor}
 
 
+async def links_unsettled(connection: Connection) -> set[str]:
+    """Return all links with letters that have neither a receipt nor died."""
+    cursor = await connection.execute(
+        "SELECT peer.name FROM outbox_link AS peer"
+        " WHERE EXISTS (SELECT FROM outbox_letter AS letter"
+        "               WHERE letter.link = peer.name AND letter.lseq IS NULL)"
+        "    OR EXISTS (SELECT FROM outbox_letter AS letter"
+        "               WHERE letter.link = peer.name AND letter.lseq > peer.acked_lseq"
+        "                 AND letter.lseq > 0"
+        "                 AND NOT EXISTS (SELECT FROM outbox_deadletter AS dead"
+        "                       WHERE dead.message_id = letter.id AND dead.resolution = ''))"
+    )
+    return {row[0] async for row in cursor}
+
+
 async def links_waiting(connection: Connection, links: Sequence[str]) -> set[str]:
     """Return those of the links that have letters without number and may send them now."""
     cursor = await connection.execute(

@@ -151,6 +151,11 @@ class Road:
         )
         self.version += 1
 
+    def forget(self, name: str) -> None:
+        """Take a centre out of the directory."""
+        del self.centres[name]
+        self.version += 1
+
     async def load(self, _: Any, known: Directory | None) -> Directory:
         if known is not None and known.version == self.version:
             return known

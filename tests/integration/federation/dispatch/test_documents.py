@@ -1,12 +1,18 @@
 """Documents go ahead of their letter, piece by piece, and never hold up other letters."""
 
+import asyncio
 import hashlib
 import os
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from centre.kernel.ids import new_id
 from centre.keys.blobs import BlobSealer, new_key, sealed_size
+from federation.dispatch.process import Dispatch
+from federation.dispatch.uploads import UploadWorker
+from federation.gateway import sql as gateway_sql
 from federation.protocol.messages import BlobRef
 from tests.factories.letters import letter
 from tests.integration.federation.dispatch.conftest import Road, eventually
@@ -88,3 +94,99 @@ async def test_missing_document_holds_up_its_own_letter_only(road: Road, documen
             lambda: road.rows("SELECT FROM blobs_blob WHERE NOT complete AND received > 0")
         )
     assert road.rows("SELECT held FROM outbox_letter WHERE lseq IS NULL") == [{"held": True}]
+
+
+# -- uploads that break ----------------------------------------------------------------------
+
+
+class Pause:
+    """Holds the first caller at a point until it is let go."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.over = asyncio.Event()
+
+    async def here(self) -> None:
+        if not self.reached.is_set():
+            self.reached.set()
+            await self.over.wait()
+
+
+@pytest.fixture(params=["question", "data"])
+def pause(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Pause:
+    """The first upload stands still: at the question how far it is, or with half its data sent."""
+    pause, parts, upload = Pause(), UploadWorker._parts, gateway_sql.upload
+
+    async def slow_parts(*arguments: Any) -> AsyncIterator[Any]:
+        number = 0
+        async for part in parts(*arguments):
+            yield part
+            if (number := number + 1) == 2:
+                await pause.here()
+
+    async def slow_answer(*arguments: Any, **named: Any) -> Any:
+        await pause.here()
+        return await upload(*arguments, **named)
+
+    if request.param == "data":
+        monkeypatch.setattr(UploadWorker, "_parts", slow_parts)
+    else:
+        monkeypatch.setattr(gateway_sql, "upload", slow_answer)
+    return pause
+
+
+async def lose_the_channel(_road: Road, dispatch: Dispatch) -> None:
+    await dispatch._channels.drop(RECEIVER)
+
+
+async def end_the_session(road: Road, _dispatch: Dispatch) -> None:
+    """What a draining peer does to the stream; the link then drops the channel."""
+    await road.gateway.desk.drain()
+    road.gateway.desk._draining = False
+    await eventually(lambda: not road.gateway.desk.peers_with_streams)
+    road.post()
+    await road.acknowledged(2)
+
+
+async def renew_the_certificate(road: Road, dispatch: Dispatch) -> None:
+    world = road.gateway.world
+    world.certificates[RECEIVER].write(road.tls, world.authority)
+    await dispatch.crew.check()
+    road.post()
+    await road.acknowledged(2)
+
+
+@pytest.mark.parametrize("close", [lose_the_channel, end_the_session, renew_the_certificate])
+async def test_upload_whose_channel_is_closed_is_tried_again(
+    road: Road, document: BlobRef, pause: Pause, close: Any
+) -> None:
+    async with road.dispatch() as dispatch:
+        road.post()
+        await road.acknowledged(1)
+        post(road, document)
+        await pause.reached.wait()
+        await close(road, dispatch)
+        pause.over.set()
+        await eventually(
+            lambda: road.rows("SELECT FROM outbox_upload WHERE done_at IS NOT NULL"), seconds=10
+        )
+        await eventually(lambda: not road.rows("SELECT FROM outbox_letter WHERE lseq IS NULL"))
+    assert not road.dead()
+
+
+@pytest.mark.parametrize("end", [asyncio.CancelledError, LookupError])
+async def test_uploader_that_ends_by_itself_is_followed_by_another(
+    road: Road, document: BlobRef, monkeypatch: pytest.MonkeyPatch, end: type[BaseException]
+) -> None:
+    pending, ends = UploadWorker._pending, [end]
+
+    async def fragile(worker: UploadWorker) -> Any:
+        if ends:
+            raise ends.pop()
+        return await pending(worker)
+
+    monkeypatch.setattr(UploadWorker, "_pending", fragile)
+    post(road, document)
+    async with road.dispatch():
+        await road.acknowledged(1)
+    assert not ends

@@ -447,6 +447,54 @@ async def test_tenants_take_turns(road: Road, receiver: FakeReceiver) -> None:
 # -- owners ----------------------------------------------------------------------------------
 
 
+async def test_letters_for_a_centre_that_left_the_directory_come_to_an_end(road: Road) -> None:
+    """Also if the process that knew the centre is gone; then nobody works on the link any more."""
+    road.know(PEER, NOWHERE)
+    road.post(link=PEER)
+    async with road.dispatch():
+        await eventually(lambda: road.link(PEER)["failing_since"])
+    road.forget(PEER)
+    async with road.dispatch() as dispatch:
+        await eventually(lambda: PEER in dispatch.crew.held)
+        road.do("UPDATE outbox_letter SET expires_at = now()")
+        (dead,) = await eventually(road.dead)
+        assert (dead["state"], dead["link"]) == ("expired", PEER)
+        await eventually(lambda: dispatch.crew.held == [RECEIVER])
+    assert road.link(PEER)["owner"] == ""
+
+
+async def test_centre_that_left_the_directory_takes_no_share(road: Road) -> None:
+    road.know(PEER, NOWHERE)
+    async with road.dispatch() as dispatch:
+        await eventually(lambda: len(dispatch.crew.held) == 2)
+        road.forget(PEER)
+        await eventually(lambda: dispatch.crew.held == [RECEIVER])
+        road.know("sachsen", NOWHERE)
+        await eventually(lambda: sorted(dispatch.crew.held) == [RECEIVER, "sachsen"])
+
+
+async def test_resting_link_is_given_up_before_one_with_letters_under_way(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver = FakeReceiver(name=RECEIVER, origin=RECEIVER, key=road.gateway.world.receipt_key)
+
+    async def say_nothing(_: Any, __: Any) -> None:
+        """Send no receipt."""
+
+    monkeypatch.setattr(receiver, "_send", say_nothing)
+    world = road.gateway.world
+    async with receiver.serve(world.certificates[RECEIVER], world.authority) as address:
+        road.know(RECEIVER, address)
+        road.know(PEER, NOWHERE)
+        road.post()
+        async with road.dispatch() as first:
+            await eventually(lambda: len(first.crew.held) == 2 and receiver.items)
+            async with road.dispatch() as second:
+                await eventually(lambda: second.crew.held == [PEER])
+                assert first.crew.held == [RECEIVER]
+            monkeypatch.undo()
+
+
 async def test_two_dispatchers_share_the_links_and_one_takes_over(
     road: Road, receiver: FakeReceiver
 ) -> None:

@@ -167,7 +167,7 @@ async def test_memory_holds_a_few_chunks_only(
         ({"offset": 5}, Reason.BLOB_OFFSET_WRONG),
         ({"offset": len(CONTENT) + 1}, Reason.BLOB_MALFORMED),
         ({"recipient": bytes(16)}, Reason.RECIPIENT_UNKNOWN),
-        ({"sender": bytes(16)}, Reason.AUTHORITY_NOT_REPRESENTED),
+        ({"sender": bytes(16)}, Reason.SIGNER_UNKNOWN),
     ],
     ids=str,
 )

@@ -16,7 +16,6 @@ import pytest
 from amtsbruecke.exchange.v1beta1 import link_service_pb2 as pb
 from amtsbruecke.exchange.v1beta1.link_service_pb2_grpc import (
     LinkServiceStub,
-    add_LinkServiceServicer_to_server,
 )
 
 from centre.keys import pki
@@ -188,7 +187,7 @@ async def test_certificates_as_the_trial_authority_issues_them_fit(tmp_path: Pat
     pki.issue(tmp_path / "ca", "krz", tmp_path / "krz")
     theirs = pki.issue(tmp_path / "ca", "nord", tmp_path / "nord")
     server = grpc.aio.server()
-    add_LinkServiceServicer_to_server(fake(), server)
+    fake().join(server)
     port = server.add_secure_port(
         "127.0.0.1:0", ServerCertificates(tmp_path / "nord").credentials()
     )

@@ -68,6 +68,7 @@ for _name, _changes, _reason in (
     ("document_that_begins_in_the_middle", {"offset": 5}, Reason.BLOB_OFFSET_WRONG),
     ("document_that_begins_behind_its_end", {"offset": 2**40}, Reason.BLOB_MALFORMED),
     ("document_for_a_stranger", {"recipient": bytes(16)}, Reason.RECIPIENT_UNKNOWN),
+    ("document_of_an_unknown_authority", {"sender": bytes(16)}, Reason.SIGNER_UNKNOWN),
 ):
     _GROUP.add(_name, _with_header(**_changes), _reason)
 
