@@ -99,7 +99,9 @@ def mark_sent(*, documents: Sequence[Document], message_id: UUID) -> None:
             f"Mit einer Nachricht gehen höchstens {MAX_DOCUMENTS_OF_A_MESSAGE} Dokumente."
         )
     ids = [document.id for document in documents]
-    Document.objects.filter(id__in=ids, message_id=None).update(message_id=message_id)
+    sent = Document.objects.filter(id__in=ids, message_id=None).update(message_id=message_id)
+    if sent != len(ids):  # somebody has removed or sent one since it was chosen
+        raise DocumentNotFound
 
 
 def keep_received(

@@ -8,6 +8,7 @@ from federation.dispatch.errors import FenceLost
 from federation.dispatch.isolation import Suspicion
 from federation.dispatch.sql.links import keep_suspicion
 from federation.dispatch.sql.types import Connection, Lease, ReceivedReceipt, Refused
+from federation.protocol.reasons import Reason
 
 _RECEIPTS = """
 INSERT INTO outbox_receipt
@@ -35,6 +36,24 @@ UPDATE outbox_deadletter AS dead
  WHERE dead.link = %(link)s AND dead.lseq BETWEEN %(first)s AND %(last)s AND dead.resolution = ''
    AND letter.id = dead.message_id AND letter.lseq = dead.lseq
    AND NOT dead.message_id = ANY(%(refused)s)
+"""
+
+# What the peer wants later goes back into the queue. Where it misses a document, time alone mends
+# nothing: the uploads of the letter are open again, and the last of them lets it go.
+_DEFER = """
+WITH item AS (
+    SELECT * FROM unnest(%(ids)s::uuid[], %(waits)s::int[], %(missing)s::bool[])
+           AS item (id, ms, missing)
+), opened AS (
+    UPDATE outbox_upload AS upload SET done_at = NULL FROM item
+     WHERE item.missing AND upload.message_id = item.id
+ RETURNING upload.message_id
+)
+UPDATE outbox_letter AS letter
+   SET lseq = NULL, held = true,
+       not_before = CASE WHEN letter.id NOT IN (SELECT message_id FROM opened)
+                         THEN clock_timestamp() + make_interval(secs => item.ms / 1000.0) END
+  FROM item WHERE letter.id = item.id
 """
 
 _MOVE_ACKED = """
@@ -108,10 +127,12 @@ async def acknowledge(
                 await bury(connection, dead, state=state)
         if deferred := [each for each in refused if each.retry_ms is not None]:
             await connection.execute(
-                "UPDATE outbox_letter AS letter SET lseq = NULL, held = true,"
-                " not_before = clock_timestamp() + make_interval(secs => item.ms / 1000.0)"
-                " FROM unnest(%s::uuid[], %s::int[]) AS item (id, ms) WHERE letter.id = item.id",
-                ([each.message_id for each in deferred], [each.retry_ms for each in deferred]),
+                _DEFER,
+                {
+                    "ids": [each.message_id for each in deferred],
+                    "waits": [each.retry_ms for each in deferred],
+                    "missing": [each.reason == Reason.BLOB_MISSING for each in deferred],
+                },
             )
         await pipeline.sync()
         if moved.rowcount != 1:

@@ -96,6 +96,31 @@ async def test_missing_document_holds_up_its_own_letter_only(road: Road, documen
     assert road.rows("SELECT held FROM outbox_letter WHERE lseq IS NULL") == [{"held": True}]
 
 
+async def test_document_that_the_peer_has_lost_is_brought_again(
+    road: Road, document: BlobRef
+) -> None:
+    """As after a refused document whose letter is sent again: its upload counts as done."""
+    post(road, document)
+    road.do("UPDATE outbox_upload SET done_at = now()")
+    road.do("UPDATE outbox_letter SET held = false")
+    async with road.dispatch():
+        await eventually(lambda: len(road.gateway.stored()) == 1)
+    assert not road.dead()
+
+
+async def test_documents_of_letters_that_have_ended_are_not_uploaded(
+    road: Road, document: BlobRef
+) -> None:
+    post(road, document)
+    road.do("UPDATE outbox_letter SET lseq = 0")  # cancelled, or expired before it was numbered
+    async with road.dispatch() as dispatch:
+        await eventually(lambda: dispatch.crew.held)  # its uploader looks at once
+        road.post()
+        await road.acknowledged(1)
+    mine = "SELECT FROM blobs_blob WHERE tenant_role = %s"
+    assert not road.rows(mine, road.beta.tenant_role)
+
+
 # -- uploads that break ----------------------------------------------------------------------
 
 
