@@ -89,7 +89,7 @@ class Injection:
     def _do(self, fault: Fault) -> None:
         try:
             with self._turns[fault.kind, fault.centre]:
-                broken = self._ways[fault.kind](fault)
+                broken = self._way(fault)
         except Exception as problem:  # noqa: BLE001 -- told at the end, and the run fails
             self.problem(f"{fault}: {type(problem).__name__}: {problem}")
             return
@@ -98,6 +98,17 @@ class Injection:
         with self._lock:
             effects = self.record.effects
             effects[fault.kind] = effects.get(fault.kind, 0) + bool(broken)
+
+    def _way(self, fault: Fault) -> int:
+        """Break it; a database that another fault has just ended is waited for."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return self._ways[fault.kind](fault)
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_TICK_S)
 
     # -- processes ---------------------------------------------------------------------------
 

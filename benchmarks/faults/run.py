@@ -20,6 +20,8 @@ from console.home import Home
 #: No letter moves for so long: something waits for a human.
 PATIENCE_S: Final = 90.0
 _TICK_S: Final = 0.5
+#: So long at least after one fault the next one begins.
+_BETWEEN_S: Final = 1.0
 _SAMPLE_S: Final = 5.0
 _TELL_S: Final = 30.0
 #: When nothing has moved for so long, what is left may be waiting for a time of day.
@@ -70,6 +72,7 @@ class Run:
     injection: Injection
     memory: Memory = field(default_factory=Memory)
     seconds: float = 0.0
+    _broke_at: float = 0.0
 
     def traffic(self) -> bool:
         """Let clerks work while things break; say whether enough letters were sent."""
@@ -118,8 +121,12 @@ class Run:
             return before
 
     def _break(self, share: float) -> None:
-        faults = self.job.faults
-        while self.progress.begun < len(faults) and faults[self.progress.begun].at <= share:
+        """Begin what is due, one thing at a time: in a short run much is due at once."""
+        faults, now = self.job.faults, time.monotonic()
+        if now - self._broke_at < _BETWEEN_S or self.progress.begun == len(faults):
+            return
+        if faults[self.progress.begun].at <= share:
+            self._broke_at = now
             self.injection.begin(faults[self.progress.begun])
             self.progress.begun += 1
             self.progress.save()

@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 from urllib.error import URLError
 from urllib.request import urlopen
 from uuid import UUID
@@ -44,7 +45,8 @@ def _open(centre: Centre) -> bool:
         if centre.role == "centre":
             with urlopen(f"http://127.0.0.1:{centre.ports.web}/readyz", timeout=2) as answer:
                 return bool(answer.status == 200)  # noqa: PLR2004 -- OK
-    except (OSError, URLError):
+    # A connection to a port where nobody listens can meet itself, and then hears its own words.
+    except (OSError, URLError, HTTPException):
         return False
     return True
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from http.client import HTTPException
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -46,5 +47,6 @@ def _ready(host: str, port: int) -> bool:
     try:
         with urlopen(f"http://{host}:{port}/readyz", timeout=5) as answer:
             return bool(answer.status == 200)  # noqa: PLR2004 -- OK
-    except (OSError, URLError):
+    # A connection to a port where nobody listens can meet itself, and then hears its own words.
+    except (OSError, URLError, HTTPException):
         return False
