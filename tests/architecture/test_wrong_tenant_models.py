@@ -120,7 +120,8 @@ def two_rows(
                     sql.Identifier(table), sql.Identifier(name)
                 )
             )
-        for number, role in enumerate(("krz_t_alpha", "krz_t_beta"), start=1):
+        # Low numbers may be taken: a municipality's trail begins with its founding.
+        for number, role in enumerate(("krz_t_alpha", "krz_t_beta"), start=8):
             _insert(admin, table, role, number)
     with psycopg.connect(cluster.url("web"), autocommit=True) as web:
         yield web
