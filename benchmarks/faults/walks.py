@@ -134,12 +134,17 @@ def _decide(world: World, centre: str, verb: str, message: str, *options: str) -
 
 def _spoil(world: World, centre: str, peer: str) -> dict[str, bytes]:
     """Flip a byte in two letters that nobody has sent yet; return their true bytes by id."""
-    world.rows(centre, _PAUSE, peer)
-    try:
-        return _insist(lambda: _spoil_two(world, centre, peer), "two letters to spoil")
-    finally:
-        world.rows(centre, _GO_ON, peer)
-        world.rows(centre, _WAKE, peer)
+
+    def held_still() -> dict[str, bytes]:
+        """Look while nothing moves; in between everything does, or there might never be any."""
+        world.rows(centre, _PAUSE, peer)
+        try:
+            return _spoil_two(world, centre, peer)
+        finally:
+            world.rows(centre, _GO_ON, peer)
+            world.rows(centre, _WAKE, peer)
+
+    return _insist(held_still, "two letters to spoil", every=1.0)
 
 
 def _spoil_two(world: World, centre: str, peer: str) -> dict[str, bytes]:
@@ -160,7 +165,7 @@ def _spoil_two(world: World, centre: str, peer: str) -> dict[str, bytes]:
     return found
 
 
-def _insist[T](look: Callable[[], T], what: str) -> T:
+def _insist[T](look: Callable[[], T], what: str, *, every: float = _TICK_S) -> T:
     """Return what `look` finds, trying again: everything may be broken at the moment."""
     deadline = time.monotonic() + _PATIENCE_S
     problem: Exception | None = None
@@ -170,5 +175,5 @@ def _insist[T](look: Callable[[], T], what: str) -> T:
                 return found
         except (psycopg.Error, StepBroken, OSError) as error:
             problem = error
-        time.sleep(_TICK_S)
+        time.sleep(every)
     raise WalkFailed(f"not within {_PATIENCE_S:.0f} s: {what} ({problem})")

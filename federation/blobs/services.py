@@ -11,6 +11,7 @@ from django.db.models import Sum
 from centre.kernel import clock
 from centre.kernel.ids import new_id
 from centre.keys.blobs import CHUNK_SIZE, BlobSealer, new_key
+from centre.tenancy import binary
 from centre.tenancy.context import require_tenant
 from federation.blobs.errors import BlobQuotaExceeded, BlobTooLarge
 from federation.blobs.models import Blob, BlobChunk
@@ -36,7 +37,7 @@ def store(*, chunks: Iterable[bytes], name: str) -> StoredBlob:
     transaction: an error, also one raised by `chunks`, leaves nothing. `name` stands in messages
     to people only. Raises `BlobTooLarge` and `BlobQuotaExceeded`.
     """
-    require_tenant()
+    role = require_tenant().role
     _check_quota(name)
     key = new_key()
     sealer = BlobSealer(key)
@@ -49,10 +50,12 @@ def store(*, chunks: Iterable[bytes], name: str) -> StoredBlob:
                     f"{name} is larger than {MAX_DOCUMENT_BYTES // 1_000_000} MB, "
                     "the most that can be sent as one document."
                 )
-            BlobChunk.objects.create(
-                blob_id=blob_id,
-                number=sealer.chunk_count,
-                data=sealer.seal_chunk(chunk, final=final),
+            number = sealer.chunk_count
+            data = sealer.seal_chunk(chunk, final=final)
+            # In binary form: as text, each byte would travel as two digits.
+            binary.insert(
+                BlobChunk,
+                [BlobChunk(blob_id=blob_id, number=number, tenant_role=role, data=data)],
             )
         now = clock.now()
         Blob.objects.create(

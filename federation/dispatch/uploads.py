@@ -30,7 +30,7 @@ from federation.wire.frames import write_blob_header
 
 log = structlog.get_logger(__name__)
 
-_LOOK_S: Final = 1.0
+_LOOK_S: Final = 0.25
 _AT_ONCE: Final = 32
 _CHUNKS_READ: Final = 4
 _CALL_TIMEOUT_S: Final = 10.0

@@ -330,8 +330,9 @@ async def chunks(
         "SELECT data FROM blobs_blobchunk WHERE blob_id = %s AND number >= %s"
         " ORDER BY number LIMIT %s",
         (upload.id, first_number, limit),
+        binary=True,
     )
-    return [bytes(row[0]) async for row in cursor]
+    return [row[0] async for row in cursor]
 
 
 async def announced_bytes(connection: Connection, origin: str) -> int:

@@ -5,7 +5,7 @@ All of it is about the current tenant, whose inbox the caller has locked (`feder
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -54,10 +54,16 @@ SELECT {{columns}} FROM (
              ORDER BY {{order}} LIMIT %(limit)b) AS candidate
 ) AS sized WHERE before < %(bytes)b ORDER BY {{order}}
 """  # noqa: S608 -- names of our own columns
-# What was never tried is due whatever its time: the clock may have been fast when it came.
+# What was never tried is due whatever its time: the clock may have been fast when it came. What was
+# tried is due, too, if its time lies further ahead than any delay after so many attempts.
+LONGEST_DELAY: Final = timedelta(hours=1)
+FIRST_DELAY: Final = timedelta(seconds=2)
+_IS_DUE: Final = f"""(due_at <= {{now}} OR attempts = 0 OR due_at > {{now}} + least(
+    interval '{LONGEST_DELAY.total_seconds()} s',
+    interval '{FIRST_DELAY.total_seconds()} s' * power(2, attempts)))"""
 _DUE: Final = {
     "order": "due_at, lseq, id",
-    "condition": "state = 'pending' AND (due_at <= %(now)b OR attempts = 0)",
+    "condition": f"state = 'pending' AND {_IS_DUE.format(now='%(now)b')}",
 }
 _DUE_LETTERS: Final = _BOUNDED.format(columns=_COLUMNS, **_DUE)
 _DUE_KEYS: Final = _BOUNDED.format(columns="id, origin", **_DUE)
@@ -71,6 +77,11 @@ SELECT {_COLUMNS} FROM unnest(%(ids)b::uuid[], %(origins)b::text[]) WITH ORDINAL
        AS key (id, origin, place) JOIN inbox_inboundmessage USING (id, origin)
  WHERE tenant_role = %(role)b AND state = 'pending' ORDER BY place
 """  # noqa: S608
+
+
+def is_due(now: str) -> str:
+    """Return the condition for a pending message to be tried; `now` is a placeholder."""
+    return _IS_DUE.format(now=now)
 
 
 def due(*, limit: int) -> list[Claimed]:

@@ -40,7 +40,6 @@ from federation.protocol.messages import InboundMessage
 BATCH_SIZE = 128
 #: After so many failures in a row a person has to look.
 MAX_ATTEMPTS = 12
-_FIRST_DELAY_S, _LONGEST_DELAY_S = 2, 3600
 #: A turn ends then even if the search for bad messages has not.
 _TURN_S: Final = 2.0
 
@@ -185,5 +184,5 @@ def _settle_failure(key: Key, error: Exception) -> None:
 
 
 def _delay(attempts: int) -> timedelta:
-    longest = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2**attempts)
-    return timedelta(seconds=random.uniform(longest / 2, longest))  # noqa: S311 -- jitter
+    longest: timedelta = min(claims.LONGEST_DELAY, claims.FIRST_DELAY * 2**attempts)
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 -- jitter

@@ -158,8 +158,10 @@ def _tell_deaths() -> int:
         "SELECT id, tenant_role, message_id, case_id, kind,"
         "       CASE resolution WHEN 'cancelled' THEN 'cancelled' ELSE state END, reason,"
         "       coalesce(resolved_at, died_at)"
-        "  FROM outbox_deadletter WHERE NOT told AND told_after <= %s ORDER BY id LIMIT %s",
-        [clock.now(), BATCH],
+        "  FROM outbox_deadletter WHERE NOT told"
+        "   AND told_after NOT BETWEEN %s AND %s ORDER BY id LIMIT %s",
+        # Further ahead than any wait is the time of a clock that was fast.
+        [clock.now(), clock.now() + 2 * _DEBT_FIRST, BATCH],
     )
     by_tenant: dict[str, list[tuple[UUID, Outcome]]] = defaultdict(list)
     for dead_id, role, message_id, case_id, kind, state, reason, at in rows:
@@ -208,8 +210,9 @@ def _pay_debts() -> int:
     told = 0
     for debt_id, link, role, first, last, attempts in _query(
         "SELECT id, link, debtor, first_lseq, last_lseq, attempts FROM outbox_outcomedebt"
-        " WHERE next_try_at <= %s ORDER BY next_try_at LIMIT 20",
-        [clock.now()],
+        " WHERE next_try_at NOT BETWEEN %s AND %s + %s * power(2, attempts)"
+        " ORDER BY next_try_at LIMIT 20",
+        [clock.now(), clock.now(), _DEBT_FIRST],
     ):
         outcomes = _relayed(link, first, last, role).get(role, [])
         if error := _tell(role, outcomes):

@@ -84,7 +84,7 @@ _QUESTIONS: list[tuple[str, str, str, Any]] = [
     ),
     ("links for an operator", "web", outbox._LINKS, {"counted": 1000}),
     ("deliveries of a page", "web", outbox._DELIVERIES, ([new_id() for _ in range(50)],)),
-    ("tenants with work", "worker", inbox._DUE_TENANTS, (_NOW,)),
+    ("tenants with work", "worker", inbox._DUE_TENANTS, {"now": _NOW}),
     (
         "gaps",
         "worker",

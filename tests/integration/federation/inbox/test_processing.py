@@ -205,6 +205,20 @@ def test_what_came_while_the_clock_was_fast_does_not_wait_for_that_hour(
     assert desk.effects(alpha) == ["from the future"]
 
 
+def test_a_delay_that_a_fast_clock_has_set_is_no_delay(
+    desk: Desk, deliver: Deliver, alpha: Municipality
+) -> None:
+    desk.faults["tried"] = RuntimeError("once")
+    deliver(alpha, "tried")
+    with clock.frozen(clock.in_future(hours=1)):
+        _run()
+    with tenant_scope(alpha):
+        assert InboundMessage.objects.get().attempts == 1
+    desk.faults.clear()
+    _run()
+    assert desk.effects(alpha) == ["tried"]
+
+
 def test_a_fault_that_never_ends_is_parked_for_an_operator(
     desk: Desk, deliver: Deliver, alpha: Municipality, monkeypatch: pytest.MonkeyPatch
 ) -> None:
