@@ -199,7 +199,8 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
             Centre("nord", "kiel", folder / "nord", server),
         )
         entries = [
-            _found(centre, authority, umbrella, number) for number, centre in enumerate(pair.both)
+            found_centre(centre, authority, umbrella, number)
+            for number, centre in enumerate(pair.both)
         ]
         now = clock.now()
         parts = [encoding.read_trusted(entry) for entry in entries]
@@ -216,7 +217,7 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         yield pair
 
 
-def _found(
+def found_centre(
     centre: Centre, authority: CertificateAuthority, umbrella: SigningKey, number: int
 ) -> bytes:
     centre.folder.mkdir()

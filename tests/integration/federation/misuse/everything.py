@@ -12,8 +12,9 @@ from tests.integration.federation.misuse import (
     ownership,
     receivers,
     replays,
+    strangers,
 )
-from tests.integration.federation.misuse.table import CASES, HOSTILE_RECEIVERS, page
+from tests.integration.federation.misuse.table import CASES, HOSTILE_RECEIVERS, STRANGERS, page
 
 MODULES = (
     callers,
@@ -25,8 +26,9 @@ MODULES = (
     documents,
     connections,
     floods,
+    strangers,
     receivers,
     multitudes,
 )
 
-__all__ = ["CASES", "HOSTILE_RECEIVERS", "MODULES", "page"]
+__all__ = ["CASES", "HOSTILE_RECEIVERS", "MODULES", "STRANGERS", "page"]

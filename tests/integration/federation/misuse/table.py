@@ -55,6 +55,8 @@ class Case:
 
 #: What is tried against the gateway, by a centre that sends.
 CASES: Final[list[Case]] = []
+#: What is tried against a gateway process, by a sender that knows nothing but the proto files.
+STRANGERS: Final[list[Case]] = []
 #: What is tried against dispatch, by a centre that receives.
 HOSTILE_RECEIVERS: Final[list[Case]] = []
 
@@ -87,6 +89,11 @@ def group(title: str) -> Group:
     return Group(title, CASES)
 
 
+def strangers(title: str) -> Group:
+    """Return a group of misuses of a gateway process."""
+    return Group(title, STRANGERS)
+
+
 def receivers(title: str) -> Group:
     """Return a group of misuses of dispatch."""
     return Group(title, HOSTILE_RECEIVERS)
@@ -108,6 +115,7 @@ def page() -> str:
     parts = [_HEAD]
     for heading, table in (
         ("A sender against the gateway", CASES),
+        ("A stranger with the proto files against a gateway process", STRANGERS),
         ("A receiver against dispatch", HOSTILE_RECEIVERS),
     ):
         parts.append(f"\n## {heading}: {len(table)} cases\n")
