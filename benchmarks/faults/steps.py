@@ -50,6 +50,25 @@ def poison(said: dict[str, str]) -> dict[str, Any]:
     return {"message": str(message.message_id)}
 
 
+def drafts(said: dict[str, Any]) -> dict[str, Any]:
+    """Write requests of one town to another centre, ready to be sent by a clerk."""
+    become("web")
+    from centre.directory import selectors as directory
+    from centre.kernel.actors import system
+    from centre.registry import selectors as registry
+    from centre.tenancy.context import tenant_scope
+    from tenants.cases import services
+    from tests.factories.requests import request
+
+    own = {each.authority_id for each in registry.active()}
+    other = next(a.id for a in directory.current().snapshot.authorities if a.id not in own)
+    with tenant_scope(registry.municipality(slug=said["slug"])):
+        cases = services.create_drafts(
+            drafts=[request(to=other) for _ in range(said["count"])], by=system("faults")
+        )
+    return {"cases": [str(case.id) for case in cases]}
+
+
 def chains(said: dict[str, Any]) -> dict[str, Any]:
     """Check every audit chain, every receipt held here and every receipt issued here."""
     del said
@@ -86,6 +105,7 @@ def chains(said: dict[str, Any]) -> dict[str, Any]:
 STEPS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "fetch": fetch,
     "poison": poison,
+    "drafts": drafts,
     "chains": chains,
 }
 
