@@ -86,11 +86,11 @@ class Memory:
         """
         wanted = {f"{centre} {name}" for centre, name in SPARED}
         changes = [each for each in self.compare() if each.name in wanted]
+        if self.letters < LONG_RUN:
+            return []  # a process that gets warm looks like one that grows
         found = [f"{each}: it grows" for each in changes if each.too_much]
-        if self.letters >= LONG_RUN:
-            compared = {each.name for each in changes}
-            found += [f"nothing can be said of {name}" for name in sorted(wanted - compared)]
-        return found
+        compared = {each.name for each in changes}
+        return found + [f"nothing can be said of {name}" for name in sorted(wanted - compared)]
 
     def notes(self) -> list[str]:
         """Return what can be said."""

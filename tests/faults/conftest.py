@@ -9,8 +9,12 @@ from benchmarks.faults.layout import PORTS
 
 @pytest.fixture
 def port_base() -> int:
-    """Return the first of enough ports that nobody uses."""
-    for base in range(33_000, 44_000, PORTS):
+    """Return the first of enough ports that nobody uses.
+
+    They lie below those that the kernel gives to connections going out: while a process is being
+    restarted, such a connection could take its port.
+    """
+    for base in range(22_000, 32_000, PORTS):
         taken = [socket.socket() for _ in range(PORTS)]
         try:
             for offset, probe in enumerate(taken):

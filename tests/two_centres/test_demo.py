@@ -20,8 +20,8 @@ _BROKER = re.compile(r"^AMTSBRUECKE_BROKER_URL=redis\+socket://([^?\s]+)", re.MU
 
 
 def _port_base() -> int:
-    """Find a block of ports that nobody uses; the demo says in words when it is wrong."""
-    for base in range(31_000, 45_000, _PORTS):
+    """Find a block of ports that nobody uses, below those of connections that go out."""
+    for base in range(26_000, 32_000, _PORTS):
         taken = [socket.socket() for _ in range(_PORTS)]
         try:
             for offset, probe in enumerate(taken):
