@@ -63,8 +63,13 @@ async def refuse_upload(connection: Connection, upload: Upload, *, reason: str) 
             "UPDATE outbox_upload SET done_at = clock_timestamp() WHERE message_id = %s",
             (upload.message_id,),
         )
-        await bury(connection, [Refused(upload.message_id, reason)], state="refused")
-        await connection.execute(
-            "UPDATE outbox_letter SET lseq = 0 WHERE id = %s AND lseq IS NULL",
+        # It may have ended meanwhile: nobody dies twice.
+        cursor = await connection.execute(
+            "SELECT FROM outbox_letter WHERE id = %s AND lseq IS NULL FOR UPDATE",
             (upload.message_id,),
         )
+        if cursor.rowcount:
+            await bury(connection, [Refused(upload.message_id, reason)], state="refused")
+            await connection.execute(
+                "UPDATE outbox_letter SET lseq = 0 WHERE id = %s", (upload.message_id,)
+            )
