@@ -1,6 +1,6 @@
 """Storing documents sealed, and clearing away what was never finished."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -70,6 +70,18 @@ def store(*, chunks: Iterable[bytes], name: str) -> StoredBlob:
             referenced_at=now,
         )
     return StoredBlob(digest=sealer.digest, size=size, sealed_size=sealer.size, key=key)
+
+
+def delete(*, digests: Collection[bytes]) -> None:
+    """Delete documents that the current tenant has stored itself, in the caller's transaction.
+
+    The caller knows that nothing names them. What a peer has uploaded stays.
+    """
+    require_tenant()
+    own = Blob.objects.filter(digest__in=list(digests), origin="")
+    ids = list(own.values_list("id", flat=True))
+    own.delete()
+    BlobChunk.objects.filter(blob_id__in=ids).delete()
 
 
 def clear_abandoned(*, older_than: timedelta) -> int:

@@ -89,6 +89,7 @@ def remove(*, document_id: UUID, by: Actor) -> None:
             raise DocumentSent
         entry = _entry(AuditEvent.DOCUMENT_FILE_REMOVED, document, by)
         document.delete()
+        _delete_sealed([document])
         audit.record(events=[entry])
 
 
@@ -128,10 +129,22 @@ def keep_received(
 
 def discard(*, case_id: UUID) -> None:
     """Forget the documents of a draft that is thrown away. Part of the caller's transaction."""
+    documents = list(selectors.of_case(case_id).select_for_update())
     selectors.of_case(case_id).delete()
+    _delete_sealed(documents)
 
 
 _UNKNOWN_TYPE = "application/octet-stream"
+
+
+def _delete_sealed(documents: Sequence[Document]) -> None:
+    """Delete the bytes of documents that are gone, unless somebody still needs them.
+
+    A letter that was posted needs them until it ends, and one to ourselves has them in common.
+    """
+    gone = {bytes(each.digest) for each in documents if each.message_id is None}
+    named = Document.objects.filter(digest__in=list(gone)).values_list("digest", flat=True)
+    blobs.delete(digests=gone - {bytes(each) for each in named})
 
 
 def _start(pieces: Iterator[bytes]) -> bytes:

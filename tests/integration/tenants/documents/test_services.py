@@ -13,7 +13,7 @@ from centre.registry.models import Municipality
 from centre.tenancy.context import tenant_scope
 from federation.blobs import selectors as blobs
 from federation.blobs import services as blob_services
-from federation.blobs.models import BlobChunk
+from federation.blobs.models import Blob, BlobChunk
 from tenants.documents import selectors, services
 from tenants.documents.errors import DocumentNotFound, DocumentRefused, DocumentSent
 from tenants.documents.models import Document
@@ -88,6 +88,43 @@ def test_only_what_was_not_sent_can_be_removed() -> None:
         services.remove(document_id=other.id, by=BY)
     with pytest.raises(DocumentNotFound):
         selectors.document(document_id=uuid4())
+
+
+def test_what_is_removed_unsent_takes_its_sealed_bytes_along() -> None:
+    kept, removed, discarded = _attach(), _attach(), _attach()
+    services.remove(document_id=removed.id, by=BY)
+    services.discard(case_id=discarded.case_id)
+    [blob] = Blob.objects.all()
+    assert bytes(blob.digest) == bytes(kept.digest)
+    assert set(BlobChunk.objects.values_list("blob_id", flat=True)) == {blob.id}
+
+
+def test_sealed_bytes_stay_while_something_names_them() -> None:
+    draft, sent = _attach(), _attach()
+    services.mark_sent(documents=[sent], message_id=new_id())
+    services.discard(case_id=sent.case_id)
+    Document.objects.create(
+        **{
+            field: getattr(draft, field)
+            for field in ("name", "media_type", "size", "digest", "sealed_size", "key")
+        },
+        case_id=new_id(),
+        created_by="somebody",
+        created_at=draft.created_at,
+    )
+    services.remove(document_id=draft.id, by=BY)
+    assert {bytes(each.digest) for each in Blob.objects.all()} == {
+        bytes(draft.digest),
+        bytes(sent.digest),
+    }
+
+
+def test_document_removed_since_it_was_chosen_stops_the_message() -> None:
+    document = _attach()
+    [chosen] = selectors.unsent(case_id=document.case_id, document_ids=[document.id])
+    services.remove(document_id=document.id, by=BY)
+    with pytest.raises(DocumentNotFound):
+        services.mark_sent(documents=[chosen], message_id=new_id())
 
 
 def test_only_unsent_documents_of_the_same_case_go_with_a_message() -> None:
