@@ -1,8 +1,8 @@
 """Documents of a link: uploaded ahead of their letters, apart from them, in bounded memory.
 
 A letter with documents is held until all of them are complete at the receiving centre. An upload
-that breaks goes on where the receiver's last commit left it. Documents go one at a time: letters
-share the connection and shall not wait long behind them.
+that breaks goes on where the receiver's last commit left it. Documents go one at a time, in turns
+over the tenants: letters share the connection and shall not wait long behind them.
 """
 
 import asyncio
@@ -31,7 +31,6 @@ from federation.wire.frames import write_blob_header
 log = structlog.get_logger(__name__)
 
 _LOOK_S: Final = 0.25
-_AT_ONCE: Final = 32
 _CHUNKS_READ: Final = 4
 _CALL_TIMEOUT_S: Final = 10.0
 #: A whole upload at the slowest rate that is still worth it, one mebibyte in four seconds.
@@ -71,7 +70,7 @@ class UploadWorker:
             if not row.active or row.wait:
                 return []
             return await sql.pending_uploads(
-                connection, self._link, most=_AT_ONCE, without=[each.message_id for each in asleep]
+                connection, self._link, without=[each.message_id for each in asleep]
             )
 
     async def _attempt(self, upload: Upload) -> None:

@@ -8,19 +8,23 @@ from federation.dispatch.sql.types import Connection, Refused, Upload
 
 
 async def pending_uploads(
-    connection: Connection, link: str, *, most: int, without: Sequence[UUID]
+    connection: Connection, link: str, *, without: Sequence[UUID]
 ) -> list[Upload]:
-    """Return documents to upload, oldest letters first, except for those of some letters."""
+    """Return a round of documents to upload: each tenant's oldest, except for some letters'.
+
+    One of each, so that nobody's scanned files delay a neighbour's single page.
+    """
     cursor = await connection.execute(
-        "SELECT upload.message_id, upload.tenant_role, upload.sender, upload.recipient,"
+        "SELECT DISTINCT ON (upload.tenant_role)"
+        "       upload.message_id, upload.tenant_role, upload.sender, upload.recipient,"
         "       upload.digest, upload.size"
         "  FROM outbox_upload AS upload JOIN outbox_letter AS letter"
         "    ON letter.id = upload.message_id"
         # A letter that has ended (expired, cancelled) needs its documents no more.
         " WHERE upload.link = %s AND upload.done_at IS NULL AND letter.lseq IS NULL"
         "   AND NOT upload.message_id = ANY(%s)"
-        " ORDER BY upload.message_id LIMIT %s",
-        (link, list(without), most),
+        " ORDER BY upload.tenant_role, upload.message_id",
+        (link, list(without)),
         binary=True,
     )
     return [Upload(*row) for row in await cursor.fetchall()]

@@ -11,6 +11,7 @@ import pytest
 from centre.kernel.ids import new_id
 from centre.keys.blobs import BlobSealer, new_key, sealed_size
 from federation.dispatch.process import Dispatch
+from federation.dispatch.sql import Upload
 from federation.dispatch.uploads import UploadWorker
 from federation.gateway import sql as gateway_sql
 from federation.protocol.messages import BlobRef
@@ -119,6 +120,29 @@ async def test_documents_of_letters_that_have_ended_are_not_uploaded(
         await road.acknowledged(1)
     mine = "SELECT FROM blobs_blob WHERE tenant_role = %s"
     assert not road.rows(mine, road.beta.tenant_role)
+
+
+async def test_tenants_take_turns_with_their_documents(
+    road: Road, document: BlobRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        post(road, document)
+    road.do(  # the youngest is a neighbour's
+        "UPDATE outbox_upload SET tenant_role = %s"
+        " WHERE message_id = (SELECT message_id FROM outbox_upload ORDER BY 1 DESC LIMIT 1)",
+        road.beta.tenant_role,
+    )
+    tried: list[str] = []
+
+    async def note(_: UploadWorker, upload: Upload) -> None:
+        tried.append(upload.tenant_role)
+        road.do("UPDATE outbox_upload SET done_at = now() WHERE message_id = %s", upload.message_id)
+
+    monkeypatch.setattr(UploadWorker, "_attempt", note)
+    async with road.dispatch():
+        await eventually(lambda: len(tried) == 3)
+    alpha, beta = road.alpha.tenant_role, road.beta.tenant_role
+    assert tried == [alpha, beta, alpha]
 
 
 # -- uploads that break ----------------------------------------------------------------------
