@@ -47,6 +47,8 @@ class Injection:
         self._lock = threading.Lock()
         # Two faults of a kind at one centre would mend each other: they come one by one.
         self._turns = {(kind, each): threading.Lock() for kind in Kind for each in CENTRES}
+        # A letter written by a clock that is an hour ahead of the reader's is put off for that hour.
+        self._clocks = threading.Lock()
         self.record = record
         self._ways: Mapping[Kind, Callable[[Fault], int]] = {
             Kind.KILL: self._kill,
@@ -232,9 +234,10 @@ class Injection:
             )
             return wrong
 
-        surroundings.set_clock(int(fault.what))
-        _sleep(fault.seconds, until=is_wrong)
-        surroundings.set_clock(0)
+        with self._clocks:
+            surroundings.set_clock(int(fault.what))
+            _sleep(fault.seconds, until=is_wrong)
+            surroundings.set_clock(0)
         return int(wrong)
 
     def _disk_full(self, fault: Fault) -> int:
@@ -288,13 +291,15 @@ class Injection:
     # -- letters -----------------------------------------------------------------------------
 
     def _poison(self, fault: Fault) -> int:
-        forsaken = walks.poison(self._world, fault.centre)
+        with self._clocks:
+            forsaken = walks.poison(self._world, fault.centre)
         with self._lock:
             self.record.forsaken.append(forsaken)
         return 1
 
     def _dead_letters(self, fault: Fault) -> int:
-        cancelled = walks.dead_letters(self._world, fault.centre)
+        with self._clocks:
+            cancelled = walks.dead_letters(self._world, fault.centre)
         with self._lock:
             self.record.cancelled.append(cancelled)
         return 1
