@@ -47,7 +47,7 @@ class Injection:
         self._lock = threading.Lock()
         # Two faults of a kind at one centre would mend each other: they come one by one.
         self._turns = {(kind, each): threading.Lock() for kind in Kind for each in CENTRES}
-        # A letter written by a clock that is an hour ahead of the reader's is put off for that hour.
+        # A letter of a clock that is an hour ahead of the reader's is put off for that hour.
         self._clocks = threading.Lock()
         self.record = record
         self._ways: Mapping[Kind, Callable[[Fault], int]] = {
