@@ -15,7 +15,7 @@ from django.conf import settings
 from centre.audit import services as audit
 from centre.audit.chain import Entry
 from centre.audit.events import AuditEvent
-from centre.kernel import clock
+from centre.kernel import clock, trace
 from centre.kernel.actors import Actor, ActorKind
 from centre.kernel.ids import new_id
 from centre.tenancy import binary
@@ -69,6 +69,9 @@ class Work:
         self._events: list[EventRow] = []
         self._outbound: list[OutboundMessage] = []
         self._entries: list[Entry] = []
+        # What is sent belongs to the work at hand; an answer, to the message that it answers.
+        self._trace = trace.here()
+        self._traces: dict[UUID, str] = {}
 
     def begin(self, *, by: Actor) -> None:
         """Go on with what another actor does, or the same one with something else."""
@@ -200,6 +203,7 @@ class Work:
                 schema_version=SCHEMA_VERSION,
                 payload=content,
                 expires_at=self.now + timedelta(days=days),
+                traceparent=trace.following(self._traces.get(case.id, self._trace)),
                 blobs=tuple(
                     BlobRef(digest=each.digest.hex(), size=each.sealed_size)
                     for each in payloads.attachments(payload)
@@ -224,6 +228,7 @@ class Work:
 
     def log_received(self, case: Case, message: InboundMessage) -> None:
         """Keep a message of the other side with its exact bytes."""
+        self._traces[case.id] = message.traceparent
         self._log.append(
             LogRow(
                 id=message.message_id,
