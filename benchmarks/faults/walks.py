@@ -12,6 +12,8 @@ from benchmarks.faults.world import StepBroken, World
 
 _PATIENCE_S: Final = 120.0
 _TICK_S: Final = 0.1
+#: So long a link is held still in the hope that clerks send something.
+_STILL_S: Final = 3.0
 
 _DEFER: Final = """
 UPDATE outbox_letter SET held = true, not_before = clock_timestamp() + make_interval(secs => %s)
@@ -139,7 +141,10 @@ def _spoil(world: World, centre: str, peer: str) -> dict[str, bytes]:
         """Look while nothing moves; in between everything does, or there might never be any."""
         world.rows(centre, _PAUSE, peer)
         try:
-            return _spoil_two(world, centre, peer)
+            until = time.monotonic() + _STILL_S
+            while not (found := _spoil_two(world, centre, peer)) and time.monotonic() < until:
+                time.sleep(_TICK_S)
+            return found
         finally:
             world.rows(centre, _GO_ON, peer)
             world.rows(centre, _WAKE, peer)
