@@ -19,6 +19,7 @@ LONG_RUN: Final = 20_000
 GROWTH_MB: Final = 3.0
 SLACK_MB: Final = 8.0
 _PER: Final = 10_000
+_WARMING: Final = 1.25
 #: Of its first samples a process is only getting warm.
 _WARM: Final = 0.1
 #: Below so many samples in a third, or so many letters between them, nothing can be said.
@@ -43,6 +44,11 @@ class Change:
     @property
     def too_much(self) -> bool:
         return self.growth > GROWTH_MB and self.late - self.early > SLACK_MB
+
+    @property
+    def much_too_much(self) -> bool:
+        """What no process gains by getting warm."""
+        return self.late > self.early * _WARMING + 2 * SLACK_MB
 
     def __str__(self) -> str:
         return (
@@ -86,8 +92,8 @@ class Memory:
         """
         wanted = {f"{centre} {name}" for centre, name in SPARED}
         changes = [each for each in self.compare() if each.name in wanted]
-        if self.letters < LONG_RUN:
-            return []  # a process that gets warm looks like one that grows
+        if self.letters < LONG_RUN:  # getting warm looks like growing: a wider bound
+            return [f"{each}: it grows" for each in changes if each.much_too_much]
         found = [f"{each}: it grows" for each in changes if each.too_much]
         compared = {each.name for each in changes}
         return found + [f"nothing can be said of {name}" for name in sorted(wanted - compared)]

@@ -26,6 +26,11 @@ def test_who_grows_with_the_letters_is_found() -> None:
     assert "it grows" in problems[0]
 
 
+def test_a_short_run_bears_warming_and_finds_what_is_more() -> None:
+    assert memory(15, letters=LONG_RUN // 2).problems() == []
+    assert len(memory(120, letters=LONG_RUN // 2).problems()) == len(SPARED)
+
+
 def test_a_long_run_must_be_able_to_say_something_of_each() -> None:
     (problem,) = memory(names=NAMES[1:]).problems()
     assert problem == f"nothing can be said of {NAMES[0]}"
