@@ -341,24 +341,39 @@ def test_no_process_starts_with_a_login_that_sees_all_rows(
 # -- figures ---------------------------------------------------------------------------------
 
 
+@contextmanager
+def paused(running: Running) -> Iterator[None]:
+    """Pause the centre's link once nothing is under way, so that what waits is what we send."""
+    link = running.centre.name
+    under_way = (
+        "SELECT (SELECT count(*) FROM inbox_inboundmessage WHERE state = 'pending')"
+        " + (SELECT count(*) FROM outbox_letter AS letter JOIN outbox_link AS link"
+        "    ON link.name = letter.link WHERE lseq IS NULL OR lseq > acked_lseq)"
+    )
+    eventually(lambda: running.execute(under_way)[0][0] == 0, what="an idle link")
+    running.command("link", "pause", link)
+    try:
+        yield
+    finally:
+        running.command("link", "resume", link)
+
+
 def test_figures_of_each_link(running: Running) -> None:
     link, ports = running.centre.name, running.centre.ports
-    stored = running.figure(ports.metrics_gateway, "amtsbruecke_gateway_messages_total", link=link)
-    running.command("link", "pause", link)
-    ids = running.send(4)
-    dispatch = ports.metrics_dispatch
-    eventually(
-        lambda: running.figure(dispatch, "amtsbruecke_dispatch_backlog", link=link) == 4,
-        what="the backlog to be counted",
-    )
-    assert running.figure(dispatch, "amtsbruecke_dispatch_oldest_seconds", link=link) > 0
-    running.command("link", "resume", link)
+    gateway, dispatch = ports.metrics_gateway, ports.metrics_dispatch
+    stored = running.figure(gateway, "amtsbruecke_gateway_messages_total", link=link)
+    with paused(running):
+        ids = running.send(4)
+        eventually(
+            lambda: running.figure(dispatch, "amtsbruecke_dispatch_backlog", link=link) == 4,
+            what="the backlog to be counted",
+        )
+        assert running.figure(dispatch, "amtsbruecke_dispatch_oldest_seconds", link=link) > 0
     eventually(lambda: running.applied(ids), what="the requests to be applied")
     eventually(
         lambda: running.figure(dispatch, "amtsbruecke_dispatch_backlog", link=link) == 0,
         what="the backlog to be empty",
     )
-    gateway = ports.metrics_gateway
     after = running.figure(gateway, "amtsbruecke_gateway_messages_total", link=link)
     assert after >= max(stored, 0) + 8  # four requests and the four registrations
     batches = running.figure(gateway, "amtsbruecke_gateway_batch_size_count", link=link)
@@ -434,18 +449,17 @@ def test_a_parked_message_is_listed_retried_and_discarded(running: Running) -> N
 
 
 def test_a_dead_letter_is_cancelled_in_the_name_of_its_municipality(running: Running) -> None:
-    running.command("link", "pause", running.centre.name)
-    (letter,) = running.send()
-    running.execute(f"UPDATE outbox_letter SET lseq = 0 WHERE id = '{letter}'")
-    running.execute(
-        "INSERT INTO outbox_deadletter (id, message_id, tenant_role, link, case_id, kind, state,"
-        f" reason, died_at) SELECT '{new_id()}', id, tenant_role, link, case_id, kind, 'refused',"
-        f" 'TEST', now() FROM outbox_letter WHERE id = '{letter}'"
-    )
-    assert letter in running.command("deadletter", "list", "--tenant", TOWNS[0])
-    assert letter not in running.command("deadletter", "list", "--tenant", TOWNS[1])
-    running.command("deadletter", "cancel", letter, "--yes")
-    running.command("link", "resume", running.centre.name)
+    with paused(running):
+        (letter,) = running.send()
+        running.execute(f"UPDATE outbox_letter SET lseq = 0 WHERE id = '{letter}'")
+        running.execute(
+            "INSERT INTO outbox_deadletter (id, message_id, tenant_role, link, case_id, kind,"
+            f" state, reason, died_at) SELECT '{new_id()}', id, tenant_role, link, case_id, kind,"
+            f" 'refused', 'TEST', now() FROM outbox_letter WHERE id = '{letter}'"
+        )
+        assert letter in running.command("deadletter", "list", "--tenant", TOWNS[0])
+        assert letter not in running.command("deadletter", "list", "--tenant", TOWNS[1])
+        running.command("deadletter", "cancel", letter, "--yes")
     void = (
         "SELECT void.id::text FROM outbox_letter AS void JOIN outbox_letter AS letter"
         f" USING (case_id) WHERE letter.id = '{letter}' AND void.kind = 'void'"
