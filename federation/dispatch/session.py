@@ -327,11 +327,13 @@ class Session:
             self._poked.set()
 
     async def _store_what_is_verified(self) -> None:
-        """Store receipts that hold. What is not stored, the peer gives again."""
+        """Store receipts that hold. What is not stored, the peer gives again.
+
+        They leave the queue only then: the next ones must never be stored without them.
+        """
         if not self._verified:
             return
         batch = list(self._verified)
-        self._verified.clear()
         suspicion = acknowledged(self.suspicion, batch[-1].body.last_lseq)
         async with self._around.database.connection() as connection:
             await sql.acknowledge(
@@ -362,6 +364,8 @@ class Session:
                             message_id=refusal.item.sent.message_id,
                             detail="The peer refused a letter for a reason that needs a person.",
                         )
+        for _ in batch:
+            self._verified.popleft()
         self.suspicion = suspicion
         self._stored = batch[-1].body.last_lseq
         self.progressed = True

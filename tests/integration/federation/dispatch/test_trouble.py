@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from amtsbruecke.exchange.v1beta1 import link_service_pb2 as pb
 
@@ -398,6 +399,31 @@ async def test_refused_letter_dies_with_its_reason_and_the_others_live(road: Roa
     assert (dead["message_id"], dead["state"]) == (bad, "refused")
     assert dead["reason"] == "SIGNATURE_INVALID"
     assert len(road.gateway.stored()) == 40
+
+
+async def test_receipts_that_could_not_be_stored_are_not_passed_over(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full for a moment, while the next receipt comes in already."""
+    store, tried = session.sql.acknowledge, 0
+
+    async def full_at_first(*arguments: Any, **named: Any) -> None:
+        nonlocal tried
+        tried += 1
+        if tried == 1:
+            road.post()
+            current = dispatch.crew._workers[RECEIVER]._session
+            assert current is not None
+            await eventually(lambda: len(current._verified) > 1)
+            raise psycopg.errors.DiskFull("no space left on device")
+        await store(*arguments, **named)
+
+    monkeypatch.setattr(session.sql, "acknowledge", full_at_first)
+    road.post()
+    async with road.dispatch() as dispatch:
+        await road.acknowledged(2)
+    found = road.rows("SELECT first_lseq, last_lseq FROM outbox_receipt ORDER BY first_lseq")
+    assert [(row["first_lseq"], row["last_lseq"]) for row in found] == [(1, 1), (2, 2)]
 
 
 async def test_deferred_letter_comes_again_under_a_new_number(road: Road) -> None:
