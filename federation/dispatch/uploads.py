@@ -138,12 +138,19 @@ class UploadWorker:
         )
         yield pb.PutBlobRequest(header=write_blob_header(header))
         number, skip = divmod(offset, SEALED_CHUNK_SIZE)
-        while True:
-            async with self._tools.around.database.connection() as connection:
-                chunks = await sql.chunks(connection, upload, first=number, most=_CHUNKS_READ)
-            if not chunks:
-                return
-            for chunk in chunks:
-                yield pb.PutBlobRequest(data=chunk[skip:])
-                skip = 0
-            number += len(chunks)
+        reading = asyncio.create_task(self._read(upload, number))
+        try:
+            while chunks := await reading:
+                # The next chunks are read while these are on their way.
+                number += len(chunks)
+                reading = asyncio.create_task(self._read(upload, number))
+                for chunk in chunks:
+                    yield pb.PutBlobRequest(data=chunk[skip:])
+                    skip = 0
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    async def _read(self, upload: Upload, number: int) -> list[bytes]:
+        async with self._tools.around.database.connection() as connection:
+            return await sql.chunks(connection, upload, first=number, most=_CHUNKS_READ)

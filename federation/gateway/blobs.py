@@ -111,8 +111,12 @@ class Receiving:
         self._peer = peer
         self._header = header
         self._tenant_role = tenant_role
+        #: Up to where the document is stored, and what goes there next.
         self._at = header.offset
         self._buffer = bytearray()
+        self._storing: asyncio.Task[Upload] | None = None
+        # Of a document that comes in one piece, the digest is ready with its last byte.
+        self._digest = hashlib.sha256() if header.offset == 0 else None
 
     async def begin(self) -> Upload:
         """Return how far the document has come; raise unless this call goes on exactly there."""
@@ -146,29 +150,54 @@ class Receiving:
         return upload
 
     async def take(self, parts: AsyncIterator[pb.PutBlobRequest]) -> Upload:
-        """Store the data of the call and, once all are here, verify the digest."""
-        async for part in parts:
-            if part.WhichOneof("part") != "data" or not part.data:
-                raise CallRefused(Reason.BLOB_MALFORMED, "After the header every part has data.")
-            if len(part.data) > limits.MAX_BLOB_FRAME_BYTES:
-                raise CallRefused(Reason.BLOB_MALFORMED, "A part is too large.")
-            self._peer = self._desk.gatekeeper.still_admitted(self._peer)
-            self._buffer += part.data
-            if self._at + len(self._buffer) > self._header.size:
-                raise CallRefused(Reason.BLOB_MALFORMED, "There are more data than announced.")
-            if len(self._buffer) >= _CHUNKS_AT_ONCE * SEALED_CHUNK_SIZE:
-                await self._store(final=False)
-        return await self._store(final=self._at + len(self._buffer) == self._header.size)
+        """Store the data of the call and, once all are here, verify the digest.
 
-    async def _store(self, *, final: bool) -> Upload:
-        """Commit the whole chunks of the buffer, and the rest if it is the end."""
+        While the database writes one part, the next one is read: no more than that is in memory.
+        """
+        come = self._at
+        try:
+            async for part in parts:
+                if part.WhichOneof("part") != "data" or not part.data:
+                    raise CallRefused(
+                        Reason.BLOB_MALFORMED, "After the header every part has data."
+                    )
+                if len(part.data) > limits.MAX_BLOB_FRAME_BYTES:
+                    raise CallRefused(Reason.BLOB_MALFORMED, "A part is too large.")
+                self._peer = self._desk.gatekeeper.still_admitted(self._peer)
+                self._buffer += part.data
+                come += len(part.data)
+                if come > self._header.size:
+                    raise CallRefused(Reason.BLOB_MALFORMED, "There are more data than announced.")
+                if len(self._buffer) >= _CHUNKS_AT_ONCE * SEALED_CHUNK_SIZE:
+                    await self._stored()
+                    self._storing = asyncio.create_task(self._store(self._cut(final=False)))
+        finally:
+            # What was begun is brought to its end, also where the call ends badly.
+            await self._stored()
+        final = come == self._header.size
+        upload = await self._store(self._cut(final=final))
+        return await self._finish(upload) if final else upload
+
+    async def _stored(self) -> None:
+        if self._storing is not None:
+            storing, self._storing = self._storing, None
+            await storing
+
+    def _cut(self, *, final: bool) -> list[bytes]:
+        """Take the whole chunks out of the buffer, and the rest if it is the end."""
         whole = len(self._buffer) if final else len(self._buffer) // SEALED_CHUNK_SIZE
         if not final:
             whole *= SEALED_CHUNK_SIZE
-        chunks = [
-            bytes(self._buffer[start : min(start + SEALED_CHUNK_SIZE, whole)])
-            for start in range(0, whole, SEALED_CHUNK_SIZE)
-        ]
+        with memoryview(self._buffer) as view:
+            chunks = [
+                bytes(view[start : min(start + SEALED_CHUNK_SIZE, whole)])
+                for start in range(0, whole, SEALED_CHUNK_SIZE)
+            ]
+        del self._buffer[:whole]
+        return chunks
+
+    async def _store(self, chunks: list[bytes]) -> Upload:
+        """Commit chunks."""
         with database():
             async with self._desk.pool.connection() as connection, connection.transaction():
                 upload = await sql.upload(
@@ -180,21 +209,17 @@ class Receiving:
                     upload = await sql.add_chunks(
                         connection, upload, self._tenant_role, chunks, now=clock.now()
                     )
-        del self._buffer[:whole]
-        self._at += whole
-        metrics.blob_bytes.labels(self._peer.centre).inc(whole)
-        return await self._finish(upload) if final else upload
+        size = sum(map(len, chunks))
+        self._at += size
+        if self._digest is not None:
+            for chunk in chunks:
+                self._digest.update(chunk)
+        metrics.blob_bytes.labels(self._peer.centre).inc(size)
+        return upload
 
     async def _finish(self, upload: Upload) -> Upload:
-        digest = hashlib.sha256()
+        digest = self._digest or await self._read_again(upload)
         with database():
-            for number in range(0, upload.chunk_count, _CHUNKS_AT_ONCE):
-                async with self._desk.pool.connection() as connection:
-                    stored = await sql.chunks(
-                        connection, upload, first_number=number, limit=_CHUNKS_AT_ONCE
-                    )
-                for chunk in stored:
-                    digest.update(chunk)
             genuine = digest.digest() == self._header.digest
             async with self._desk.pool.connection() as connection, connection.transaction():
                 now_stored = await sql.upload(
@@ -208,6 +233,19 @@ class Receiving:
         raise CallRefused(
             Reason.BLOB_DIGEST_MISMATCH, "The document has another digest; send it anew."
         )
+
+    async def _read_again(self, upload: Upload) -> "hashlib._Hash":
+        """Hash a document that came in several calls."""
+        digest = hashlib.sha256()
+        with database():
+            for number in range(0, upload.chunk_count, _CHUNKS_AT_ONCE):
+                async with self._desk.pool.connection() as connection:
+                    stored = await sql.chunks(
+                        connection, upload, first_number=number, limit=_CHUNKS_AT_ONCE
+                    )
+                for chunk in stored:
+                    digest.update(chunk)
+        return digest
 
 
 def _wrong_offset(upload: Upload | None) -> CallRefused:
