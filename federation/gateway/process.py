@@ -64,7 +64,9 @@ async def _serve(environment: Environment) -> None:
         services: list[Register] = [lambda server: servicer.register(server, pool)]
         desk: Desk | None = None
         if environment.role is CentreRole.CENTRE:
-            desk = await stack.enter_async_context(_desk(environment, pool))
+            desk = await stack.enter_async_context(_desk(environment, pool, stop))
+            if desk is None:
+                return
             services.append(exchange(desk))
         server, state = build(services, shared_port=environment.gateways > 1)
         await _listen(server, environment)
@@ -96,9 +98,9 @@ async def _pool(environment: Environment) -> AsyncIterator[AsyncConnectionPool[C
 
 @asynccontextmanager
 async def _desk(
-    environment: Environment, pool: AsyncConnectionPool[Connection]
-) -> AsyncIterator[Desk]:
-    """Yield the desk with its background work."""
+    environment: Environment, pool: AsyncConnectionPool[Connection], stop: asyncio.Event
+) -> AsyncIterator[Desk | None]:
+    """Yield the desk with its background work; None if `stop` came before it could be set up."""
 
     async def look(before: View | None) -> View:
         known = before.directory if before and isinstance(before.directory, Directory) else None
@@ -109,7 +111,9 @@ async def _desk(
         return View(directory=directory or NOBODY, hosts=hosts, key=key)
 
     lookout = Lookout(look, interval=_VIEW_INTERVAL_S)
-    await lookout.wait()
+    if not await lookout.wait(stop):
+        yield None
+        return
     worker = Poke(_wake_worker, interval=_POKE_INTERVAL_S)
     with ThreadPoolExecutor(os.cpu_count() or 2, "verify") as threads:
         desk = Desk(

@@ -6,6 +6,7 @@ verified directory, also when the database is away for a while.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
@@ -70,10 +71,17 @@ class Lookout:
         """Load the newest view; raises what loading raises."""
         self._view = await self._load(self._view)
 
-    async def wait(self) -> None:
-        """Return once there is a first view; a database that starts later is waited for."""
-        while not await self._try():  # noqa: ASYNC110 -- waits for a server, not for this process
-            await asyncio.sleep(self._interval)
+    async def wait(self, stop: asyncio.Event) -> bool:
+        """Return once there is a first view; a database that starts later is waited for.
+
+        False if `stop` came first.
+        """
+        while not stop.is_set():
+            if await self._try():
+                return True
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self._interval)
+        return False
 
     async def run(self) -> None:
         """Refresh at intervals until cancelled."""

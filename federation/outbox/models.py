@@ -28,7 +28,7 @@ class Letter(models.Model):
     size = models.IntegerField()
     envelope = models.BinaryField()
     digest = models.BinaryField()
-    #: Not to be numbered yet: until `not_before`, or without it until its documents are uploaded.
+    #: Not to be numbered yet: until `not_before` is over and its documents are uploaded.
     held = models.BooleanField(db_default=False)
     not_before = models.DateTimeField(null=True)
     #: Its position on the link. None: not numbered yet. 0: taken out of the queue.

@@ -44,7 +44,10 @@ async def chunks(connection: Connection, upload: Upload, *, first: int, most: in
 
 
 async def finish_upload(connection: Connection, upload: Upload) -> None:
-    """Note that the peer has a document; its letter may go if it was the last. A transaction."""
+    """Note that the peer has a document; a transaction.
+
+    If it was the last, its letter may go, unless the peer has told it to come later.
+    """
     async with connection.transaction():
         await connection.execute(
             "UPDATE outbox_upload SET done_at = clock_timestamp()"
@@ -52,8 +55,9 @@ async def finish_upload(connection: Connection, upload: Upload) -> None:
             (upload.message_id, upload.digest),
         )
         await connection.execute(
-            "UPDATE outbox_letter SET held = false"
-            " WHERE id = %(id)s AND lseq IS NULL AND held AND not_before IS NULL"
+            "UPDATE outbox_letter SET held = false, not_before = NULL"
+            " WHERE id = %(id)s AND lseq IS NULL AND held"
+            "   AND (not_before IS NULL OR not_before <= statement_timestamp())"
             "   AND NOT EXISTS (SELECT FROM outbox_upload"
             "                    WHERE message_id = %(id)s AND done_at IS NULL)",
             {"id": upload.message_id},

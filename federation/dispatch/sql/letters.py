@@ -173,9 +173,14 @@ async def links_waiting(connection: Connection, links: Sequence[str]) -> set[str
 
 
 async def release_deferred(connection: Connection, links: Sequence[str]) -> None:
-    """Put letters back into the queue whose time of waiting is over."""
+    """Put letters back into the queue whose time of waiting is over and whose documents are there.
+
+    Others the end of their last upload puts there.
+    """
     await connection.execute(
-        "UPDATE outbox_letter SET held = false, not_before = NULL"
-        " WHERE link = ANY(%s) AND lseq IS NULL AND held AND not_before <= clock_timestamp()",
+        "UPDATE outbox_letter AS letter SET held = false, not_before = NULL"
+        " WHERE link = ANY(%s) AND lseq IS NULL AND held AND not_before <= statement_timestamp()"
+        "   AND NOT EXISTS (SELECT FROM outbox_upload"
+        "                    WHERE message_id = letter.id AND done_at IS NULL)",
         (list(links),),
     )

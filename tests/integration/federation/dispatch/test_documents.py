@@ -4,15 +4,21 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
+from centre.config.databases import streaming
 from centre.kernel.ids import new_id
 from centre.keys.blobs import BlobSealer, new_key, sealed_size
+from federation.dispatch import sql
 from federation.dispatch.process import Dispatch
 from federation.dispatch.sql import Upload
 from federation.dispatch.uploads import UploadWorker
+from federation.gateway import commits
 from federation.gateway import sql as gateway_sql
 from federation.protocol.messages import BlobRef
 from tests.factories.letters import letter
@@ -98,15 +104,68 @@ async def test_missing_document_holds_up_its_own_letter_only(road: Road, documen
 
 
 async def test_document_that_the_peer_has_lost_is_brought_again(
-    road: Road, document: BlobRef
+    road: Road, document: BlobRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a refused document whose letter is sent again: its upload counts as done."""
+    monkeypatch.setattr(commits, "_BLOB_DELAY", timedelta(milliseconds=100))
     post(road, document)
     road.do("UPDATE outbox_upload SET done_at = now()")
     road.do("UPDATE outbox_letter SET held = false")
     async with road.dispatch():
         await eventually(lambda: len(road.gateway.stored()) == 1)
     assert not road.dead()
+
+
+async def test_peer_that_never_finds_a_document_is_asked_no_oftener_than_it_said(
+    road: Road, document: BlobRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def blind(*_: Any) -> set[tuple[str, bytes]]:
+        return set()
+
+    monkeypatch.setattr(commits, "_complete_blobs", blind)
+    post(road, document)
+    open_uploads = "SELECT FROM outbox_upload WHERE done_at IS NULL"
+    async with road.dispatch() as dispatch:
+        await road.acknowledged(1)  # uploaded, sent, deferred, so the upload is open again
+        await eventually(lambda: not road.rows(open_uploads))
+        (letter_,) = road.rows("SELECT held, lseq, not_before - now() AS wait FROM outbox_letter")
+        assert (letter_["held"], letter_["lseq"]) == (True, None)
+        assert timedelta() < letter_["wait"] <= timedelta(seconds=5)
+        monkeypatch.undo()
+        road.do("UPDATE outbox_letter SET not_before = now()")
+        dispatch.crew.poke(RECEIVER)
+        await eventually(lambda: len(road.gateway.stored()) == 1)
+
+
+async def test_letter_waits_for_its_document_also_when_its_time_has_come(
+    road: Road, document: BlobRef
+) -> None:
+    post(road, document)
+    road.do("UPDATE outbox_letter SET not_before = now() - interval '1 hour'")
+    async with connection(road) as federation:
+        await sql.release_deferred(federation, [RECEIVER])
+        assert road.rows("SELECT held FROM outbox_letter") == [{"held": True}]
+        (upload,) = await sql.pending_uploads(federation, RECEIVER, without=[])
+        await sql.finish_upload(federation, upload)
+    assert road.rows("SELECT held, not_before FROM outbox_letter") == [
+        {"held": False, "not_before": None}
+    ]
+
+
+async def test_expired_letter_leaves_no_upload_behind(road: Road, document: BlobRef) -> None:
+    post(road, document)
+    road.do("UPDATE outbox_letter SET expires_at = now()")
+    async with connection(road) as federation:
+        assert await sql.expire(federation, [RECEIVER], grace=0, most=10) == 1
+    assert road.rows("SELECT done_at IS NULL AS open FROM outbox_upload") == [{"open": False}]
+
+
+@asynccontextmanager
+async def connection(road: Road) -> AsyncIterator[sql.Connection]:
+    """A session like those of dispatch."""
+    url = road.gateway.dsn("federation")
+    async with await psycopg.AsyncConnection.connect(url, **streaming("tests")) as opened:
+        yield opened
 
 
 async def test_documents_of_letters_that_have_ended_are_not_uploaded(

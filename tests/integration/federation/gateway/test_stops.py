@@ -79,6 +79,15 @@ async def test_other_letters_under_old_numbers_end_the_stream_with_an_alarm(
         assert await _end(stream) == Reason.SEQUENCE_REWIND
     assert [bytes(row["envelope"]) for row in gateway.stored()] == [first]
     assert gateway.alarms() == [Reason.SEQUENCE_REWIND]
+    async with gateway.stream(acked_lseq=1, next_lseq=2) as stream:
+        await stream.send(1, other)
+        assert await _end(stream) == Reason.SEQUENCE_REWIND
+    assert gateway.alarms() == [Reason.SEQUENCE_REWIND]  # it is open: once is enough
+    gateway.do("UPDATE outbox_alarm SET acknowledged_at = now()")
+    async with gateway.stream(acked_lseq=1, next_lseq=2) as stream:
+        await stream.send(1, other)
+        assert await _end(stream) == Reason.SEQUENCE_REWIND
+    assert len(gateway.alarms()) == 2
 
 
 async def test_a_batch_that_is_half_old_and_half_new_ends_the_stream(gateway: Gateway) -> None:

@@ -23,6 +23,7 @@ from federation.gateway.errors import AddressOccupied
 from federation.gateway.pokes import Poke
 from federation.gateway.server import build, exchange
 from federation.gateway.tls import ServerCertificates
+from federation.gateway.view import Lookout, View
 from federation.protocol.reasons import Reaction, Reason
 from federation.wire.errors import Failure, from_rpc_error
 from tests.factories.certificates import Certificate, CertificateAuthority
@@ -187,6 +188,7 @@ import asyncio, sys
 from pathlib import Path
 from federation.gateway.server import build
 from federation.gateway.tls import ServerCertificates
+from federation.gateway.view import Lookout, View
 async def main():
     server, _ = build([])
     credentials = ServerCertificates(Path(sys.argv[1])).credentials()
@@ -233,3 +235,16 @@ def gateway_tls(
 ) -> tuple[Path, CertificateAuthority]:
     authority, issued = certificates
     return issued[RECEIVER].write(tmp_path / "tls", authority), authority
+
+
+async def test_a_gateway_that_still_waits_for_its_database_can_be_stopped() -> None:
+    stop, tried = asyncio.Event(), asyncio.Event()
+
+    async def away(_: View | None) -> View:
+        tried.set()
+        raise OSError("the database is away")
+
+    waiting = asyncio.create_task(Lookout(away, interval=3600).wait(stop))
+    await tried.wait()
+    stop.set()
+    assert await asyncio.wait_for(waiting, 5) is False
