@@ -9,6 +9,8 @@ import structlog
 log = structlog.get_logger(__name__)
 
 _INTERVAL_S: Final = 0.2
+#: A thread that talks to the broker would hold up what is under way just now.
+_COLLECT_S: Final = 0.002
 
 
 class TaskPoke:
@@ -28,6 +30,7 @@ class TaskPoke:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
+            await asyncio.sleep(_COLLECT_S)
             await asyncio.to_thread(self._call)
             await asyncio.sleep(_INTERVAL_S)
 

@@ -32,6 +32,11 @@ class Committed:
     receipt: StoredReceipt
     verdicts: tuple[tuple[Sent, Verdict], ...]
 
+    @property
+    def position(self) -> Position:
+        """Where the link stands now."""
+        return Position(self.receipt.last_lseq, self.receipt.signed.hash)
+
 
 async def commit(
     pool: AsyncConnectionPool[Connection],
@@ -40,33 +45,54 @@ async def commit(
     origin: str,
     items: Sequence[Item],
     key: sign.SigningKey,
+    known: Position | None = None,
 ) -> Committed:
     """Store the letters among `items`, decide all of them and return the receipt.
 
-    `items` are consecutive. Raises `CallRefused` where another stream has moved the link.
+    `items` are consecutive. `known` is where the caller believes the link stands: if it stands
+    there, and all letters are new and bring no documents, one statement does it all. Raises
+    `CallRefused` where another stream has moved the link.
     """
-    now = clock.now()
-    first = items[0].lseq
+    now, first = clock.now(), items[0].lseq
+
+    def receipt_of(verdicts: Sequence[tuple[Sent, Verdict]], after: Position) -> StoredReceipt:
+        body, leaves = receipts.compose(
+            issuer=receiver,
+            origin=origin,
+            first_lseq=first,
+            items=verdicts,
+            prev_hash=after.receipt_hash or GENESIS,
+            issued_at=now,
+        )
+        signed = wire.sign_receipt(body, by=key)
+        return StoredReceipt(body.first_lseq, body.last_lseq, signed, leaves)
+
+    if known is not None and (letters := _plain(items)) is not None:
+        verdicts = tuple(
+            (each.sent, ACCEPTED if isinstance(each, Arrival) else each.verdict) for each in items
+        )
+        receipt = receipt_of(verdicts, known)
+        async with pool.connection() as connection:
+            if await sql.store_new(connection, origin, letters, receipt, known=known, now=now):
+                return Committed(receipt, verdicts)
     async with pool.connection() as connection, connection.pipeline(), connection.transaction():
         position = await sql.position(connection, origin, lock=True)
         if position.in_lseq != first - 1:
             raise CallRefused(Reason.STREAM_SUPERSEDED, "Another stream of this link has gone on.")
         decided = await _decide(connection, origin, items, now)
         verdicts = tuple((item.sent, decided[item.lseq]) for item in items)
-        body, leaves = receipts.compose(
-            issuer=receiver,
-            origin=origin,
-            first_lseq=first,
-            items=verdicts,
-            prev_hash=position.receipt_hash or GENESIS,
-            issued_at=now,
-        )
-        signed = wire.sign_receipt(body, by=key)
-        receipt = StoredReceipt(body.first_lseq, body.last_lseq, signed, leaves)
+        receipt = receipt_of(verdicts, position)
         await sql.store_receipt(connection, origin, receipt, now=now)
-        moved = Position(body.last_lseq, signed.hash)
-        await sql.move_link(connection, origin, moved, now=now)
-    return Committed(receipt, verdicts)
+        committed = Committed(receipt, verdicts)
+        await sql.move_link(connection, origin, committed.position, now=now)
+    return committed
+
+
+def _plain(items: Sequence[Item]) -> list[Arrival] | None:
+    """Return the letters among `items`, or None if one brings documents or comes twice."""
+    letters = [each for each in items if isinstance(each, Arrival)]
+    once = len({each.message_id for each in letters}) == len(letters)
+    return letters if once and not any(each.blobs for each in letters) else None
 
 
 async def _decide(

@@ -65,6 +65,7 @@ class Desk:
         self._streams: dict[str, Ending] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._contacts: dict[str, float] = {}
+        self._positions: dict[str, sql.Position] = {}
         self._draining = False
 
     # -- streams -----------------------------------------------------------------------------
@@ -118,6 +119,7 @@ class Desk:
                 position = await sql.open_link(connection, peer.centre, now=now)
                 await sql.reset_back_off(connection, peer.centre, now=now)
         self._contacts[peer.centre] = asyncio.get_running_loop().time()
+        self._positions[peer.centre] = position
         if hello.acked_lseq > position.in_lseq:
             await self.alarms.ring(
                 peer.centre,
@@ -154,6 +156,8 @@ class Desk:
 
     async def commit(self, peer: Peer, batch: list[Frame]) -> receipt_pb2.Receipt:
         """Commit verified, consecutive frames and return the one receipt for all of them."""
+        # Where this process has left the link. Another one may have gone on: the commit checks it.
+        known = self._positions.pop(peer.centre, None)
         items = [item for frame in batch for item in frame.examined.result()]
         link = peer.centre
         with database(), metrics.commit_time.labels(link).time():
@@ -163,7 +167,9 @@ class Desk:
                 origin=link,
                 items=items,
                 key=self.lookout.view.key,
+                known=known,
             )
+        self._positions[link] = committed.position
         self.worker.request()
         await self._count(link, committed)
         return self._message(committed.receipt)

@@ -2,10 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 
 log = structlog.get_logger(__name__)
+
+#: A thread that talks to the broker would hold up the receipt that the peer waits for.
+_COLLECT_S: Final = 0.002
 
 
 class Poke:
@@ -30,6 +34,7 @@ class Poke:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
+            await asyncio.sleep(_COLLECT_S)
             await asyncio.to_thread(self._call)
             await asyncio.sleep(self._interval)
 

@@ -154,12 +154,12 @@ class Session:
             self._peer = self._desk.gatekeeper.still_admitted(self._peer)
             frame = frames.place(batch, expected=self._expected)
             self._credit.take(frame)
-            await self._desk.note_contact(self._peer)
             if not frame.repeats:
                 self._expected = frame.last_lseq + 1
                 frame.examined = self._desk.examine(self._peer, frame)
             self._queue.append(frame)
             self._changed.set()
+            await self._desk.note_contact(self._peer)
 
     # -- the committer -----------------------------------------------------------------------
 

@@ -121,23 +121,84 @@ async def store(
     connection: Connection, origin: str, arrivals: Sequence[Arrival], *, now: datetime
 ) -> set[UUID]:
     """Add messages to the inbox; return the ids that were new. `arrivals` have distinct ids."""
+    cursor = await connection.execute(_STORE, _columns(origin, arrivals, now))
+    return {row[0] async for row in cursor}
+
+
+def _columns(origin: str, arrivals: Sequence[Arrival], now: datetime) -> dict[str, object]:
+    return {
+        "origin": origin,
+        "now": now,
+        "ids": [each.message_id for each in arrivals],
+        "roles": [each.tenant_role for each in arrivals],
+        "lseqs": [each.lseq for each in arrivals],
+        "senders": [each.sender for each in arrivals],
+        "cases": [each.case_id for each in arrivals],
+        "sequences": [each.case_sequence for each in arrivals],
+        "kinds": [each.kind for each in arrivals],
+        "envelopes": [each.envelope for each in arrivals],
+        "digests": [each.digest for each in arrivals],
+    }
+
+
+# All of a commit in one statement, for the usual case: the link stands where this gateway has left
+# it, and none of the letters was ever here. Whoever moves the link holds its row, so what another
+# stream commits meanwhile leaves nothing to move here, and nothing is stored.
+_STORE_NEW = """
+WITH moved AS (
+    UPDATE inbox_inboundlink SET in_lseq = %(last)s, receipt_hash = %(hash)s, updated_at = %(now)s
+     WHERE link = %(origin)s AND in_lseq = %(in_lseq)s AND receipt_hash = %(prev)s
+       AND NOT EXISTS (SELECT FROM inbox_inboundmessage
+                        WHERE origin = %(origin)s AND id = ANY(%(ids)b::uuid[]))
+ RETURNING link
+), stored AS (
+    INSERT INTO inbox_inboundmessage
+        (origin, id, tenant_role, link, lseq, sender, case_id, case_sequence, kind, envelope,
+         digest, received_at, state, due_at)
+    SELECT moved.link, item.id, item.tenant_role, moved.link, item.lseq, item.sender, item.case_id,
+           item.case_sequence, item.kind, item.envelope, item.digest, %(now)s, 'pending', %(now)s
+      FROM moved, unnest(%(ids)b::uuid[], %(roles)s::text[], %(lseqs)b::bigint[],
+                         %(senders)b::uuid[], %(cases)b::uuid[], %(sequences)b::bigint[],
+                         %(kinds)s::text[], %(envelopes)b::bytea[], %(digests)b::bytea[])
+           AS item (id, tenant_role, lseq, sender, case_id, case_sequence, kind, envelope, digest)
+)
+INSERT INTO inbox_issuedreceipt
+    (link, first_lseq, last_lseq, body, signature, kid, leaves, issued_at)
+SELECT moved.link, %(first)s, %(last)s, %(body)s, %(signature)s, %(kid)s, %(leaves)s, %(now)s
+  FROM moved
+"""
+
+
+async def store_new(
+    connection: Connection,
+    origin: str,
+    arrivals: Sequence[Arrival],
+    receipt: StoredReceipt,
+    *,
+    known: Position,
+    now: datetime,
+) -> bool:
+    """Store letters with their receipt and move the link on from `known`, if all are new.
+
+    A transaction of its own. Returns False, and has done nothing, if the link stands elsewhere or
+    one of the letters is known.
+    """
     cursor = await connection.execute(
-        _STORE,
-        {
-            "origin": origin,
-            "now": now,
-            "ids": [each.message_id for each in arrivals],
-            "roles": [each.tenant_role for each in arrivals],
-            "lseqs": [each.lseq for each in arrivals],
-            "senders": [each.sender for each in arrivals],
-            "cases": [each.case_id for each in arrivals],
-            "sequences": [each.case_sequence for each in arrivals],
-            "kinds": [each.kind for each in arrivals],
-            "envelopes": [each.envelope for each in arrivals],
-            "digests": [each.digest for each in arrivals],
+        _STORE_NEW,
+        _columns(origin, arrivals, now)
+        | {
+            "in_lseq": known.in_lseq,
+            "prev": known.receipt_hash,
+            "first": receipt.first_lseq,
+            "last": receipt.last_lseq,
+            "body": receipt.signed.body,
+            "hash": receipt.signed.hash,
+            "signature": receipt.signed.signature,
+            "kid": receipt.signed.kid,
+            "leaves": receipt.leaves,
         },
     )
-    return {row[0] async for row in cursor}
+    return cursor.rowcount == 1
 
 
 async def digests(connection: Connection, origin: str, ids: Sequence[UUID]) -> dict[UUID, bytes]:
@@ -233,12 +294,25 @@ async def raise_alarm(
     message_id: UUID | None = None,
     tenant_role: str | None = None,
 ) -> None:
-    """Leave a note that a person must see. `detail` never holds content."""
+    """Leave a note that a person must see, unless the same one is open. No content in `detail`."""
     await connection.execute(
         "INSERT INTO outbox_alarm"
         " (id, code, link, tenant_role, message_id, detail, raised_at, acknowledged_by)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, '')",
-        (new_id(), code, link, tenant_role, message_id, detail, now),
+        " SELECT %(id)s, %(code)s::text, %(link)s::text, %(role)s::text, %(message)s::uuid,"
+        "        %(detail)s::text, %(now)s, ''"
+        "  WHERE NOT EXISTS (SELECT FROM outbox_alarm"
+        "         WHERE acknowledged_at IS NULL AND code = %(code)s::text"
+        "           AND link = %(link)s::text"
+        "           AND message_id IS NOT DISTINCT FROM %(message)s::uuid)",
+        {
+            "id": new_id(),
+            "code": code,
+            "link": link,
+            "role": tenant_role,
+            "message": message_id,
+            "detail": detail,
+            "now": now,
+        },
     )
 
 

@@ -27,7 +27,7 @@ CENTRE_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 # finds the link idle).
 BATCH_ITEMS: Final = 64
 BATCH_BYTES: Final = 512 * KIB
-LINGER: Final = timedelta(milliseconds=3)
+LINGER: Final = timedelta(milliseconds=8)
 
 # What a receiver takes. A single letter may be larger than a sender's usual batch.
 MAX_BATCH_ITEMS: Final = 256

@@ -230,7 +230,7 @@ async def figures(connection: Connection, links: Sequence[str], *, most: int) ->
         "    (SELECT accepted_at FROM outbox_letter WHERE link = peer.name AND lseq IS NULL"
         "      LIMIT %s) AS first) AS waiting"
         "  CROSS JOIN LATERAL (SELECT min(accepted_at) AS oldest FROM outbox_letter"
-        "    WHERE link = peer.name AND lseq > peer.acked_lseq) AS under_way"
+        "    WHERE link = peer.name AND lseq > peer.acked_lseq AND lseq > 0) AS under_way"
         "  CROSS JOIN LATERAL (SELECT count(*) FROM outbox_deadletter"
         "    WHERE link = peer.name AND resolution = '') AS dead"
         " WHERE peer.name = ANY(%s)",

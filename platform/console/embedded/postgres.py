@@ -39,6 +39,8 @@ SETTINGS: Mapping[str, str] = {
     "wal_compression": "on",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
+    # Queues: what has left them is in the way until somebody clears it.
+    "autovacuum_naptime": "15s",
     "jit": "off",
     "huge_pages": "off",
     "timezone": "UTC",
