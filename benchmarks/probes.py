@@ -30,6 +30,10 @@ from federation.links.channels import channel_options
 
 SIZE: Final = 4_096
 BATCH: Final = 64
+#: The rest between two lone letters, and between two of the pieces that they are compared with: a
+#: core that has slept for milliseconds does everything at a half to a third of its speed.
+REST_S: Final = 0.05
+_IDLE: Final = 60
 _BODY: Final = os.urandom(SIZE)
 _METHOD: Final = "/amtsbruecke.benchmarks.Bare/Echo"
 _UNARY: Final = "/amtsbruecke.benchmarks.Bare/Unary"
@@ -89,6 +93,8 @@ def _us(work: Callable[[], object], *, times: int = 300, rounds: int = 5) -> flo
 def postgres(url: str, *, batches: int = 60) -> dict[str, float]:
     """Microseconds of processor, ours and the server's, of one row; milliseconds of a commit.
 
+    A commit both right after another one and after a rest.
+
     Of the server only the process that serves us: what others do there is not the price of a row.
     """
     with psycopg.connect(url, autocommit=True) as connection:
@@ -98,12 +104,17 @@ def postgres(url: str, *, batches: int = 60) -> dict[str, float]:
         connection.execute("CREATE INDEX ON bare (lseq)")
         inserted = _per_row(connection, lambda: _insert(connection, BATCH), batches)
         singles = [_timed(lambda: _insert(connection, 1)) for _ in range(200)]
+        idle = []
+        for _ in range(_IDLE):
+            time.sleep(REST_S)
+            idle.append(_timed(lambda: _insert(connection, 1)))
         read = _per_row(connection, lambda: _read(connection), batches)
         connection.execute("DROP TABLE bare")
     return {
         "insert": inserted,
         "read": read,
         "commit_ms": median(singles) * 1000,
+        "idle_commit_ms": median(idle) * 1000,
     }
 
 
@@ -202,10 +213,17 @@ async def _wire(tls: Path, centre: str, port: int, pid: int, frames: int) -> dic
             start = time.perf_counter()
             await unary(_BODY)
             trips.append(time.perf_counter() - start)
+        idle = []
+        for _ in range(_IDLE):
+            await asyncio.sleep(REST_S)
+            start = time.perf_counter()
+            await unary(_BODY)
+            idle.append(time.perf_counter() - start)
         return {
             "item": spent / (frames * BATCH) * 1e6,
             "bytes_per_s": frames * len(frame) / seconds,
             "trip_ms": median(trips) * 1000,
+            "idle_trip_ms": median(idle) * 1000,
         }
 
 

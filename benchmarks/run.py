@@ -248,7 +248,7 @@ class Run:
                 )
             )
             single.append(self._took("unary calls", lambda: small.deliver(world)))
-            live.append(self._took("live", lambda: modes.live(clockwork, sizes.letters)))
+            live.append(self._took("live", lambda: modes.live(clockwork, sizes.letters, loaders=2)))
             drained.append(self._took("drain", lambda: modes.drain(clockwork, sizes.backlog)))
             lone.append(self._took("lone letters", lambda: modes.alone(clockwork, sizes.lone)))
         rates = [each["per_s"] for each in live]
@@ -262,9 +262,14 @@ class Run:
             self.values["G3a"] = median(drains) / self._accept_rate
             self.values["G3b"] = self._outages(clockwork)
         self.values["G5"] = median(
-            each["p50_ms"] / (3 * piece["commit_ms"] + piece["trip_ms"])
+            each["p50_ms"] / (3 * piece["idle_commit_ms"] + piece["idle_trip_ms"])
             for each, piece in zip(lone, pieces, strict=True)
         )
+        hot = [
+            each["p50_ms"] / (3 * piece["commit_ms"] + piece["trip_ms"])
+            for each, piece in zip(lone, pieces, strict=True)
+        ]
+        self._note("lone letter / commits and a round trip without rest between them", hot, "")
         self.values["G5a"] = median(each["p99_ms"] / each["p50_ms"] for each in lone)
         self._note("batched link", rates, "/s")
         self._note("ceiling", ceilings, "/s")
