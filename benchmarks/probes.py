@@ -12,8 +12,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -102,17 +103,18 @@ def postgres(url: str, *, batches: int = 60) -> dict[str, float]:
         connection.execute("CREATE TABLE bare (id uuid PRIMARY KEY, lseq bigint, body bytea)")
         connection.execute("ALTER TABLE bare ALTER body SET STORAGE EXTERNAL")
         connection.execute("CREATE INDEX ON bare (lseq)")
-        inserted = _per_row(connection, lambda: _insert(connection, BATCH), batches)
-        singles = [_timed(lambda: _insert(connection, 1)) for _ in range(200)]
+        positions, firsts = count(1), count(1, BATCH)
+        inserted = _per_row(connection, lambda: _insert(connection, positions, BATCH), batches)
+        numbered = _per_row(connection, lambda: _number(connection, next(firsts)), batches)
+        singles = [_timed(lambda: _insert(connection, positions, 1)) for _ in range(200)]
         idle = []
         for _ in range(_IDLE):
             time.sleep(REST_S)
-            idle.append(_timed(lambda: _insert(connection, 1)))
-        read = _per_row(connection, lambda: _read(connection), batches)
+            idle.append(_timed(lambda: _insert(connection, positions, 1)))
         connection.execute("DROP TABLE bare")
     return {
         "insert": inserted,
-        "read": read,
+        "number": numbered,
         "commit_ms": median(singles) * 1000,
         "idle_commit_ms": median(idle) * 1000,
     }
@@ -134,22 +136,21 @@ def _per_row(
     return spent / (batches * BATCH) * 1e6
 
 
-_POSITION = iter(range(1, 1 << 60))
-
-
-def _insert(connection: psycopg.Connection[Any], count: int) -> None:
-    rows = [(uuid4(), next(_POSITION), _BODY) for _ in range(count)]
-    ids, positions, bodies = zip(*rows, strict=True)
+def _insert(connection: psycopg.Connection[Any], positions: Iterator[int], many: int) -> None:
+    rows = [(uuid4(), next(positions), _BODY) for _ in range(many)]
+    ids, numbers, bodies = zip(*rows, strict=True)
     connection.execute(
         "INSERT INTO bare SELECT * FROM unnest(%b::uuid[], %b::bigint[], %b::bytea[])",
-        (list(ids), list(positions), list(bodies)),
+        (list(ids), list(numbers), list(bodies)),
     )
 
 
-def _read(connection: psycopg.Connection[Any]) -> None:
+def _number(connection: psycopg.Connection[Any], first: int) -> None:
+    """Give a batch of rows other positions and read them, as the owner of a link must."""
     connection.execute(
-        "SELECT id, lseq, body FROM bare WHERE lseq BETWEEN %s AND %s",
-        (65, 64 + BATCH),
+        "UPDATE bare SET lseq = lseq + 1000000000 WHERE lseq BETWEEN %s AND %s"
+        " RETURNING id, lseq, body",
+        (first, first + BATCH - 1),
         binary=True,
     ).fetchall()
 
@@ -269,30 +270,17 @@ _SMALL_US: Final = 13.0
 def ceiling(pieces: dict[str, float], *, cores: int) -> float:
     """Requests per second that `cores` could carry, by the processor time of the bare pieces.
 
-    Accepting: seal, sign, durable row. Travelling: read, gRPC. Receiving: verify, hash, durable
-    row. After limits of a link batched by 64.
+    Accepting: seal, sign, durable row. Travelling: number and read, gRPC. Receiving: verify, hash,
+    durable row. After limits of a link batched by 64.
     """
     spent = (
         pieces["seal"]
         + pieces["sign"]
         + 2 * pieces["insert"]
-        + pieces["read"]
+        + pieces["number"]
         + pieces["item"]
         + pieces["verify"]
         + 2 * pieces["hash"]
-        + _SMALL_US
-    )
-    return cores * 1e6 / spent
-
-
-def catch_up_ceiling(pieces: dict[str, float], *, cores: int) -> float:
-    """Letters per second that `cores` could carry once they are stored."""
-    spent = (
-        pieces["read"]
-        + pieces["item"]
-        + pieces["verify"]
-        + 2 * pieces["hash"]
-        + pieces["insert"]
         + _SMALL_US
     )
     return cores * 1e6 / spent
@@ -301,16 +289,6 @@ def catch_up_ceiling(pieces: dict[str, float], *, cores: int) -> float:
 def all_pieces(url: str, tls: Path, centre: str) -> dict[str, float]:
     """Take every probe once."""
     return {**crypto(), **postgres(url), **wire(tls, centre)}
-
-
-def best(found: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Return the cheapest of each piece: a ceiling is what the machine can do at its best."""
-    return {
-        name: max(each[name] for each in found)
-        if name == "bytes_per_s"
-        else min(each[name] for each in found)
-        for name in found[0]
-    }
 
 
 if __name__ == "__main__":

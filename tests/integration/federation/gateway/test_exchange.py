@@ -3,13 +3,18 @@
 import asyncio
 from hashlib import sha256
 
+import grpc
+import pytest
 from django.db import connection
 
 from centre.registry.models import Municipality
 from centre.tenancy.context import tenant_scope
+from federation.gateway import sql
 from federation.inbox import selectors
 from federation.protocol import receipts
+from federation.protocol.reasons import Reason
 from federation.protocol.receipts import GENESIS, Sent, SignedReceipt, Status
+from federation.wire.errors import from_rpc_error
 from federation.wire.receipt import verify_receipt
 from tests.factories.letters import letter
 from tests.plugins.gateway import PEER, Gateway
@@ -85,3 +90,33 @@ async def test_a_receiving_municipality_can_prove_what_it_was_sent(
     path = receipts.proof(proof.leaves, index=proof.lseq - body.first_lseq)
     sent = Sent(message_id, sha256(items[1]).digest())
     assert receipts.proves(body, sent=sent, lseq=proof.lseq, path=path) == receipts.ACCEPTED
+
+
+async def test_new_letters_cost_one_statement_and_others_are_looked_at_one_by_one(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    position = sql.position
+
+    async def watched(connection: sql.Connection, link: str, *, lock: bool = False) -> sql.Position:
+        if lock:
+            looked.append(link)
+        return await position(connection, link, lock=lock)
+
+    monkeypatch.setattr(sql, "position", watched)
+    offices = gateway.world.offices
+    first, second, third = (letter(offices["kiel"], offices["alpha"]) for _ in range(3))
+    async with gateway.stream() as stream:
+        await stream.deliver(1, first)
+        await stream.deliver(2, second, b"forged")  # a refused letter is no reason to look
+        assert looked == []
+        receipt = await stream.deliver(4, third, first)
+        assert looked == [PEER]
+        assert [each.status.name for each in receipt.verdicts()] == ["ACCEPTED", "DUPLICATE"]
+        # The link has moved behind this gateway's back: another one has taken letters.
+        gateway.do("UPDATE inbox_inboundlink SET in_lseq = in_lseq + 1")
+        await stream.send(6, letter(offices["kiel"], offices["alpha"]))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stream.read_on()
+    assert from_rpc_error(caught.value).reason is Reason.STREAM_SUPERSEDED
+    assert len(gateway.stored()) == 3
