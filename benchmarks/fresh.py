@@ -11,6 +11,7 @@ import psycopg
 from benchmarks import probes, resources
 from benchmarks.modes import Clockwork, drain, target
 from benchmarks.world import wait_for
+from centre.keys.blobs import CHUNK_SIZE
 
 _DRAINED = 4_000
 _ROUNDS = 3
@@ -69,7 +70,9 @@ def behind_a_dead_link(clock: Clockwork, count: int, *, link: str) -> dict[str, 
 def document(clock: Clockwork, size: int) -> dict[str, float]:
     """Send one document of so many bytes: its rate against a bare stream, and memory above idle.
 
-    The rate is that of the whole: sealing and storing at the sender, the way, the receipt.
+    The rate is that of the whole: sealing and storing at the sender, the way, the receipt. What is
+    durable on both sides takes longer: `share_of_durable` compares with a bare stream and two bare
+    tables, one after the other.
     """
     world = clock.world
     watched = {
@@ -94,9 +97,14 @@ def document(clock: Clockwork, size: int) -> dict[str, float]:
         "SELECT max(received_at) FROM outbox_receipt WHERE link = 'nord' AND last_lseq > %s", before
     )
     bare = probes.wire(world.krz.folder.tls, "krz")["bytes_per_s"]
+    tables = sum(
+        size / probes.stored_bytes_per_s(each.url("owner"), size=size, chunk=CHUNK_SIZE)
+        for each in (world.krz, world.nord)
+    )
     seconds = (received - begin).total_seconds()
     return {
         "share": size / seconds / bare,
+        "share_of_durable": (size / bare + tables) / seconds,
         "seconds": seconds,
         "sealing_seconds": sealing["seconds"],
         "share_of_the_way": size / max(seconds - sealing["seconds"], 1e-3) / bare,

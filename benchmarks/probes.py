@@ -161,6 +161,25 @@ def _timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
+def stored_bytes_per_s(url: str, *, size: int, chunk: int, at_once: int = 8) -> float:
+    """Return how fast a bare table takes so many bytes durably, some chunks in each commit."""
+    body = os.urandom(chunk)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP TABLE IF EXISTS bare")
+        connection.execute("CREATE TABLE bare (number bigint, data bytea)")
+        connection.execute("ALTER TABLE bare ALTER data SET STORAGE EXTERNAL")
+        begin = time.perf_counter()
+        for _ in range(0, size, chunk * at_once):
+            connection.execute(
+                "INSERT INTO bare SELECT number, data"
+                "  FROM unnest(%b::bytea[]) WITH ORDINALITY AS chunk (data, number)",
+                ([body] * at_once,),
+            )
+        seconds = time.perf_counter() - begin
+        connection.execute("DROP TABLE bare")
+    return size / seconds
+
+
 # -- gRPC --------------------------------------------------------------------------------------
 
 

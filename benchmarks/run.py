@@ -160,6 +160,8 @@ class Run:
                 self.values["G18a"] = max(each["above_idle_mib"] for each in found)
                 ways = [each["share_of_the_way"] for each in found]
                 self._note("document, the way alone / bare stream", ways, "")
+                durable = [each["share_of_durable"] for each in found]
+                self._note("document / bare stream and two bare tables", durable, "")
             if self._any("G12"):
                 dead = self._took(
                     "behind a dead link",

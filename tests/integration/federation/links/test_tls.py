@@ -37,10 +37,18 @@ class Listener:
     endpoint: str = ""
     #: The version of TLS of each handshake that succeeded.
     spoken: list[str] = field(default_factory=list)
+    _ends: list[asyncio.StreamWriter] = field(default_factory=list)
 
     def greet(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.spoken.append(writer.get_extra_info("ssl_object").version())
+        self._ends.append(writer)
         writer.close()
+
+    async def gone(self) -> None:
+        """End what still waits for the other side's farewell."""
+        for end in self._ends:
+            end.transport.abort()
+        await asyncio.gather(*(end.wait_closed() for end in self._ends), return_exceptions=True)
 
 
 @asynccontextmanager
@@ -56,6 +64,7 @@ async def listening(centre: str, newest: ssl.TLSVersion, tmp_path: Path) -> Asyn
     listener.endpoint = f"{host}:{port}"
     async with server:
         yield listener
+    await listener.gone()
 
 
 async def dial(channels: Channels, folder: Path, centre: str, endpoint: str) -> None:
