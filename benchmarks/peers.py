@@ -219,10 +219,17 @@ class Peers:
                 id=name,
                 name=name,
                 endpoint=f"127.0.0.1:{self._ports[name]}",
+                fingerprints=self._fingerprints(name),
                 keys=(public_key(self._keys[name]),) if name in self._keys else (),
             )
             for name in self._authorities
         )
+
+    def _fingerprints(self, name: str) -> tuple[str, ...]:
+        """Return whose certificate a link to it must find; the mute one never shows any."""
+        if name not in self._keys:
+            return ()
+        return (pki.fingerprint((self._pki / name / "centre.pem").read_bytes()),)
 
     def recipients(self, names: Sequence[str]) -> list[str]:
         """Return the authorities of some of the centres."""
