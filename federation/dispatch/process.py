@@ -22,12 +22,12 @@ from psycopg_pool import AsyncConnectionPool
 from centre.config.databases import streaming
 from centre.config.environment import Environment
 from centre.directory.interface import Directory
+from centre.kernel.pokes import Poke
 from centre.keys.sign import VerifyKey
 from federation.dispatch import metrics, sql
 from federation.dispatch.crew import RENEW_S, Crew
 from federation.dispatch.surroundings import Around
 from federation.dispatch.tools import DATABASE_TROUBLE, Tools
-from federation.dispatch.wakeups import TaskPoke
 from federation.links.channels import Channels
 from federation.protocol.limits import CLOCK_SKEW
 
@@ -42,6 +42,8 @@ _KEEP_S: Final = 1.0
 _FIGURES_S: Final = 10.0
 _COUNTED: Final = 50_000
 _EXPIRE_AT_ONCE: Final = 500
+#: How often the worker is woken at most, and how long a poke is worth something.
+_POKE_INTERVAL_S: Final = 0.2
 _POKE_LIFETIME_S: Final = 30
 
 type LoadDirectory = Callable[[sql.Connection, Directory | None], Awaitable[Directory | None]]
@@ -55,7 +57,7 @@ class Dispatch:
         *,
         environment: Environment,
         load_directory: LoadDirectory,
-        wake_worker: Callable[[], None],
+        wake_worker: Callable[[], object],
     ) -> None:
         assert environment.tls_dir is not None
         self._database_url = environment.database_url
@@ -73,7 +75,7 @@ class Dispatch:
             kwargs=streaming("amtsbruecke-dispatch"),
             open=False,
         )
-        self._poke = TaskPoke(wake_worker)
+        self._poke = Poke(wake_worker, interval=_POKE_INTERVAL_S)
         self._channels = Channels(environment.tls_dir, listed=self._fingerprints)
         tools = Tools(
             around=Around(

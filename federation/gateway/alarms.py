@@ -9,10 +9,9 @@ import psycopg
 import structlog
 from psycopg_pool import AsyncConnectionPool
 
-from centre.kernel import clock
-from federation.gateway import sql
 from federation.gateway.guards import Bucket
 from federation.gateway.sql import Connection
+from federation.outbox.alarms import raise_alarm
 from federation.protocol.reasons import Reason
 
 log = structlog.get_logger(__name__)
@@ -55,13 +54,12 @@ class Alarms:
         log.error("alarm", link=link, reason=reason, message_id=str(message_id or ""))
         try:
             async with self._pool.connection() as connection:
-                await sql.raise_alarm(
+                await raise_alarm(
                     connection,
                     code=reason,
                     link=link,
                     detail=detail,
                     message_id=message_id,
-                    now=clock.now(),
                 )
         except psycopg.Error as error:
             log.warning("alarm not stored", link=link, reason=reason, error=type(error).__name__)

@@ -12,11 +12,11 @@ from amtsbruecke.exchange.v1beta1 import receipt_pb2
 from psycopg_pool import AsyncConnectionPool
 
 from centre.kernel import clock
+from centre.kernel.pokes import Poke
 from federation.gateway import commits, frames, metrics, sql
 from federation.gateway.alarms import Alarms
 from federation.gateway.frames import Frame
 from federation.gateway.peers import Gatekeeper, Peer
-from federation.gateway.pokes import Poke
 from federation.gateway.sql import Connection, StoredReceipt
 from federation.gateway.view import Lookout
 from federation.inbox.admission import Admission

@@ -23,12 +23,12 @@ from centre.config.databases import streaming
 from centre.config.environment import CentreRole, Environment
 from centre.directory import store
 from centre.directory.interface import Directory
+from centre.kernel.pokes import Poke
 from centre.keys import keystore
 from centre.keys.sign import SigningKey
 from federation.gateway import sql
 from federation.gateway.desk import Desk
 from federation.gateway.errors import AddressOccupied
-from federation.gateway.pokes import Poke
 from federation.gateway.server import BLOB_SERVICE, LINK_SERVICE, Register, build, exchange
 from federation.gateway.sql import Connection
 from federation.gateway.tls import ServerCertificates

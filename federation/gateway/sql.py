@@ -102,19 +102,21 @@ async def reset_back_off(connection: Connection, link: str, *, now: datetime) ->
 
 # -- messages --------------------------------------------------------------------------------
 
-_STORE = """
+# The letters of a commit as rows, from the columns of `_columns`.
+_ITEMS = """
+       unnest(%(ids)b::uuid[], %(roles)s::text[], %(lseqs)b::bigint[], %(senders)b::uuid[],
+              %(cases)b::uuid[], %(sequences)b::bigint[], %(kinds)s::text[], %(envelopes)b::bytea[],
+              %(digests)b::bytea[])
+       AS item (id, tenant_role, lseq, sender, case_id, case_sequence, kind, envelope, digest)
+"""
+_INTO = """
 INSERT INTO inbox_inboundmessage
     (origin, id, tenant_role, link, lseq, sender, case_id, case_sequence, kind, envelope, digest,
      received_at, state, due_at)
 SELECT %(origin)s, item.id, item.tenant_role, %(origin)s, item.lseq, item.sender, item.case_id,
        item.case_sequence, item.kind, item.envelope, item.digest, %(now)s, 'pending', %(now)s
-  FROM unnest(%(ids)b::uuid[], %(roles)s::text[], %(lseqs)b::bigint[], %(senders)b::uuid[],
-              %(cases)b::uuid[], %(sequences)b::bigint[], %(kinds)s::text[], %(envelopes)b::bytea[],
-              %(digests)b::bytea[])
-       AS item (id, tenant_role, lseq, sender, case_id, case_sequence, kind, envelope, digest)
-    ON CONFLICT (origin, id) DO NOTHING
-RETURNING id
 """
+_STORE = f"{_INTO} FROM {_ITEMS} ON CONFLICT (origin, id) DO NOTHING RETURNING id"
 
 
 async def store(
@@ -144,29 +146,19 @@ def _columns(origin: str, arrivals: Sequence[Arrival], now: datetime) -> dict[st
 # All of a commit in one statement, for the usual case: the link stands where this gateway has left
 # it, and none of the letters was ever here. Whoever moves the link holds its row, so what another
 # stream commits meanwhile leaves nothing to move here, and nothing is stored.
-_STORE_NEW = """
+_STORE_NEW = f"""
 WITH moved AS (
     UPDATE inbox_inboundlink SET in_lseq = %(last)s, receipt_hash = %(hash)s, updated_at = %(now)s
      WHERE link = %(origin)s AND in_lseq = %(in_lseq)s AND receipt_hash = %(prev)s
        AND NOT EXISTS (SELECT FROM inbox_inboundmessage
                         WHERE origin = %(origin)s AND id = ANY(%(ids)b::uuid[]))
  RETURNING link
-), stored AS (
-    INSERT INTO inbox_inboundmessage
-        (origin, id, tenant_role, link, lseq, sender, case_id, case_sequence, kind, envelope,
-         digest, received_at, state, due_at)
-    SELECT moved.link, item.id, item.tenant_role, moved.link, item.lseq, item.sender, item.case_id,
-           item.case_sequence, item.kind, item.envelope, item.digest, %(now)s, 'pending', %(now)s
-      FROM moved, unnest(%(ids)b::uuid[], %(roles)s::text[], %(lseqs)b::bigint[],
-                         %(senders)b::uuid[], %(cases)b::uuid[], %(sequences)b::bigint[],
-                         %(kinds)s::text[], %(envelopes)b::bytea[], %(digests)b::bytea[])
-           AS item (id, tenant_role, lseq, sender, case_id, case_sequence, kind, envelope, digest)
-)
+), stored AS ({_INTO} FROM moved, {_ITEMS})
 INSERT INTO inbox_issuedreceipt
     (link, first_lseq, last_lseq, body, signature, kid, leaves, issued_at)
 SELECT moved.link, %(first)s, %(last)s, %(body)s, %(signature)s, %(kid)s, %(leaves)s, %(now)s
   FROM moved
-"""
+"""  # noqa: S608 -- made of the two parts above, and of nothing that anybody says
 
 
 async def store_new(
@@ -279,41 +271,6 @@ async def hosts(connection: Connection) -> Mapping[UUID, Host]:
         "SELECT authority_id, tenant_role, state = 'active' FROM registry_municipality"
     )
     return {row[0]: Host(row[1], row[2]) async for row in cursor}
-
-
-# -- alarms ----------------------------------------------------------------------------------
-
-
-async def raise_alarm(
-    connection: Connection,
-    *,
-    code: str,
-    link: str,
-    detail: str,
-    now: datetime,
-    message_id: UUID | None = None,
-    tenant_role: str | None = None,
-) -> None:
-    """Leave a note that a person must see, unless the same one is open. No content in `detail`."""
-    await connection.execute(
-        "INSERT INTO outbox_alarm"
-        " (id, code, link, tenant_role, message_id, detail, raised_at, acknowledged_by)"
-        " SELECT %(id)s, %(code)s::text, %(link)s::text, %(role)s::text, %(message)s::uuid,"
-        "        %(detail)s::text, %(now)s, ''"
-        "  WHERE NOT EXISTS (SELECT FROM outbox_alarm"
-        "         WHERE acknowledged_at IS NULL AND code = %(code)s::text"
-        "           AND link = %(link)s::text"
-        "           AND message_id IS NOT DISTINCT FROM %(message)s::uuid)",
-        {
-            "id": new_id(),
-            "code": code,
-            "link": link,
-            "role": tenant_role,
-            "message": message_id,
-            "detail": detail,
-            "now": now,
-        },
-    )
 
 
 # -- blobs -----------------------------------------------------------------------------------

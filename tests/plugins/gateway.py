@@ -16,10 +16,10 @@ from amtsbruecke.exchange.v1beta1 import link_service_pb2 as pb
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
+from centre.kernel.pokes import Poke
 from centre.keys.sign import SigningKey
 from centre.registry.models import Municipality
 from federation.gateway.desk import Desk
-from federation.gateway.pokes import Poke
 from federation.gateway.server import build, exchange
 from federation.gateway.tls import ServerCertificates
 from federation.gateway.view import Lookout, View

@@ -25,7 +25,6 @@ from federation.dispatch.sql.links import (
     links,
     note_contact,
     note_failure,
-    raise_alarm,
     release_leases,
     renew_leases,
     retry_now,
@@ -44,6 +43,7 @@ from federation.dispatch.sql.types import (
     Refused,
     Upload,
 )
+from federation.outbox.alarms import raise_alarm
 
 __all__ = [
     "CHANNEL",

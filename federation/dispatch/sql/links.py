@@ -7,7 +7,6 @@ a clock that was fast, and counts as over: nobody waits an hour for a process th
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from centre.kernel.ids import new_id
 from federation.dispatch.errors import FenceLost
@@ -177,36 +176,6 @@ async def keep_suspicion(connection: Connection, lease: Lease, suspicion: Suspic
     )
     if cursor.rowcount != 1:
         raise FenceLost(lease.link)
-
-
-async def raise_alarm(
-    connection: Connection,
-    *,
-    code: str,
-    link: str,
-    detail: str,
-    message_id: UUID | None = None,
-    tenant_role: str | None = None,
-) -> None:
-    """Leave a note that a person must see, unless the same one is open. No content in `detail`."""
-    await connection.execute(
-        "INSERT INTO outbox_alarm"
-        " (id, code, link, tenant_role, message_id, detail, raised_at)"
-        " SELECT %(id)s, %(code)s::text, %(link)s::text, %(role)s::text, %(message)s::uuid,"
-        "        %(detail)s::text, clock_timestamp()"
-        "  WHERE NOT EXISTS (SELECT FROM outbox_alarm"
-        "         WHERE acknowledged_at IS NULL AND code = %(code)s::text"
-        "           AND link = %(link)s::text"
-        "           AND message_id IS NOT DISTINCT FROM %(message)s::uuid)",
-        {
-            "id": new_id(),
-            "code": code,
-            "link": link,
-            "role": tenant_role,
-            "message": message_id,
-            "detail": detail[:500],
-        },
-    )
 
 
 async def retry_now(connection: Connection, names: Sequence[str]) -> None:

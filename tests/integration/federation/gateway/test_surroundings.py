@@ -17,10 +17,10 @@ import psycopg
 import pytest
 
 from centre.config.environment import Bind, Environment
+from centre.kernel.pokes import Poke
 from federation.gateway import process
 from federation.gateway.desk import Desk
 from federation.gateway.errors import AddressOccupied
-from federation.gateway.pokes import Poke
 from federation.gateway.server import build, exchange
 from federation.gateway.tls import ServerCertificates
 from federation.gateway.view import Lookout, View

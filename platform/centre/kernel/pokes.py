@@ -1,4 +1,4 @@
-"""Waking the worker after receipts. Best effort: the beat looks anyway."""
+"""Waking a worker from asyncio. Best effort: beat looks anyway, the database is the truth."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,18 +8,22 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-_INTERVAL_S: Final = 0.2
-#: A thread that talks to the broker would hold up what is under way just now.
+#: A thread that talks to the broker would hold up the receipt that is under way just now.
 _COLLECT_S: Final = 0.002
 
 
-class TaskPoke:
-    """Calls `send` in a thread soon after it was asked to, at most a few times a second."""
+class Poke:
+    """Calls `send` in a thread, soon after it was asked to, and at most once per `interval`.
 
-    def __init__(self, send: Callable[[], object]) -> None:
+    A thousand requests while one call is under way become one more call. A broker that is down
+    costs a line in the log.
+    """
+
+    def __init__(self, send: Callable[[], object], *, interval: float) -> None:
         self._send = send
+        self._interval = interval
         self._wanted = asyncio.Event()
-        self._silent = False
+        self._silenced = False
 
     def request(self) -> None:
         """Ask for a call; returns at once."""
@@ -32,14 +36,14 @@ class TaskPoke:
             self._wanted.clear()
             await asyncio.sleep(_COLLECT_S)
             await asyncio.to_thread(self._call)
-            await asyncio.sleep(_INTERVAL_S)
+            await asyncio.sleep(self._interval)
 
     def _call(self) -> None:
         try:
             self._send()
         except Exception as error:  # noqa: BLE001 -- whatever a broker's client can raise
-            if not self._silent:
+            if not self._silenced:
                 log.warning("worker not woken", error=type(error).__name__)
-            self._silent = True
+            self._silenced = True
         else:
-            self._silent = False
+            self._silenced = False
