@@ -125,6 +125,9 @@ class Desk:
 
     def look(self, name: str) -> None:
         """Assert that the page is accessible and fits, wide and narrow, light and dark."""
+        # A click returns when the next page has begun: for a moment it has no content at all.
+        self.page.locator("main").wait_for()
+        self.page.wait_for_load_state()
         for label, size in (("1280", WIDE), ("360", NARROW)):
             self.page.set_viewport_size(size)  # type: ignore[arg-type]
             self._fits(f"{name} at {label}")
