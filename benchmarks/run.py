@@ -14,7 +14,7 @@ from typing import Self
 from benchmarks import fresh, growth, modes, neighbours, probes, product, slow_disk
 from benchmarks.modes import Clockwork
 from benchmarks.small_centres import GONE, SmallCentres
-from benchmarks.world import ROOT, World
+from benchmarks.world import ROOT, BenchmarkError, World
 
 #: Towns in the worlds where only a link is measured.
 _FEW = 6
@@ -94,8 +94,16 @@ class Run:
             ("G11", self._faults),
         ):
             if self._any(goals):
-                work()
+                self._attempt(goals, work)
         self._machine()
+
+    def _attempt(self, goals: str, work: Callable[[], None]) -> None:
+        """One figure that cannot be taken must not cost the others."""
+        try:
+            work()
+        except BenchmarkError as error:
+            self._say(f"given up: {error}")
+            self.problems.append(f"{goals}: {error}")
 
     # -- helpers -------------------------------------------------------------------------------
 

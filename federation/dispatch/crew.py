@@ -38,6 +38,7 @@ class Crew:
         self._links = links
         self._workers: dict[str, LinkWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._documents: dict[str, asyncio.Event] = {}
         self._closing = False
 
     @property
@@ -48,6 +49,11 @@ class Crew:
         """Wake the worker of a link, if it is ours."""
         if worker := self._workers.get(link):
             worker.poke()
+
+    def upload(self, link: str) -> None:
+        """Wake whoever uploads the documents of a link, if it is ours."""
+        if wanted := self._documents.get(link):
+            wanted.set()
 
     async def tend(self) -> None:
         """Renew leases, take free links up to a fair share, give up what is beyond it."""
@@ -111,6 +117,7 @@ class Crew:
             await self._tools.channels.drop(lease.link)
             if self._workers.get(lease.link) is worker:
                 del self._workers[lease.link], self._tasks[lease.link]
+                self._documents.pop(lease.link, None)
         with suppress(*DATABASE_TROUBLE):
             async with self._tools.around.database.connection() as connection:
                 await sql.release_leases(connection, [lease])
@@ -118,9 +125,10 @@ class Crew:
 
     async def _upload(self, lease: Lease) -> None:
         """Upload documents until cancelled: whatever ends one uploader, another one goes on."""
+        wanted = self._documents[lease.link] = asyncio.Event()
         while True:
             try:
-                await UploadWorker(lease, self._tools).run()
+                await UploadWorker(lease, self._tools, wanted).run()
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if task is None or task.cancelling():

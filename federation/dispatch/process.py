@@ -1,8 +1,9 @@
 """The process `dispatch`: `main()` runs until it is told to stop.
 
 Besides the workers of the links it runs a few small loops: one renews leases, one listens for
-pokes, one looks four times a second whether a resting link has letters after all, one keeps the
-directory new, one ends what has expired. Each survives trouble with the database and tries again.
+pokes, one looks four times a second whether a resting link has letters after all, or documents,
+one keeps the directory new, one ends what has expired. Each survives trouble with the database and
+tries again.
 """
 
 import asyncio
@@ -215,8 +216,11 @@ class Dispatch:
             return
         async with self.pool.connection() as connection:
             found = await sql.links_waiting(connection, self.crew.held)
-        for link in found:
-            self.crew.poke(link)
+        for link, letters, documents in found:
+            if letters:
+                self.crew.poke(link)
+            if documents:
+                self.crew.upload(link)
 
     async def _listen(self) -> None:
         while True:

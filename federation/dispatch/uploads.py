@@ -30,7 +30,6 @@ from federation.wire.frames import write_blob_header
 
 log = structlog.get_logger(__name__)
 
-_LOOK_S: Final = 0.25
 _CHUNKS_READ: Final = 4
 _CALL_TIMEOUT_S: Final = 10.0
 #: A whole upload at the slowest rate that is still worth it, one mebibyte in four seconds.
@@ -44,14 +43,17 @@ _HOPELESS: Final = frozenset(
 class UploadWorker:
     """Uploads what the letters of one link need, until cancelled."""
 
-    def __init__(self, lease: Lease, tools: Tools) -> None:
+    def __init__(self, lease: Lease, tools: Tools, wanted: asyncio.Event) -> None:
         self._link = lease.link
+        #: Set several times a second while documents wait (`Dispatch._radar`).
+        self._wanted = wanted
         self._tools = tools
         # Uploads that have failed: when to try again, and the ceiling of their back-off.
         self._waiting: dict[Upload, tuple[float, int]] = {}
 
     async def run(self) -> None:
         while True:
+            await self._wanted.wait()
             try:
                 found = await self._pending()
             except DATABASE_TROUBLE as error:
@@ -60,7 +62,7 @@ class UploadWorker:
             for upload in found:
                 await self._attempt(upload)
             if not found:
-                await asyncio.sleep(_LOOK_S)
+                self._wanted.clear()
 
     async def _pending(self) -> list[Upload]:
         now = time.monotonic()

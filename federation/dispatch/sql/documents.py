@@ -21,7 +21,9 @@ async def pending_uploads(
         "  FROM outbox_upload AS upload JOIN outbox_letter AS letter"
         "    ON letter.id = upload.message_id"
         # A letter that has ended (expired, cancelled) needs its documents no more.
-        " WHERE upload.link = %s AND upload.done_at IS NULL AND letter.lseq IS NULL"
+        " WHERE upload.link = %s AND upload.done_at IS NULL"
+        # Not numbered, in words that fit no index: the letter is to be found by its key.
+        "   AND coalesce(letter.lseq, -1) = -1"
         "   AND NOT upload.message_id = ANY(%s)"
         " ORDER BY upload.tenant_role, upload.message_id",
         (link, list(without)),
@@ -56,7 +58,7 @@ async def finish_upload(connection: Connection, upload: Upload) -> None:
         )
         await connection.execute(
             "UPDATE outbox_letter SET held = false, not_before = NULL"
-            " WHERE id = %(id)s AND lseq IS NULL AND held"
+            " WHERE id = %(id)s AND coalesce(lseq, -1) = -1 AND held"
             "   AND (not_before IS NULL OR not_before <= statement_timestamp())"
             "   AND NOT EXISTS (SELECT FROM outbox_upload"
             "                    WHERE message_id = %(id)s AND done_at IS NULL)",
@@ -73,7 +75,7 @@ async def refuse_upload(connection: Connection, upload: Upload, *, reason: str) 
         )
         # It may have ended meanwhile: nobody dies twice.
         cursor = await connection.execute(
-            "SELECT FROM outbox_letter WHERE id = %s AND lseq IS NULL FOR UPDATE",
+            "SELECT FROM outbox_letter WHERE id = %s AND coalesce(lseq, -1) = -1 FOR UPDATE",
             (upload.message_id,),
         )
         if cursor.rowcount:

@@ -17,6 +17,9 @@ from federation.protocol.receipts import Sent
 # The link's row is written first and only if there is something to number: whoever else moves
 # letters in or out of the queue does not lock it, so a picked letter can vanish before it is
 # numbered. Its number then stays empty, which the protocol allows.
+#
+# `coalesce(lseq, -1) = -1` says "not numbered" in words that fit no index of the queue: what was
+# picked is found by its key, whatever the planner believes about how little waits.
 _NUMBER = """
 WITH RECURSIVE tenants AS (
     (SELECT tenant_role FROM outbox_letter
@@ -54,7 +57,7 @@ WITH RECURSIVE tenants AS (
     UPDATE outbox_letter AS letter
        SET lseq = moved.next_lseq - (SELECT count(*) FROM picked) + picked.rank - 1
       FROM picked, moved
-     WHERE letter.id = picked.id AND letter.lseq IS NULL AND NOT letter.held
+     WHERE letter.id = picked.id AND coalesce(letter.lseq, -1) = -1 AND NOT letter.held
  RETURNING letter.lseq, letter.id, letter.digest, letter.size, letter.envelope
 )
 SELECT moved.next_lseq, numbered.* FROM moved LEFT JOIN numbered ON true ORDER BY numbered.lseq
@@ -157,19 +160,23 @@ async def links_unsettled(connection: Connection) -> set[str]:
     return {row[0] async for row in cursor}
 
 
-async def links_waiting(connection: Connection, links: Sequence[str]) -> set[str]:
-    """Return those of the links that have letters without number and may send them now."""
+async def links_waiting(
+    connection: Connection, links: Sequence[str]
+) -> list[tuple[str, bool, bool]]:
+    """Return the links that may send now: whether letters wait there, whether documents do."""
     cursor = await connection.execute(
-        "SELECT peer.name FROM outbox_link AS peer"
-        " WHERE peer.name = ANY(%s) AND peer.state = 'active'"
+        "SELECT peer.name,"
+        "       EXISTS (SELECT FROM outbox_letter AS letter"
+        "        WHERE letter.link = peer.name AND letter.lseq IS NULL AND NOT letter.held),"
+        "       EXISTS (SELECT FROM outbox_upload AS upload"
+        "        WHERE upload.link = peer.name AND upload.done_at IS NULL)"
+        "  FROM outbox_link AS peer WHERE peer.name = ANY(%s) AND peer.state = 'active'"
         # Further ahead than any back-off: see `links`.
         "   AND (peer.next_try_at IS NULL OR peer.next_try_at NOT BETWEEN clock_timestamp()"
-        "        AND clock_timestamp() + make_interval(secs => %s))"
-        "   AND EXISTS (SELECT FROM outbox_letter AS letter"
-        "        WHERE letter.link = peer.name AND letter.lseq IS NULL AND NOT letter.held)",
+        "        AND clock_timestamp() + make_interval(secs => %s))",
         (list(links), backoff.LONGEST_MS / 1000),
     )
-    return {row[0] async for row in cursor}
+    return await cursor.fetchall()
 
 
 async def release_deferred(connection: Connection, links: Sequence[str]) -> None:

@@ -15,10 +15,11 @@ import psycopg
 import pytest
 from django.db import connections
 
+from centre.config import databases
 from centre.kernel import clock
 from centre.kernel.ids import new_id
 from console import waiting
-from federation.dispatch.sql import letters, outcomes
+from federation.dispatch.sql import documents, letters, outcomes
 from federation.inbox import claims, gaps, states
 from federation.inbox import selectors as inbox
 from federation.outbox import selectors as outbox
@@ -55,12 +56,15 @@ def full(cluster: Any, django_db_setup: None) -> Iterator[Callable[[str], str]]:
     cluster.renew()
 
 
-def _said(function: Callable[..., Any]) -> str:
-    """Return the SQL that a function gives to its first call of `execute`."""
-    for node in ast.walk(ast.parse(inspect.getsource(function))):
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "execute":
-            return str(ast.literal_eval(node.args[0]))
-    raise AssertionError(function)
+def _said(function: Callable[..., Any], call: int = 0) -> str:
+    """Return the SQL that a function gives to one of its calls of `execute`."""
+    calls = [
+        node
+        for node in ast.walk(ast.parse(inspect.getsource(function)))
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "execute"
+    ]
+    calls.sort(key=lambda node: node.lineno)
+    return str(ast.literal_eval(calls[call].args[0]))
 
 
 _NOW = clock.now()
@@ -122,6 +126,9 @@ _QUESTIONS: list[tuple[str, str, str, Any]] = [
 ]
 
 
+_VALUES = {question[0]: question[3] for question in _QUESTIONS}
+
+
 @pytest.mark.parametrize(
     ("login", "statement", "values"),
     [question[1:] for question in _QUESTIONS],
@@ -130,12 +137,49 @@ _QUESTIONS: list[tuple[str, str, str, Any]] = [
 def test_settled_letters_cost_nothing(
     full: Callable[[str], str], login: str, statement: str, values: Any
 ) -> None:
-    with psycopg.connect(full(login)) as connection:
+    plan = _plan(full(login), login, statement, values)
+    assert not (read := _read_whole(plan)), f"{read}\n{json.dumps(plan, indent=1)}"
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        (letters._NUMBER, _VALUES["number letters"]),
+        (_said(documents.pending_uploads), ("nord", [])),
+        (_said(documents.finish_upload, 1), {"id": new_id()}),
+        (_said(documents.refuse_upload, 1), (new_id(),)),
+    ],
+    ids=["number letters", "documents to upload", "end of an upload", "refused upload"],
+)
+def test_one_letter_is_found_by_its_key(
+    full: Callable[[str], str], statement: str, values: Any
+) -> None:
+    """The planner believes that nothing waits: it must not go through all that does instead."""
+    plan = _plan(full("federation"), "federation", statement, values)
+    found = _indexes(plan, under="ModifyTable" if statement == letters._NUMBER else "")
+    assert found == {"outbox_letter_pkey"}, json.dumps(plan, indent=1)
+
+
+def _plan(url: str, login: str, statement: str, values: Any) -> dict[str, Any]:
+    session = databases.streaming("test") if login == "federation" else {}
+    with psycopg.connect(url, **session) as connection:
         explained = connection.execute(f"EXPLAIN (FORMAT JSON) {statement}", values).fetchone()
         connection.rollback()
     assert explained is not None
-    plan = explained[0]
-    assert not (read := _read_whole(plan[0]["Plan"])), f"{read}\n{json.dumps(plan, indent=1)}"
+    plan: dict[str, Any] = explained[0][0]["Plan"]
+    return plan
+
+
+def _indexes(node: dict[str, Any], *, under: str) -> set[str]:
+    """Return by which indexes letters are found, within nodes that change them or everywhere."""
+    if node["Node Type"] == under and node.get("Relation Name") == "outbox_letter":
+        under = ""
+    found = (
+        {node["Index Name"]}
+        if not under and node.get("Relation Name") == "outbox_letter" and "Index Name" in node
+        else set()
+    )
+    return found.union(*(_indexes(child, under=under) for child in node.get("Plans", [])))
 
 
 def _read_whole(node: dict[str, Any]) -> set[str]:
