@@ -58,7 +58,7 @@ GOALS: Final = (
     Goal("G12a", "rate of another link beside that backlog / without", "at least", 0.9),
     Goal("G13", "99th percentile beside a poisonous letter / without", "at most", 2),
     Goal("G14", "accepting 64 in a call / one in a call", "at least", 5),
-    Goal("G15", "whole product with many towns / with one", "at least", 0.85),
+    Goal("G15", "requests end to end with many towns / with one", "at least", 0.85),
     Goal("G15a", "a clerk's page with many towns / with one", "at most", 1.2),
     Goal("G16", "a whole centre with 50 towns, MiB", "at most", 1024),
     Goal("G16a", "its gateway, MiB", "at most", 150),

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import modes, pages
+from benchmarks.modes import Clockwork
 from benchmarks.world import PORT_BASE, World
 
 #: Requests in the worklist of the clerk whose page is fetched.
@@ -24,7 +25,7 @@ def measure(
     rounds: int,
     say: Callable[[str], None],
 ) -> dict[int, dict[str, float]]:
-    """Return, for each number of municipalities, the whole product's rate and a page's time."""
+    """Return, for each number of municipalities, the rates and the time of a page."""
     found: dict[int, dict[str, float]] = {}
     first, *between, last = sizes
     found |= _side_by_side(folder, (first, last), requests=requests, rounds=rounds, say=say)
@@ -42,25 +43,39 @@ def _side_by_side(
     say: Callable[[str], None],
 ) -> dict[int, dict[str, float]]:
     rates: dict[int, list[float]] = {towns: [] for towns in sizes}
+    wholes: dict[int, list[float]] = {towns: [] for towns in sizes}
     times: dict[int, list[float]] = {towns: [] for towns in sizes}
     with ExitStack() as stack:
-        worlds = {}
+        worlds: dict[int, Clockwork] = {}
         for place, towns in enumerate(sizes):
             world = World(
                 folder / f"towns{towns}", tenants=towns, port_base=PORT_BASE + 200 + 100 * place
             )
-            worlds[towns] = stack.enter_context(world)
+            stack.enter_context(world)
             world.start()
+            worlds[towns] = Clockwork(world)
             say(f"two centres with {towns} towns each run")
             world.krz.step("submit", towns=[0], recipients=world.nord.authorities, count=_CASES)
             world.settled()
         for _ in range(rounds):
-            for towns, world in worlds.items():
-                times[towns].append(pages.time_worklist(world, times=40)["p50_ms"])
+            for towns, clock in worlds.items():
+                times[towns].append(pages.time_worklist(clock.world, times=40)["p50_ms"])
         for _ in range(rounds):
-            for towns, world in worlds.items():
-                rates[towns].append(modes.whole(world, requests, bulk=8)["per_s"])
-                say(f"{towns} towns: {rates[towns][-1]:.4g} requests/s through the whole product")
+            for towns, clock in worlds.items():
+                clock.world.pause(*modes.NEIGHBOURS)
+                rates[towns].append(modes.end_to_end(clock, requests, bulk=8)["per_s"])
+                clock.world.resume()
+                say(f"{towns} towns: {rates[towns][-1]:.4g} requests/s until the receipt")
+                clock.world.settled()
+        for _ in range(rounds):
+            for towns, clock in worlds.items():
+                wholes[towns].append(modes.whole(clock, requests, bulk=8)["per_s"])
+                say(f"{towns} towns: {wholes[towns][-1]:.4g} requests/s through the whole product")
     return {
-        towns: {"per_s": median(rates[towns]), "page_ms": median(times[towns])} for towns in sizes
+        towns: {
+            "per_s": median(rates[towns]),
+            "whole_per_s": median(wholes[towns]),
+            "page_ms": median(times[towns]),
+        }
+        for towns in sizes
     }

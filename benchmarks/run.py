@@ -28,6 +28,7 @@ class Sizes:
     towns: int = 50
     growth: tuple[int, ...] = (1, 10, 100, 400)
     growth_rounds: int = 3
+    neighbour_rounds: int = 5
     letters: int = 12_000
     backlog: int = 20_000
     sustained: int = 100_000
@@ -50,6 +51,7 @@ class Sizes:
             towns=10,
             growth=(1, 20),
             growth_rounds=1,
+            neighbour_rounds=1,
             letters=4_000,
             backlog=6_000,
             sustained=6_000,
@@ -58,10 +60,12 @@ class Sizes:
             dead=10_000,
             document=30_000_000,
             whole=800,
-            file=1_000,
+            file=500,
             faults=0,
             outage_s=4.0,
-            reduced=frozenset({"G12", "G12a", "G15", "G15a", "G16", "G17", "G18", "G18a"}),
+            reduced=frozenset(
+                {"G10", "G10a", "G13", "G12", "G12a", "G15", "G15a", "G16", "G17", "G18", "G18a"}
+            ),
         )
 
     @classmethod
@@ -320,7 +324,9 @@ class Run:
         found = self._took(
             "twenty links",
             lambda: neighbours.measure(
-                self.folder / "neighbours", letters=self.sizes.letters, rounds=self.sizes.rounds
+                self.folder / "neighbours",
+                letters=self.sizes.letters,
+                rounds=self.sizes.neighbour_rounds,
             ),
         )
         self.values["G10"], self.values["G10a"] = found["rate"], found["p99"]
@@ -342,7 +348,9 @@ class Run:
         self.values["G15a"] = many["page_ms"] / few["page_ms"]
         for towns, each in sorted(found.items()):
             self.notes.append(
-                f"{towns} towns: {each['per_s']:.4g} requests/s, a page {each['page_ms']:.3g} ms"
+                f"{towns} towns: {each['per_s']:.4g} requests/s until the receipt, "
+                f"{each['whole_per_s']:.4g} until the registration is back, "
+                f"a page {each['page_ms']:.3g} ms"
             )
 
     def _faults(self) -> None:

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import date
+from html import escape
 from typing import Any
 
 from django import forms
+from django.forms.utils import flatatt
 from django.utils.formats import date_format
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -184,3 +187,27 @@ def _choices(codes: Codes, empty: Any) -> Iterator[tuple[str, str]]:
         yield "", str(empty)
     for code, words in codes.items():
         yield code, _(words)
+
+
+class PlainSelect(forms.Select):
+    """A select whose options are written at once.
+
+    Django's own renders a template for each: 300 authorities took longer than the rest of a page.
+    """
+
+    def render(
+        self,
+        name: str,
+        value: Any,
+        attrs: Any = None,
+        renderer: Any = None,  # noqa: ARG002 -- Django names it
+    ) -> SafeString:
+        chosen = set(self.format_value(value))
+        options = "\n".join(
+            f'<option value="{escape(str(key))}"{" selected" if str(key) in chosen else ""}>'
+            f"{escape(str(words))}</option>"
+            for key, words in self.choices
+        )
+        attributes = flatatt(self.build_attrs(self.attrs, attrs))
+        safe = f'<select name="{escape(name)}"{attributes}>\n{options}\n</select>'
+        return mark_safe(safe)  # noqa: S308 -- every part was escaped

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from tenants.cases.graph import Side, State
-from tenants.web.forms.fields import Day, Tick
+from tenants.web.forms.fields import Day, PlainSelect, Tick
 
 SIDES: Final[Mapping[Side, Any]] = MappingProxyType({
     Side.REQUESTING: gettext_lazy("Wir ersuchen"),
@@ -51,15 +51,17 @@ class FilterForm(forms.Form):
         required=False,
         choices=[("", _ALL), *SIDES.items()],
         coerce=Side,
+        widget=PlainSelect,
     )
     state = forms.TypedChoiceField(
         label=gettext_lazy("Stand"),
         required=False,
         choices=[("", _ALL), *STATES.items()],
         coerce=State,
+        widget=PlainSelect,
     )
     authority = forms.TypedChoiceField(
-        label=gettext_lazy("Andere Behörde"), required=False, coerce=UUID
+        label=gettext_lazy("Andere Behörde"), required=False, coerce=UUID, widget=PlainSelect
     )
     opened_from = Day(gettext_lazy("Eingang oder Versand von"))
     opened_until = Day(gettext_lazy("Eingang oder Versand bis"))
