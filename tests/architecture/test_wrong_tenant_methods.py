@@ -5,18 +5,26 @@ Methods are found in the protocol's descriptors, and called with bytes, so that 
 
 import importlib
 import pkgutil
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 import amtsbruecke
 import grpc
 import pytest
+from amtsbruecke.exchange.v1beta1 import blob_service_pb2 as blob_pb
+from amtsbruecke.exchange.v1beta1 import link_service_pb2 as link_pb
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pool import Default
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
+from federation.wire.errors import from_rpc_error
+from federation.wire.receipt import from_message, verify_receipt
 from tests.factories.certificates import Certificate
-from tests.plugins.gateway import PEER, Gateway
+from tests.factories.letters import Office, letter
+from tests.plugins.gateway import PEER, Gateway, make_hello
 
 #: Services of other processes than a centre's gateway, with the test that tries them.
 ELSEWHERE: dict[str, str] = {
@@ -76,20 +84,144 @@ async def test_peer_that_left_the_directory_is_refused(
     assert code in {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}
 
 
+# -- a peer that is known, and speaks for others -----------------------------------------------
+
+
+@dataclass(frozen=True)
+class Claim:
+    """In whose name, from where, to whom a known peer speaks."""
+
+    sender: Office
+    recipient: Office
+    origin: str = PEER
+
+    def hello(self) -> link_pb.Hello:
+        return make_hello(self.origin)
+
+    def batch(self) -> link_pb.Batch:
+        item = letter(self.sender, self.recipient, origin=PEER)
+        return link_pb.Batch(first_lseq=1, items=[item])
+
+    def document(self) -> dict[str, Any]:
+        digest = sha256(b"x").digest()
+        return {
+            "sender": self.sender.id.bytes,
+            "recipient": self.recipient.id.bytes,
+            "digest": digest,
+        }
+
+
+#: What each method is asked for in somebody's name. A method without an entry fails.
+REQUESTS: dict[str, Callable[[Claim], list[Message]]] = {
+    "Exchange": lambda claim: [
+        link_pb.ExchangeRequest(hello=claim.hello()),
+        link_pb.ExchangeRequest(batch=claim.batch()),
+    ],
+    "Deliver": lambda claim: [link_pb.DeliverRequest(hello=claim.hello(), batch=claim.batch())],
+    "GetPosition": lambda claim: [link_pb.GetPositionRequest(hello=claim.hello())],
+    "PutBlob": lambda claim: [
+        blob_pb.PutBlobRequest(header=blob_pb.BlobHeader(**claim.document(), size=1)),
+        blob_pb.PutBlobRequest(data=b"x"),
+    ],
+    "GetBlobOffset": lambda claim: [blob_pb.GetBlobOffsetRequest(**claim.document())],
+}
+_REFUSALS = {"AUTHORITY_NOT_REPRESENTED", "RECIPIENT_UNKNOWN", "ORIGIN_MISMATCH"}
+_AUTHORITIES = ("sender of another centre", "sender who is hosted here", "recipient elsewhere")
+#: What a method does not say, so that nobody can lie about it.
+UNSAID: dict[str, tuple[str, ...]] = {
+    "GetPosition": _AUTHORITIES,
+    "PutBlob": ("link of another centre",),
+    "GetBlobOffset": ("link of another centre",),
+}
+LIES = [
+    pytest.param(method, lie, id=f"{method.name}: {lie}")
+    for method in METHODS
+    for lie in (*_AUTHORITIES, "link of another centre")
+    if lie not in UNSAID.get(method.name, ())
+]
+
+
+def _claim(gateway: Gateway, lie: str) -> Claim:
+    offices = gateway.world.offices
+    kiel, dresden, alpha = offices["kiel"], offices["dresden"], offices["alpha"]
+    return {
+        "sender of another centre": Claim(dresden, alpha),
+        "sender who is hosted here": Claim(offices["beta"], alpha),
+        "recipient elsewhere": Claim(kiel, dresden),
+        "link of another centre": Claim(kiel, alpha, origin="sachsen"),
+    }[lie]
+
+
+def test_every_method_is_tried() -> None:
+    assert {method.name for method in METHODS} == REQUESTS.keys()
+    assert {lie.values[0] for lie in LIES} == set(METHODS)
+
+
+@pytest.mark.parametrize(("method", "lie"), LIES)
+async def test_known_peer_speaks_for_nobody_else(
+    gateway: Gateway, method: MethodDescriptor, lie: str
+) -> None:
+    reasons = await _ask(gateway, method, REQUESTS[method.name](_claim(gateway, lie)))
+    assert reasons, "it was served"
+    assert reasons <= _REFUSALS
+    assert gateway.stored() == []
+    assert gateway.rows("SELECT FROM blobs_blob") == []
+
+
+async def _ask(gateway: Gateway, method: MethodDescriptor, requests: list[Message]) -> set[str]:
+    """Call a method as a known peer; return for which reasons the call or its items are refused."""
+    reasons: set[str] = set()
+    async with gateway.channel() as channel:
+        call = _begin(channel, method, [each.SerializeToString() for each in requests])
+        try:
+            async for answer in _answers(call, method):
+                reasons |= _refused(gateway, answer)
+        except grpc.aio.AioRpcError as error:
+            reasons.add(str(from_rpc_error(error).reason))
+    return reasons
+
+
+async def _answers(call: Any, method: MethodDescriptor) -> AsyncIterator[Message]:
+    answer = GetMessageClass(method.output_type)
+    if not method.server_streaming:
+        yield answer.FromString(await call)
+        return
+    async for each in call:
+        yield answer.FromString(each)
+
+
+def _refused(gateway: Gateway, answer: Message) -> set[str]:
+    """Return the reasons in the receipts that an answer holds."""
+    receipts = list(getattr(answer, "receipts", []))
+    if isinstance(answer, link_pb.ExchangeResponse) and answer.HasField("receipt"):
+        receipts.append(answer.receipt)
+    bodies = [
+        verify_receipt(from_message(each), key=gateway.world.receipt_key.verify_key)
+        for each in receipts
+    ]
+    return {
+        str(verdict.reason or verdict.status.name) for body in bodies for verdict in body.verdicts()
+    }
+
+
+def _begin(channel: grpc.aio.Channel, method: MethodDescriptor, requests: list[bytes]) -> Any:
+    kind = "{}_{}".format(
+        "stream" if method.client_streaming else "unary",
+        "stream" if method.server_streaming else "unary",
+    )
+
+    async def stream() -> AsyncIterator[bytes]:
+        for request in requests:
+            yield request
+
+    path = f"/{method.containing_service.full_name}/{method.name}"
+    given: Any = stream() if method.client_streaming else requests[0]
+    return getattr(channel, kind)(path)(given, timeout=30)
+
+
 async def _call(
     gateway: Gateway, certificate: Certificate, method: MethodDescriptor
 ) -> grpc.StatusCode:
     """Call a method with an empty request and return how it ended."""
-    path = f"/{method.containing_service.full_name}/{method.name}"
-
-    async def nothing() -> AsyncIterator[bytes]:
-        yield b""
-
     async with gateway.channel(certificate) as channel:
-        kind = "{}_{}".format(
-            "stream" if method.client_streaming else "unary",
-            "stream" if method.server_streaming else "unary",
-        )
-        request: Any = nothing() if method.client_streaming else b""
-        call = getattr(channel, kind)(path)(request, timeout=30)
-        return await call.code()  # type: ignore[no-any-return]
+        return await _begin(channel, method, [b""]).code()  # type: ignore[no-any-return]

@@ -1,13 +1,21 @@
 """Every Celery task, tried without a tenant and with wrong ones."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from centre.config.celery import app
 from centre.config.tasks import HEADER, Scope, StrictTask
+from centre.directory import selectors
+from centre.directory.interface import Directory
+from centre.directory.records import Snapshot
+from centre.kernel import clock
+from centre.kernel.actors import system
 from centre.registry.models import Municipality
 from centre.tenancy.context import PUBLIC, current_place, current_tenant, tenant_scope
+from tenants.importers import services
 
 app.finalize(auto=True)
 app.loader.import_default_modules()
@@ -50,6 +58,65 @@ def _watched(monkeypatch: pytest.MonkeyPatch, name: str) -> tuple[StrictTask, li
     task, places = app.tasks[name], []
     monkeypatch.setattr(task, "run", lambda *_args, **_kwargs: places.append(current_place()))
     return task, places
+
+
+# -- what a task does, not only where ----------------------------------------------------------
+
+
+def _file_to_check() -> None:
+    services.start(name="ersuchen.csv", chunks=[b"Einkauf;Milch\n"], by=system("test"))
+
+
+#: Work that is due in a municipality, for each task of one. A task without an entry fails.
+WORK: dict[str, Callable[[], None]] = {"importers.work_off": _file_to_check}
+
+
+def test_every_task_of_a_tenant_is_given_work() -> None:
+    assert {name for name in TASKS if app.tasks[name].scope == Scope.TENANT} == WORK.keys()
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_work_of_one_tenant_is_not_touched_for_another(
+    db: None,
+    alpha: Municipality,
+    beta: Municipality,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    nobody = Snapshot(
+        version=1,
+        published_at=clock.now(),
+        expires_at=clock.in_future(days=1),
+        centres=(),
+        authorities=(),
+    )
+    monkeypatch.setattr(selectors, "present", lambda: Directory(nobody, digest="1"))
+    with tenant_scope(alpha):
+        WORK[name]()
+    before = _content(alpha)
+    for headers in [*WRONG, {HEADER: beta.schema_name}]:
+        super(StrictTask, app.tasks[name]).apply(headers=headers)
+        assert _content(alpha) == before, headers
+    super(StrictTask, app.tasks[name]).apply(headers={HEADER: alpha.schema_name})
+    assert _content(alpha) != before, "there was no work"
+
+
+def _content(municipality: Municipality) -> dict[str, str]:
+    """Return a digest of all rows of each of a municipality's tables, and of its shared ones."""
+    with tenant_scope(municipality), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables"
+            " WHERE schemaname = %s OR tablename LIKE 'outbox%%' OR tablename LIKE 'audit%%'",
+            [municipality.schema_name],
+        )
+        found = {}
+        for (table,) in cursor.fetchall():
+            cursor.execute("SELECT has_table_privilege(%s, 'SELECT')", [table])
+            if cursor.fetchone()[0]:
+                cursor.execute(f"SELECT md5(coalesce(string_agg(t::text, ''), '')) FROM {table} t")
+                found[table] = cursor.fetchone()[0]
+    assert len(found) > 5
+    return found
 
 
 def test_beat_starts_tasks_that_exist() -> None:
