@@ -282,9 +282,11 @@ class Session:
     async def _read(self) -> None:
         while True:
             response = await self._call.read()
-            if not isinstance(response, pb.ExchangeResponse):
+            if response is grpc.aio.EOF:
                 return
-            match response.WhichOneof("frame"):
+            # What gRPC could not parse is no frame at all.
+            parsed = isinstance(response, pb.ExchangeResponse)
+            match response.WhichOneof("frame") if parsed else None:
                 case "receipt":
                     await self._take(response.receipt)
                 case "credit":

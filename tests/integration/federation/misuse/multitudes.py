@@ -107,9 +107,8 @@ async def welcome_of_eight_mebibytes(_: FakeReceiver, context: Any) -> None:
     await context.write(pb.ExchangeResponse(welcome=welcome))
 
 
-@_enter("STREAM_ENDED", alarm=False)
+@_enter("FRAME_UNKNOWN")
 async def garbage_without_end(receiver: FakeReceiver, context: Any) -> None:
-    """What is no frame ends the stream for us, at the first of it."""
     await _welcome(receiver, context)
     await _without_end(context, repeat(b"\xff" * _FRAME))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -11,8 +11,11 @@ from django.test import Client
 
 from federation.outbox import services as outbox
 from federation.outbox.errors import BacklogFull
+from tenants.cases import services
+from tenants.cases.graph import State
 from tenants.documents.models import Document
 from tenants.web import uploads
+from tests.factories.requests import request
 
 Town = Any
 Visit = Callable[..., Client]
@@ -83,6 +86,31 @@ def test_unsent_document_can_be_taken_off(visit: Visit, b: Town, case_id: UUID) 
     page = client.post(f"/anlage/{only_document(b).id}/entfernen/", follow=True)
     assert "Die Anlage ist entfernt." in page.text
     with b.scope():
+        assert not Document.objects.exists()
+
+
+def test_foreign_document_that_is_ticked_does_not_go_along(
+    visit: Visit, version: Any, a: Town, b: Town, post: Any, case_id: UUID
+) -> None:
+    with a.scope():
+        other = services.submit_request(draft=request(to=b.id), by=a.by)
+    post.until_quiet()
+    client = visit(b)
+    upload(client, other.id, "geheim.pdf", PDF)
+    foreign = only_document(b)
+    client.post(
+        f"/vorgang/{case_id}/rueckfragen/",
+        {
+            "topic": "title",
+            "text": "Bescheid?",
+            "version": version(b, case_id),
+            "document": [str(foreign.id), str(uuid4()), "kein-kennzeichen"],
+        },
+    )
+    post.until_quiet()
+    assert a.case(case_id).state == State.QUERIED
+    assert only_document(b).message_id is None
+    with a.scope():
         assert not Document.objects.exists()
 
 
