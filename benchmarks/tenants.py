@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,6 @@ def connection_memory(process: str, *, unbounded: bool = False) -> dict[str, flo
     from centre.config.databases import database
     from centre.config.environment import Environment
     from centre.registry.selectors import active
-    from centre.tenancy.backend import pool
     from centre.tenancy.backend.base import DatabaseWrapper
     from centre.tenancy.context import tenant_scope
 
@@ -178,10 +178,11 @@ def connection_memory(process: str, *, unbounded: bool = False) -> dict[str, flo
     ]  # fmt: skip
     towns = list(active())
     environment = Environment.from_mapping({**os.environ, "AMTSBRUECKE_PROCESS": process})
-    before, kept = connections["default"], pool.ENOUGH
+    before, kept = connections["default"], settings.AMTSBRUECKE
     other = DatabaseWrapper({**before.settings_dict, **database(environment)}, "default")
     connections["default"] = other
-    pool.ENOUGH = len(towns) + 2 if unbounded else kept
+    if unbounded:
+        settings.AMTSBRUECKE = replace(kept, schemas_per_connection=len(towns) + 2)
     servers: dict[int, tuple[float, float]] = {}
     try:
         fresh, _ = _memory(_server_process(other))
@@ -194,7 +195,7 @@ def connection_memory(process: str, *, unbounded: bool = False) -> dict[str, flo
     finally:
         other.close()
         other.close_pool()
-        connections["default"], pool.ENOUGH = before, kept
+        connections["default"], settings.AMTSBRUECKE = before, kept
     name = f"connection_{process}{'_unbounded' if unbounded else ''}"
     return {
         f"{name}_fresh_mib": fresh,

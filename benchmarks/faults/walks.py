@@ -13,7 +13,7 @@ from benchmarks.faults.world import StepBroken, World
 _PATIENCE_S: Final = 120.0
 _TICK_S: Final = 0.1
 #: So long a link is held still in the hope that clerks send something.
-_STILL_S: Final = 3.0
+_STILL_S: Final = 6.0
 
 _DEFER: Final = """
 UPDATE outbox_letter SET held = true, not_before = clock_timestamp() + make_interval(secs => %s)

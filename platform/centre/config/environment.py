@@ -21,6 +21,7 @@ _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "fals
 _MAX_PORT = 65_535
 _MOST_DAYS = 36_500
 _MOST_PROCESSES = 16
+_MOST_SCHEMAS = 10_000
 
 
 class CentreRole(StrEnum):
@@ -88,6 +89,8 @@ class Environment:
     log_json: bool = False
     #: Notes about failed calls are deleted after so many days.
     keep_attempts_days: int = 90
+    #: A database connection that has been in so many schemas is replaced.
+    schemas_per_connection: int = 64
 
     @classmethod
     def from_mapping(cls, variables: Mapping[str, str]) -> "Environment":
@@ -127,6 +130,9 @@ class Environment:
             debug=reader.value("DEBUG", _flag, cls.debug),
             log_json=reader.value("LOG_JSON", _flag, cls.log_json),
             keep_attempts_days=reader.value("KEEP_ATTEMPTS_DAYS", _days, cls.keep_attempts_days),
+            schemas_per_connection=reader.value(
+                "SCHEMAS_PER_CONNECTION", _schemas, cls.schemas_per_connection
+            ),
         )
         reader.raise_problems()
         return environment
@@ -205,6 +211,12 @@ def _flag(text: str) -> bool:
 def _days(text: str) -> int:
     if not (text.isdecimal() and 0 < int(text) <= _MOST_DAYS):
         raise ValueError(f"{text!r} is no number of days from 1 to {_MOST_DAYS}")
+    return int(text)
+
+
+def _schemas(text: str) -> int:
+    if not (text.isdecimal() and 1 < int(text) <= _MOST_SCHEMAS):
+        raise ValueError(f"{text!r} is no number of schemas from 2 to {_MOST_SCHEMAS}")
     return int(text)
 
 

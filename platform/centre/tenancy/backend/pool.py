@@ -1,17 +1,16 @@
 """Connections in the pool: nobody inherits a tenant, and none has seen too many of them.
 
 PostgreSQL's server process keeps what it has learnt of each table until it ends: 1 MB and more for
-each municipality, 0.1 to 0.5 GB after 400. So a connection is replaced when it has been in `ENOUGH`
-schemas, whether it goes back to the pool or walks from tenant to tenant without doing so.
+each municipality, 0.1 to 0.5 GB after 400. So a connection is replaced when it has been in as many
+schemas as the operator allows, whether it goes back to the pool or walks from tenant to tenant
+without doing so.
 """
 
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from django.conf import settings
 from psycopg import Connection
-
-#: A connection that has been in so many schemas goes to no other.
-ENOUGH = 64
 
 _seen: WeakKeyDictionary[Connection[Any], set[str]] = WeakKeyDictionary()
 
@@ -23,7 +22,8 @@ def note(connection: Connection[Any], path: str) -> None:
 
 def is_spent(connection: Connection[Any]) -> bool:
     """Tell whether a connection has been in so many schemas that it should go to no other."""
-    return len(_seen.get(connection, ())) >= ENOUGH
+    most: int = settings.AMTSBRUECKE.schemas_per_connection
+    return len(_seen.get(connection, ())) >= most
 
 
 def knows(connection: Connection[Any], path: str) -> bool:

@@ -1,6 +1,8 @@
 """A connection that has been in many municipalities is replaced, and nothing notices."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
@@ -9,7 +11,6 @@ from django.db import InterfaceError, connection, connections, transaction
 from centre.config.databases import database
 from centre.config.environment import Environment
 from centre.registry.models import Municipality
-from centre.tenancy.backend import pool
 from centre.tenancy.backend.base import DatabaseWrapper
 from centre.tenancy.context import public_scope, tenant_scope
 
@@ -19,10 +20,11 @@ def towns(
     request: pytest.FixtureRequest,
     committed_db: None,
     dsn: Callable[[str], str],
-    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
 ) -> Iterator[list[Municipality]]:
     """Connections go to two schemas and no further; the pool has only one."""
-    monkeypatch.setattr(pool, "ENOUGH", 3)  # public is one of them
+    # public is one of them
+    settings.AMTSBRUECKE = replace(settings.AMTSBRUECKE, schemas_per_connection=3)
     config = database(
         Environment.from_mapping(
             {"AMTSBRUECKE_PROCESS": "web", "AMTSBRUECKE_WEB_DATABASE_URL": dsn("web")}

@@ -55,6 +55,14 @@ def test_days_that_make_no_sense_are_refused(days: str) -> None:
         _read(KEEP_ATTEMPTS_DAYS=days)
 
 
+@pytest.mark.parametrize("schemas", ["0", "1", "many", "10001"])
+def test_schemas_that_make_no_sense_are_refused(schemas: str) -> None:
+    assert _read().schemas_per_connection == 64
+    assert _read(SCHEMAS_PER_CONNECTION="500").schemas_per_connection == 500
+    with pytest.raises(EnvironmentInvalid, match="number of schemas"):
+        _read(SCHEMAS_PER_CONNECTION=schemas)
+
+
 def test_secrets_are_not_shown() -> None:
     shown = repr(_read(SECRET_KEY="hush", BROKER_URL="redis://:hush@x", WEB_DATABASE_URL=URL))
     assert "hush" not in shown
