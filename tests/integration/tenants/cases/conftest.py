@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,6 +14,8 @@ from django.utils.module_loading import import_string
 
 from centre.audit import services as audit
 from centre.audit.chain import Entry
+from centre.audit.events import AuditEvent
+from centre.audit.models import TrailEntry
 from centre.directory import selectors as directory
 from centre.directory.interface import Directory
 from centre.directory.records import AuthorityRecord, CentreRecord, PublicKey, Snapshot
@@ -23,7 +26,7 @@ from centre.registry.models import Municipality
 from centre.tenancy.context import tenant_scope
 from federation.outbox.states import DeliveryState, Outcome
 from federation.protocol.messages import BlobRef, InboundMessage, MessageKind
-from tenants.cases import outcomes, payloads, wire
+from tenants.cases import outcomes, payloads, services, wire
 from tenants.cases.graph import Kind
 from tenants.cases.models import Case, CaseMessage, Direction
 from tests.factories.clerks import clerk
@@ -194,3 +197,51 @@ def c(gamma: Municipality, known: None) -> Town:
 @pytest.fixture
 def post(a: Town, b: Town, c: Town) -> Postman:
     return Postman({town.id: town for town in (a, b, c)})
+
+
+#: What the trail is told by each service that writes. A new service needs its line.
+TOLD = {
+    "accept": AuditEvent.CASE_REQUEST_ACCEPTED,
+    "accept_many": AuditEvent.CASE_REQUEST_ACCEPTED,
+    "answer": AuditEvent.CASE_QUERY_ANSWERED,
+    "ask": AuditEvent.CASE_QUERY_ASKED,
+    "close": AuditEvent.CASE_REQUEST_CLOSED,
+    "complete": AuditEvent.CASE_REQUEST_COMPLETED,
+    "confirm_withdrawal": AuditEvent.CASE_REQUEST_WITHDRAWN,
+    "create_draft": AuditEvent.CASE_REQUEST_DRAFTED,
+    "create_drafts": AuditEvent.CASE_REQUEST_DRAFTED,
+    "delete_draft": AuditEvent.CASE_REQUEST_DISCARDED,
+    "give_up": AuditEvent.CASE_REQUEST_CLOSED,
+    "refuse": AuditEvent.CASE_REQUEST_REFUSED,
+    "resend_message": AuditEvent.CASE_DELIVERY_CHANGED,
+    "resubmit": AuditEvent.CASE_REQUEST_SUBMITTED,
+    "submit_draft": AuditEvent.CASE_REQUEST_SUBMITTED,
+    "submit_request": AuditEvent.CASE_REQUEST_SUBMITTED,
+    "submit_requests": AuditEvent.CASE_REQUEST_SUBMITTED,
+    "update_draft": AuditEvent.CASE_REQUEST_CHANGED,
+    "withdraw": AuditEvent.CASE_REQUEST_WITHDRAWN,
+}
+
+
+@pytest.fixture(autouse=True)
+def _trail_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every service, wherever a test here calls it, fail if it wrote and told nobody."""
+    for name, event in TOLD.items():
+        service = getattr(services, name)
+
+        def watched(*, _service: Any = service, _event: AuditEvent = event, **said: Any) -> Any:
+            before = _told(_event, said["by"])
+            done = _service(**said)
+            if "choices" in said:
+                written = sum(each.error is None for each in done)
+            else:
+                written = len(said.get("drafts", [None]))
+            assert _told(_event, said["by"]) == before + written, f"{_event} is not in the trail"
+            return done
+
+        monkeypatch.setattr(services, name, watched)
+
+
+def _told(event: AuditEvent, by: Actor) -> int:
+    entries = TrailEntry.objects.filter(event=event)
+    return sum(each.content["actor"]["id"] == by.id for each in entries)

@@ -10,6 +10,7 @@ from tenants.cases import services
 from tenants.cases.graph import State
 from tenants.cases.models import CaseEvent
 from tests.factories.requests import request
+from tests.integration.tenants.cases.conftest import TOLD
 
 # Fixtures' types; conftest files are no modules.
 Town = Any
@@ -132,3 +133,9 @@ def test_every_write_is_in_the_trail(a: Town, b: Town, post: Postman, case_id: U
     }
     with b.scope():
         assert audit.verify(b.municipality.tenant_role).intact
+
+
+def test_every_service_is_watched() -> None:
+    """`_trail_is_told` looks at all services that write, in every test of this folder."""
+    written = {name for name in services.__all__ if name[0].islower()}
+    assert written == TOLD.keys()
