@@ -13,6 +13,7 @@ from typing import Final
 
 import grpc
 import structlog
+from amtsbruecke.exchange.v1beta1 import link_service_pb2 as pb
 from amtsbruecke.exchange.v1beta1 import link_service_pb2_grpc
 
 from centre.kernel import clock
@@ -23,16 +24,20 @@ from federation.dispatch.isolation import Ending, Suspicion
 from federation.dispatch.session import Session
 from federation.dispatch.sql import Lease, LinkRow
 from federation.dispatch.tools import DATABASE_TROUBLE, Tools
-from federation.links.endings import Truthful
+from federation.links.endings import Truthful, answer
 from federation.links.errors import LinkError, ServerUnknown
 from federation.protocol import backoff
 from federation.protocol.errors import CallRefused
+from federation.protocol.frames import Hello
 from federation.protocol.reasons import Reason
+from federation.wire.frames import write_hello
 
 log = structlog.get_logger(__name__)
 
 #: How long an owner relies on what it read of its link before it reads again.
 _REREAD_S: Final = 5.0
+#: So long a peer may take to answer our greeting.
+_GREETING_S: Final = 5.0
 #: Pause after trouble with our own database.
 _DATABASE_PAUSE_S: Final = 1.0
 #: The search for a letter that kills calls is quick: the peer is there, and others wait behind it.
@@ -86,6 +91,7 @@ class LinkWorker:
     async def run(self) -> None:
         """Work until stopped. Returns early if the lease is lost."""
         metrics.owned.labels(self.lease.link).set(1)
+        greeting = asyncio.create_task(self._greet())
         try:
             while not self.stopping:
                 try:
@@ -96,8 +102,40 @@ class LinkWorker:
         except FenceLost:
             log.info("link taken over", link=self.lease.link, fence=self.lease.fence)
         finally:
+            greeting.cancel()
+            await asyncio.gather(greeting, return_exceptions=True)
             metrics.owned.labels(self.lease.link).set(0)
             await self._tools.channels.drop(self.lease.link)
+
+    async def _greet(self) -> None:
+        """Tell the peer once that we are here: what it holds back for us then comes at once.
+
+        A peer that does not answer is told by nobody: it will greet us when it is back.
+        """
+        link, around = self.lease.link, self._tools.around
+        centre = self._tools.directory().centre(link)
+        if centre is None or centre.state != "active":
+            return
+        try:
+            async with asyncio.timeout(_GREETING_S):
+                async with around.database.connection() as connection:
+                    row = await sql.link(connection, link)
+                if not row.active:
+                    return
+                channel = await self._tools.channels.channel(link, centre.endpoint)
+                hello = Hello(
+                    origin=around.origin,
+                    acked_lseq=row.acked_lseq,
+                    next_lseq=row.next_lseq,
+                    directory_version=around.directory_version(),
+                )
+                request = pb.GetPositionRequest(hello=write_hello(hello))
+                stub = link_service_pb2_grpc.LinkServiceStub(channel)
+                await answer(stub.GetPosition(request, timeout=_GREETING_S))
+        except (grpc.RpcError, DispatchError, LinkError, TimeoutError, *DATABASE_TROUBLE) as error:
+            log.info("peer not greeted", link=link, error=type(error).__name__)
+        except Exception:
+            log.exception("greeting broke", link=link)
 
     async def _step(self) -> None:
         self._woken.clear()

@@ -64,24 +64,6 @@ async def test_dead_peer_delays_nobody_else(road: Road) -> None:
     assert road.rows("SELECT code FROM outbox_attempt WHERE link = %s", PEER)
 
 
-async def test_contact_from_the_peer_ends_the_back_off(road: Road, receiver: FakeReceiver) -> None:
-    road.know(PEER, NOWHERE)
-    road.post(3, link=PEER)
-    async with road.dispatch():
-        await eventually(lambda: road.link(PEER)["failing_since"])
-        road.do(
-            "UPDATE outbox_link SET next_try_at = now() + interval '1 hour', backoff_ms = 300000"
-            " WHERE name = %s",
-            PEER,
-        )
-        async with serving(road, receiver):
-            # What the gateway does when the peer calls.
-            road.do("UPDATE outbox_link SET next_try_at = now(), backoff_ms = 0")
-            road.do("SELECT pg_notify('amtsbruecke_dispatch', %s)", PEER)
-            await road.acknowledged(3, link=PEER)
-            assert road.link(PEER)["failing_since"] is None
-
-
 async def test_suspended_centre_gets_nothing(road: Road, receiver: FakeReceiver) -> None:
     async with serving(road, receiver):
         road.know(PEER, road.centres[PEER].endpoint, state="suspended")
