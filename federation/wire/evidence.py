@@ -168,7 +168,10 @@ def read(file: bytes) -> SignedFile:
                 signature=file[-_SIGNATURE_SIZE:],
             )
     except _UNREADABLE as error:
-        raise EvidenceInvalid(f"The file is no evidence: {error}") from error
+        raise EvidenceInvalid(
+            "The file is no evidence, or it was damaged or changed. Fetch it again from whoever has"
+            f" exported it. ({type(error).__name__})"
+        ) from error
 
 
 def _read(archive: zipfile.ZipFile, manifest: dict[str, Any]) -> Bundle:

@@ -6,8 +6,8 @@ from decimal import Decimal
 #: No request is about more; a larger sum is a slip of the decimal comma.
 MAX_CENTS = 10_000_000_000
 
-_WITH_COMMA = re.compile(r"-?(\d{1,3}(\.\d{3})+|\d+)(,\d{1,2})?")
-_WITH_POINT = re.compile(r"-?\d+(\.\d{1,2})?")
+_WITH_COMMA = re.compile(r"-?([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)(,[0-9]{1,2})?")
+_WITH_POINT = re.compile(r"-?[0-9]+(\.[0-9]{1,2})?")
 
 
 class NotMoney(ValueError):

@@ -30,7 +30,7 @@ from tenants.cases.validation import Limits
 from tenants.importers.columns import BY_HEADER, COLUMNS, Column, Form, header_of
 from tenants.importers.reading import Row
 
-_DAY: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
+_DAY: Final = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})")
 _YES: Final = {"ja": True, "j": True, "nein": False, "n": False}
 _KEY: Final = ("Aktenzeichen", "Kassenzeichen", "Titel Aktenzeichen")
 

@@ -23,6 +23,7 @@ class Limit(FileUploadHandler):
     def __init__(self, request: HttpRequest | None = None) -> None:
         super().__init__(request)
         self._received = 0
+        self._hopeless = False
 
     def handle_raw_input(
         self,
@@ -33,16 +34,15 @@ class Limit(FileUploadHandler):
         encoding: Any = None,
     ) -> None:
         del input_data, META, boundary, encoding
-        if content_length > _HOPELESS_BYTES:
-            raise StopUpload(connection_reset=True)
+        self._hopeless = content_length > _HOPELESS_BYTES
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
         del start
         self._received += len(raw_data)
-        if self._received > MOST_BYTES:
+        if self._hopeless or self._received > MOST_BYTES:
             if self.request is not None:
                 self.request.sent_too_much = True  # type: ignore[attr-defined]
-            raise StopUpload(connection_reset=False)
+            raise StopUpload(connection_reset=self._hopeless)
         return raw_data
 
     def file_complete(self, file_size: int) -> None:

@@ -31,6 +31,7 @@ from centre.tenancy.operations import role_names
 log = structlog.get_logger(__name__)
 
 _AGS_LENGTH, _ARS_LENGTH = 8, 12
+_MOST_NAME = 200
 
 
 class MunicipalityConflict(RegistryError):
@@ -113,6 +114,7 @@ def create_tenant(
     _require_owner()
     roles.check_slug(slug)
     check_numbers(ags=ags, ars=ars)
+    check_name(name)
     with public_scope(), exclusively(f"tenant {slug}"):
         municipality = _row(slug=slug, name=name, ags=ags, ars=ars, authority_id=authority_id)
         _found_schema(municipality)
@@ -182,6 +184,14 @@ def check_numbers(*, ags: str, ars: str) -> None:
         raise RegistryError(f"ags {ags!r} and ars {ars!r} are not of the same municipality.")
 
 
+def check_name(name: str) -> None:
+    """Raise `RegistryError` unless this can be the name of a municipality."""
+    if not 0 < len(name.strip()) <= _MOST_NAME or not name.isprintable():
+        raise RegistryError(
+            f"A name has 1 to {_MOST_NAME} printable characters; {name[:80]!r} does not."
+        )
+
+
 def check_same(found: Municipality, *, ars: str, authority_id: UUID | None) -> None:
     """Raise `MunicipalityConflict` if the municipality of this slug is, or was, another one."""
     if found.state in {MunicipalityState.DELETING, MunicipalityState.DELETED}:
@@ -235,9 +245,14 @@ def delete_tenant(*, slug: str, confirm: str, export_to: Path, by: Actor) -> Non
                 f"{municipality.name} and all its cases would be deleted. "
                 f"Confirm with: {confirmation(municipality)}"
             )
+        before = MunicipalityState(municipality.state)
         _enter(municipality, MunicipalityState.DELETING)
         if _schema_exists(municipality):
-            export_tenant(slug=slug, path=export_to, by=by)
+            try:
+                export_tenant(slug=slug, path=export_to, by=by)
+            except BaseException:  # nothing is gone yet: its doors open again
+                _enter(municipality, before)
+                raise
         with transaction.atomic():
             _remove(municipality)
             _enter(municipality, MunicipalityState.DELETED)
@@ -320,6 +335,8 @@ def _row(*, slug: str, name: str, ags: str, ars: str, authority_id: UUID | None)
 def _new_row(
     *, slug: str, name: str, ags: str, ars: str, authority_id: UUID | None
 ) -> Municipality:
+    if authority_id == UUID(int=0):
+        raise RegistryError(f"{authority_id} is no identifier of an authority.")
     if authority_id and Municipality.objects.filter(authority_id=authority_id).exists():
         raise MunicipalityConflict(f"The authority {authority_id} is hosted here already.")
     with transaction.atomic():

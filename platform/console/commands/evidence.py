@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from federation.wire.examination import Finding, Verdict
 
 _MAX_FILE = 256 * 1024 * 1024
+_KEY_SIZE = 32
 _STATES = {
     None: "Zustellung nicht bewiesen / delivery not proven",
     1: "zugestellt / delivered",
@@ -108,11 +109,16 @@ def _is_id(text: str) -> bool:
 
 def _key(text: str) -> bytes:
     try:
-        return bytes.fromhex(text)
-    except ValueError as error:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != _KEY_SIZE:
         raise ConsoleError(
-            "The umbrella's key is not hexadecimal.", hint="It has 64 hexadecimal digits."
-        ) from error
+            f"{text!r} is no key of an umbrella organisation.",
+            hint="A key has 64 hexadecimal digits: AMTSBRUECKE_UMBRELLA_KEYS in a centre's"
+            " settings, or what the umbrella publishes. What `verify` prints is its short name.",
+        )
+    return key
 
 
 def _print(verdict: "Verdict") -> None:

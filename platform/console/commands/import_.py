@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from console.errors import ConsoleError
 from console.operator import operator
 from console.roles import become
 
@@ -39,7 +40,13 @@ def command(file: Path, *, tenant: str, dry_run: bool, drafts: bool, as_json: bo
     from tenants.importers.errors import FileRefused
 
     result: tuple[RunView, Sequence[ImportRow]]
-    with tenant_scope(registry.municipality(slug=tenant)):
+    municipality = registry.municipality(slug=tenant)
+    if municipality.state != "active":
+        raise ConsoleError(
+            f"{tenant} is {municipality.state}: nothing can be imported there.",
+            hint="`amtsbruecke tenant list` tells of all; `tenant resume` opens a suspended one.",
+        )
+    with tenant_scope(municipality):
         try:
             if dry_run:
                 rehearsal = services.rehearse(

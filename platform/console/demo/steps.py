@@ -71,7 +71,9 @@ def _found_towns(chosen: Sequence[Town]) -> None:
         if founding.municipality is None:
             raise DemoStuck(
                 f"{founding.slug} could not be founded: {founding.problem}",
-                hint="Running the demo again goes on from here.",
+                hint="What was deleted never comes back: give the demo another --home."
+                if "deleted" in founding.problem
+                else "Running the demo again goes on from here.",
             )
     for town in chosen:
         _employ(selectors.municipality(slug=town.slug), town.place)

@@ -7,6 +7,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from console.web import metrics
+from console.web.patience import PatientWorker
 
 
 class Words(Logger):  # type: ignore[misc]  # gunicorn has no types
@@ -74,7 +75,7 @@ def serve(*, workers: int, threads: int, socket: int | None = None) -> None:
     Server(
         {
             "bind": str(environment.web_bind) if socket is None else f"fd://{socket}",
-            "worker_class": "gthread",
+            "worker_class": PatientWorker,
             "workers": workers,
             "threads": threads,
             "timeout": 60,

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Any, Final
 from uuid import UUID
 
@@ -249,11 +249,12 @@ def _unpack(order: str, text: str | None) -> _Mark | None:
     try:
         mark = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         made_for, urgent, moment, last = mark
-        moment = datetime.fromisoformat(moment) if moment else None
+        # Whatever zone somebody has written: PostgreSQL does not know all that Python does.
+        moment = datetime.fromisoformat(moment).astimezone(UTC) if moment else None
         if made_for != order or (moment is None and order != "due"):
             return None
         return bool(urgent), moment, UUID(last)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, OverflowError):
         return None
 
 

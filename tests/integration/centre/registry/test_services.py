@@ -21,6 +21,7 @@ from centre.kernel.errors import AmtsbrueckeError
 from centre.registry import archive, selectors, services
 from centre.registry.models import Domain, Municipality, MunicipalityState
 from centre.registry.selectors import MunicipalityUnknown
+from centre.registry.services import RegistryError
 from centre.tenancy.context import require_tenant, tenant_scope
 from centre.tenancy.roles import NameInvalid
 
@@ -185,6 +186,27 @@ def test_delete_exports_removes_and_remembers_the_name(owner: None, tmp_path: Pa
     assert _events()[-1] == AuditEvent.TENANT_MUNICIPALITY_DELETED
     with pytest.raises(services.MunicipalityConflict, match="choose another"):
         _create()
+
+
+def test_delete_that_cannot_export_opens_the_doors_again(owner: None, tmp_path: Path) -> None:
+    delta = _create()
+    with pytest.raises(FileNotFoundError):
+        services.delete_tenant(
+            slug=delta.slug,
+            confirm=services.confirmation(delta),
+            export_to=tmp_path / "nowhere" / "delta.zip",
+            by=ME,
+        )
+    assert selectors.municipality(slug=delta.slug).state == MunicipalityState.ACTIVE
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 201, "a\nb", "a\x1b[31m"])
+def test_name_that_is_none_is_refused(owner: None, name: str) -> None:
+    with pytest.raises(RegistryError, match="printable characters"):
+        services.check_name(name)
+    with pytest.raises(RegistryError, match="printable characters"):
+        services.create_tenant(slug="epsilon", name=name, ags="05770013", ars="057700013013", by=ME)
+    assert not selectors.hosted().filter(slug="epsilon").exists()
 
 
 def test_delete_goes_on_after_an_interruption(

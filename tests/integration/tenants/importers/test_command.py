@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from centre.registry import selectors
 from console.cli import main
 from console.commands import import_
 from federation.outbox.errors import BacklogFull
@@ -82,6 +83,19 @@ def test_many_of_them_are_counted(call: Call, to_b: ToB) -> None:
     done = call(file(*(to_b(number, IBAN="") for number in range(23))), "--dry-run")
     assert done.stdout.count("Die IBAN fehlt.") == 20
     assert "… und 3 weitere Zeilen" in done.stdout
+
+
+@pytest.mark.parametrize("state", ["suspended", "deleting", "founding"])
+def test_nothing_is_imported_where_the_doors_are_closed(
+    call: Call, a: Town, to_b: ToB, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    closed = selectors.municipality(slug="alpha")
+    closed.state = state
+    monkeypatch.setattr(selectors, "municipality", lambda **_: closed)
+    done = call(file(to_b(1)))
+    assert done.exit_code == 2
+    assert f"alpha is {state}" in done.output
+    assert not cases_of(a)
 
 
 def test_dry_run_tells_all_and_keeps_nothing(call: Call, a: Town, to_b: ToB) -> None:

@@ -163,6 +163,16 @@ def test_more_than_a_document_may_hold_is_stopped_on_the_way(
     assert "Das ist zu viel auf einmal" in asked.text
 
 
+def test_far_more_than_that_is_not_even_read_to_its_end(
+    visit: Visit, b: Town, case_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "_HOPELESS_BYTES", 1_000_000)
+    page = upload(visit(b), case_id, "riesig.pdf", b"%PDF-" + b"x" * 1_200_000)
+    assert "Das ist zu viel auf einmal" in page.text
+    with b.scope():
+        assert not Document.objects.exists()
+
+
 def test_full_outbox_is_said_with_a_time_to_come_back(
     visit: Visit, b: Town, case_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,9 +1,12 @@
 """The list: what stands in it, in which order, and at which price."""
 
+import base64
+import json
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -84,6 +87,21 @@ def test_nonsense_in_the_address_shows_the_list(visit: Visit, a: Town) -> None:
     client = visit(a)
     for query in ("stand=x", "folge=x", "nach=%00%ff", "suche=%00", "nach=e30"):
         assert client.get(f"/?{query}").status_code == 200, query
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "2026-01-01T00:00:00+20:00",
+        "2026-01-01T00:00:00+15:59:59.999999",
+        "2026-01-01T00:00:00",
+        "0001-01-01T00:00:00+23:59",
+    ],
+)
+def test_mark_of_no_place_in_time_shows_the_list(visit: Visit, a: Town, moment: str) -> None:
+    mark = json.dumps(["urgency", False, moment, str(UUID(int=0))])
+    after = base64.urlsafe_b64encode(mark.encode()).decode()
+    assert visit(a).get("/", {"nach": after}).status_code == 200
 
 
 def test_chosen_cases_are_accepted_together_and_reported(
