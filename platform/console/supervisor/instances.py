@@ -1,8 +1,9 @@
 """How many of each process a centre runs, and what tells one from another.
 
 `AMTSBRUECKE_GATEWAYS`, `_DISPATCHERS`, `_WORKERS` and `_WEBS` in centre.env say how many. The first
-has the plain name and the ports of the settings; the others are called `worker-2`, ... and their
-door for health and figures lies `DOORS` ports further on for each.
+has the plain name and the ports of the settings; the others are called `worker-2`, ... The door of
+the second for health and figures lies `DOORS` ports further on, those of the others `FAR` ports
+more for each: a centre has ten ports in a row, and the next ten may be a neighbour's.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from console.errors import SettingMissing
 
 #: Ports of health and figures in the block of a centre, so the step from one process to the next.
 DOORS = 4
+FAR = 500
 MOST = 16
 _COUNTS = {
     "gateway": "AMTSBRUECKE_GATEWAYS",
@@ -76,7 +78,8 @@ def _door(kind: str, settings: Mapping[str, str], number: int) -> tuple[str, int
     host, _, port = settings.get(_door_setting(kind), "").rpartition(":")
     if not port:
         return None
-    return host.strip("[]"), int(port) + DOORS * (number - 1)
+    step = DOORS + FAR * (number - 2) if number > 1 else 0
+    return host.strip("[]"), int(port) + step
 
 
 def _door_setting(kind: str) -> str:

@@ -29,6 +29,28 @@ def test_doors_never_meet() -> None:
     assert doors == [("127.0.0.1", 8412), ("127.0.0.1", 8416), ("::1", 8414)]
 
 
+def test_doors_of_many_processes_meet_no_neighbour() -> None:
+    kinds = ["gateway", "dispatch", "web", "worker"]
+    doors = [
+        door
+        for first in (8410, 8420, 8430)
+        for _, door in all_doors(
+            kinds,
+            {
+                f"AMTSBRUECKE_METRICS_BIND_{kind.upper()}": f"127.0.0.1:{first + 2 + place}"
+                for place, kind in enumerate(kinds)
+            }
+            | {
+                f"AMTSBRUECKE_{name}": "16"
+                for name in ("GATEWAYS", "DISPATCHERS", "WORKERS", "WEBS")
+            },
+        )
+    ]
+    assert len(doors) == len(set(doors)) == 3 * 4 * 16
+    others = {("127.0.0.1", block + port) for block in (8410, 8420, 8430) for port in (0, 1)}
+    assert not others.intersection(doors)
+
+
 @pytest.mark.parametrize("text", ["0", "17", "two", "-1"])
 def test_a_number_that_is_none_is_refused_in_words(text: str) -> None:
     with pytest.raises(SettingMissing, match="AMTSBRUECKE_WORKERS"):
