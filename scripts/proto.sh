@@ -1,20 +1,27 @@
 #!/bin/sh
-# Checks the protocol: lint, compatibility with the last release (or the last commit), drift of the generated code.
+# Checks the protocol: lint, compatibility with what peers speak already, drift of the generated code.
+#
+#   scripts/proto.sh             checks
+#   scripts/proto.sh generate    writes the code of proto/gen
+#   scripts/proto.sh publish     with a release: from now on peers speak this (proto/published.binpb)
 
 set -eu
 cd "$(dirname "$0")/.."
 bin=$PWD/.venv/bin
 
-if [ "${1:-}" = generate ]; then
+case "${1:-check}" in
+generate)
     exec "$bin/python" scripts/generate_protos.py
-fi
-
-(cd proto && "$bin/buf" lint)
-if git rev-parse --verify --quiet HEAD:proto/buf.yaml >/dev/null 2>&1; then
-    against=$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || echo HEAD)
-    old=$(mktemp -d)
-    trap 'rm -rf "$old"' EXIT
-    git archive "$against" proto | tar -x -C "$old"
-    (cd proto && "$bin/buf" breaking --against "$old/proto")
-fi
-"$bin/python" scripts/generate_protos.py --check
+    ;;
+publish)
+    cd proto && exec "$bin/buf" build --exclude-source-info -o published.binpb
+    ;;
+check)
+    (cd proto && "$bin/buf" lint && "$bin/buf" breaking --against published.binpb)
+    exec "$bin/python" scripts/generate_protos.py --check
+    ;;
+*)
+    echo "usage: scripts/proto.sh [generate|publish]" >&2
+    exit 2
+    ;;
+esac

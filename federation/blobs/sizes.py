@@ -1,10 +1,13 @@
 """Limits of documents, plain and sealed. Pure."""
 
-from centre.keys.blobs import sealed_size
+from federation.protocol.limits import MAX_BLOB_BYTES, MAX_DOCUMENT_BYTES
 
-#: The largest document that is exchanged, plain and sealed.
-MAX_DOCUMENT_BYTES = 100 * 1000 * 1000
-MAX_BLOB_BYTES = sealed_size(MAX_DOCUMENT_BYTES)
+__all__ = [
+    "DEFAULT_QUOTA_BYTES",
+    "MAX_ANNOUNCED_BYTES",
+    "MAX_BLOB_BYTES",
+    "MAX_DOCUMENT_BYTES",
+]
 
 #: What one municipality may store, unless the operator says otherwise (`BLOB_QUOTA_BYTES`).
 DEFAULT_QUOTA_BYTES = 50 * 1000**3

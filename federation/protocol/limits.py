@@ -41,7 +41,6 @@ MAX_RECEIPT_ITEMS: Final = 4096
 MAX_RECEIPT_BYTES: Final = 1 * MIB
 
 # A document: what a chunk of an upload may hold, and the whole.
-BLOB_FRAME_BYTES: Final = CHUNK_SIZE
 MAX_BLOB_FRAME_BYTES: Final = 2 * CHUNK_SIZE
 MAX_DOCUMENT_BYTES: Final = 100 * 1000 * 1000
 MAX_BLOB_BYTES: Final = sealed_size(MAX_DOCUMENT_BYTES)

@@ -180,10 +180,15 @@ Diese Seite ist erzeugt: `python -m tenants.importers.columns > docs/reference/i
 {lists}"""
 
 
+def _cell(words: str) -> str:
+    return words.replace("|", "\\|")
+
+
 def page() -> str:
     """Return the description of the file for people."""
     rows = "\n".join(
-        f"| {column.header} | {'ja' if column.needed else ''} | {column.form} | {column.help} |"
+        f"| {column.header} | {'ja' if column.needed else ''} | {_cell(column.form)} "
+        f"| {_cell(column.help)} |"
         for column in COLUMNS
     )
     lists = ""

@@ -17,10 +17,10 @@ SEARCH_LIMIT: Final = 20
 
 
 class AgeGrade(StrEnum):
-    """How old the directory is, and so what it may be used for.
+    """How old the directory is, for operators: an old one forbids nothing by itself.
 
-    Fresh: everything. Stale: everything, with a warning to operators. Old: letters to authorities
-    known before only. Expired: answers in running cases only.
+    Fresh: up to a day. Stale: up to a week, which is worth a look. Old: up to a month, Expired:
+    beyond; `amtsbruecke doctor` names both.
     """
 
     FRESH = "fresh"

@@ -38,7 +38,8 @@ class BlobServiceStub:
 
     The first request is the header, the others are data in order, of at most 512 KiB each. What
     arrived stays when the call breaks; the next call goes on at `GetBlobOffset`. Idempotent: a
-    complete document is answered at once. Limit: 100 MiB, and `sealed` chunks of 256 KiB + 16 bytes.
+    complete document is answered at once. Limit: a document of 100 MB
+    (100,006,112 sealed bytes), and `sealed` chunks of 256 KiB + 16 bytes.
 
     Common errors: PERMISSION_DENIED `AUTHORITY_NOT_REPRESENTED`, NOT_FOUND `RECIPIENT_UNKNOWN`,
     INVALID_ARGUMENT `BLOB_DIGEST_MISMATCH` (what was stored is thrown away) or `BLOB_MALFORMED`,
@@ -57,7 +58,8 @@ class BlobServiceAsyncStub(BlobServiceStub):
 
     The first request is the header, the others are data in order, of at most 512 KiB each. What
     arrived stays when the call breaks; the next call goes on at `GetBlobOffset`. Idempotent: a
-    complete document is answered at once. Limit: 100 MiB, and `sealed` chunks of 256 KiB + 16 bytes.
+    complete document is answered at once. Limit: a document of 100 MB
+    (100,006,112 sealed bytes), and `sealed` chunks of 256 KiB + 16 bytes.
 
     Common errors: PERMISSION_DENIED `AUTHORITY_NOT_REPRESENTED`, NOT_FOUND `RECIPIENT_UNKNOWN`,
     INVALID_ARGUMENT `BLOB_DIGEST_MISMATCH` (what was stored is thrown away) or `BLOB_MALFORMED`,
@@ -79,7 +81,8 @@ class BlobServiceServicer(metaclass=_abc_1.ABCMeta):
 
         The first request is the header, the others are data in order, of at most 512 KiB each. What
         arrived stays when the call breaks; the next call goes on at `GetBlobOffset`. Idempotent: a
-        complete document is answered at once. Limit: 100 MiB, and `sealed` chunks of 256 KiB + 16 bytes.
+        complete document is answered at once. Limit: a document of 100 MB
+        (100,006,112 sealed bytes), and `sealed` chunks of 256 KiB + 16 bytes.
 
         Common errors: PERMISSION_DENIED `AUTHORITY_NOT_REPRESENTED`, NOT_FOUND `RECIPIENT_UNKNOWN`,
         INVALID_ARGUMENT `BLOB_DIGEST_MISMATCH` (what was stored is thrown away) or `BLOB_MALFORMED`,

@@ -95,7 +95,8 @@ class LinkServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetPosition(self, request, context):
-        """Returns where the receiver stands on the caller's link, for clients of `Deliver`. Reads only.
+        """Returns where the receiver stands on the caller's link, for clients of `Deliver`. Moves nothing; like every
+        call it shows that the caller is alive, so that what waits for it goes at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -58,7 +58,9 @@ class LinkServiceStub:
     clients that do not stream. Idempotent: the same batch gets the stored receipt.
     """
     GetPosition: _grpc.UnaryUnaryMultiCallable[_link_service_pb2.GetPositionRequest, _link_service_pb2.GetPositionResponse]
-    """Returns where the receiver stands on the caller's link, for clients of `Deliver`. Reads only."""
+    """Returns where the receiver stands on the caller's link, for clients of `Deliver`. Moves nothing; like every
+    call it shows that the caller is alive, so that what waits for it goes at once.
+    """
 
 @_typing.type_check_only
 class LinkServiceAsyncStub(LinkServiceStub):
@@ -90,7 +92,9 @@ class LinkServiceAsyncStub(LinkServiceStub):
     clients that do not stream. Idempotent: the same batch gets the stored receipt.
     """
     GetPosition: _aio.UnaryUnaryMultiCallable[_link_service_pb2.GetPositionRequest, _link_service_pb2.GetPositionResponse]  # type: ignore[assignment]
-    """Returns where the receiver stands on the caller's link, for clients of `Deliver`. Reads only."""
+    """Returns where the receiver stands on the caller's link, for clients of `Deliver`. Moves nothing; like every
+    call it shows that the caller is alive, so that what waits for it goes at once.
+    """
 
 class LinkServiceServicer(metaclass=_abc_1.ABCMeta):
     """Takes letters from one peer centre. Each direction between two centres has a link of its own,
@@ -137,6 +141,8 @@ class LinkServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _link_service_pb2.GetPositionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_link_service_pb2.GetPositionResponse, _abc.Awaitable[_link_service_pb2.GetPositionResponse]]:
-        """Returns where the receiver stands on the caller's link, for clients of `Deliver`. Reads only."""
+        """Returns where the receiver stands on the caller's link, for clients of `Deliver`. Moves nothing; like every
+        call it shows that the caller is alive, so that what waits for it goes at once.
+        """
 
 def add_LinkServiceServicer_to_server(servicer: LinkServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
