@@ -69,10 +69,6 @@ class AuditEvent(_Event):
         "tenant:municipality:deleted",
         "Schema, Rolle und Schlüssel einer Kommune wurden gelöscht.",
     )
-    KEY_AUTHORITY_CREATED = (
-        "key:authority:created",
-        "Schlüssel einer Behörde wurden erzeugt.",
-    )
     KEY_CENTRE_CREATED = "key:centre:created", "Schlüssel des Rechenzentrums wurden erzeugt."
     DIRECTORY_VERSION_PUBLISHED = (
         "directory:version:published",

@@ -75,6 +75,19 @@ def authority_record(
     )
 
 
+def create_centre_keys(*, by: Actor) -> None:
+    """Make sure that the centre can sign receipts, trails and registrations. May be repeated."""
+    with public_scope(), transaction.atomic():
+        _one_at_a_time()
+        if keystore.centre_public_keys():
+            return
+        keystore.create_centre_keys()
+        centre = settings.AMTSBRUECKE.centre
+        audit.record(
+            events=[Entry(event=AuditEvent.KEY_CENTRE_CREATED, by=by, subject=centre, detail={})]
+        )
+
+
 def entry(
     *,
     name: str,

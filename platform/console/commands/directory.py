@@ -37,6 +37,7 @@ def entry(areas: Path, into: Path, name: str) -> None:
     from console import areas as competence
 
     by_slug = competence.read(areas)
+    services.create_centre_keys(by=operator())
     records = [
         services.authority_record(municipality=each, areas=by_slug.get(each.slug, []))
         for each in registry.active()
@@ -69,6 +70,7 @@ def publish(entries: tuple[Path, ...], *, renew: bool, yes: bool) -> None:
         click.echo(f"{path}: {_digest(content)}")
     if contents and not yes:
         click.confirm("Did each centre confirm its digest by another way?", abort=True)
+    services.create_centre_keys(by=operator())
     version = services.publish(entries=contents, by=operator(), renew=renew)
     click.echo(f"Version {version} is in force.")
 

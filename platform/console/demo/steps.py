@@ -30,12 +30,12 @@ def found(said: dict[str, Any]) -> dict[str, Any]:
     become("owner")
     from django.conf import settings
 
-    from centre.keys import keystore
+    from centre.directory import services as directory
     from console.demo.entries import registration
     from console.migrations import migrate
 
     migrate(report=lambda line: sys.stderr.write(f"{line}\n")).require_success()
-    keystore.create_centre_keys()
+    directory.create_centre_keys(by=BY)
     chosen = [town for town in towns() if town.slug in said["towns"]]
     _found_towns(chosen)
     if settings.AMTSBRUECKE.role == "umbrella":

@@ -32,6 +32,7 @@ from centre.directory.records import (
 from centre.kernel import clock
 from centre.kernel.actors import Actor, ActorKind
 from centre.keys import keystore
+from centre.keys.models import CentreKey
 from centre.keys.sign import SigningKey
 from centre.tenancy.context import tenant_scope
 
@@ -210,3 +211,12 @@ def test_tenants_read_the_directory_and_never_write_it(alpha: Any) -> None:
         ):
             with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(statement)
+
+
+def test_centre_gets_its_keys_once_and_the_trail_says_so(db: None) -> None:
+    CentreKey.objects.all().delete()
+    for _ in range(2):
+        services.create_centre_keys(by=OFFICER)
+    assert keystore.centre_signing_key().kid == keystore.centre_public_keys()[0].kid
+    (told,) = TrailEntry.objects.filter(event="key:centre:created")
+    assert (told.subject, told.content["actor"]["id"]) == ("krz", "officer")
