@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 
 from benchmarks import probes, resources
-from benchmarks.world import NAMES, Centre, World, wait_for
+from benchmarks.world import NAMES, World, wait_for
 
 #: What rests while a link is measured alone.
 NEIGHBOURS = ("worker", "beat", "web")
@@ -302,8 +302,3 @@ def memory(world: World) -> dict[str, float]:
         "centre_mib": max(sum(each.values()) for each in found.values()),
         "gateway_mib": max(each["gateway"] for each in found.values()),
     }
-
-
-def idle(centre: Centre) -> bool:
-    """Whether nothing waits."""
-    return not centre.unprocessed()

@@ -20,7 +20,6 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -97,15 +96,6 @@ class Centre:
         return self.begin(name, **said).answer()
 
     # -- what the database says ----------------------------------------------------------------
-
-    def letters(self, link: str) -> int:
-        """Letters that were accepted for a peer."""
-        return int(self.value("SELECT count(*) FROM outbox_letter WHERE link = %s", link))
-
-    def relayed(self, link: str) -> int:
-        """Positions up to which the peer's receipts are stored."""
-        found = self.rows("SELECT acked_lseq FROM outbox_link WHERE name = %s", link)
-        return int(found[0]["acked_lseq"]) if found else 0
 
     def waiting(self, link: str) -> int:
         """Letters for a peer that have no receipt."""
@@ -333,10 +323,6 @@ class World:
 
     # -- both sides ----------------------------------------------------------------------------
 
-    def relayed(self, *, seconds: float = 600) -> None:
-        """Wait until krz has a receipt for everything that it sent to nord."""
-        wait_for(lambda: not self.krz.waiting("nord"), seconds=seconds, what="all receipts")
-
     def settled(self, *, seconds: float = 900) -> None:
         """Wait until everything has arrived on both sides and has had its effect."""
 
@@ -351,8 +337,3 @@ class World:
             )
 
         wait_for(calm, seconds=seconds, what="all effects")
-
-
-def age(delta: timedelta) -> float:
-    """Milliseconds."""
-    return delta.total_seconds() * 1000

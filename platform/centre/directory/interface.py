@@ -60,17 +60,6 @@ class Directory:
     def centre(self, centre_id: str, /) -> CentreRecord | None:
         return self._centres.get(centre_id)
 
-    @cached_property
-    def _fingerprints(self) -> Mapping[str, CentreRecord]:
-        return {
-            fingerprint: centre
-            for centre in self._centres.values()
-            for fingerprint in centre.fingerprints
-        }
-
-    def centre_by_fingerprint(self, fingerprint: str, /) -> CentreRecord | None:
-        return self._fingerprints.get(fingerprint)
-
     def authority(self, authority_id: UUID, /) -> AuthorityRecord | None:
         return self._authorities.get(authority_id)
 

@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from centre.keys.errors import KeyMalformed, SignatureInvalid
 
 SUITE: Final = "Ed25519"
-RAW_SIZE: Final = 32
 
 ENVELOPE: Final = b"amtsbruecke envelope v1"
 RECEIPT: Final = b"amtsbruecke receipt v1"

@@ -16,6 +16,7 @@ from typing import Any
 
 from centre.kernel import clock
 from centre.keys import pki
+from centre.keys.wrapping import MasterKey
 from console.demo.plan import Centre, Plan
 from console.embedded.cluster import LOGINS
 from console.engines import DATABASE, EMBEDDED, role_prefix, running_database
@@ -96,8 +97,7 @@ def prepare(
     known = folder.settings() if folder.settings_file.exists() else {}
     master = folder.path / "master.key"
     if not master.exists():
-        master.touch(mode=0o600)
-        master.write_bytes(secrets.token_bytes(32))
+        MasterKey.create_file(master)
     ports = centre.ports
     umbrella = plan.umbrella.ports
     settings = {

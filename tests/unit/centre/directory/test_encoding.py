@@ -126,7 +126,6 @@ def test_a_registration_proves_the_centres_own_key() -> None:
 def test_directory_answers_by_id_fingerprint_and_key() -> None:
     directory = Directory(SNAPSHOT, digest=encoding.digest(SIGNED))
     assert directory.centre("krz") == CENTRE
-    assert directory.centre_by_fingerprint("ab" * 32) == CENTRE
     assert directory.centre("nord") is None
     assert directory.authority(AUTHORITY.id) == AUTHORITY
     assert directory.authorities_of("krz") == (AUTHORITY,)
