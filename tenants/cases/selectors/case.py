@@ -61,6 +61,8 @@ class CaseView:
     steps: tuple[Step, ...]
     #: The text of the open query.
     open_query: str
+    #: The text of the other side's answer, as long as nothing has happened since.
+    fresh_answer: str
     due_at: datetime | None
     due_label: str
     is_overdue: bool
@@ -120,6 +122,7 @@ def case_view(*, case_id: UUID, by: Actor) -> CaseView:
         request=request,
         steps=policies.steps(by, standing),
         open_query=_query_text(case),
+        fresh_answer=_fresh_answer(case),
         due_at=case.due_at,
         due_label=deadline.label if deadline else "",
         is_overdue=case.due_at is not None and case.due_at < clock.now(),
@@ -208,6 +211,16 @@ def _query_text(case: Case) -> str:
         return ""
     query = wire.read(Kind.QUERY, row.schema_version, bytes(row.payload))
     return query.text if isinstance(query, Query) else ""
+
+
+def _fresh_answer(case: Case) -> str:
+    if case.side != Side.REQUESTED or case.query_id is not None:
+        return ""
+    row = CaseMessage.objects.filter(case=case).order_by("number").last()
+    if row is None or row.kind != Kind.ANSWER or row.direction != Direction.IN:
+        return ""
+    answer = wire.read(Kind.ANSWER, row.schema_version, bytes(row.payload))
+    return answer.text if isinstance(answer, Answer) else ""
 
 
 def _without_protected(request: RequestDraft) -> RequestDraft:

@@ -166,6 +166,8 @@ def test_whole_way_through_the_pages(
     take(b, "rueckfragen", topic="title", text="Bitte den Bescheid.")
     assert "Bitte den Bescheid." in visit(a).get(f"/vorgang/{case_id}/antworten/").text
     take(a, "antworten", text="Liegt bei.")
+    page = visit(b).get(f"/vorgang/{case_id}/").text
+    assert "Die Antwort auf Ihre Rückfrage ist da:" in page.partition('id="verlauf"')[0]
     take(b, "annehmen", own_reference="V-1/26")
     take(b, "erledigen", result="partial", collected_cents="1.200,50", costs_cents="0", text="Rest")
     page = visit(a).get(f"/vorgang/{case_id}/").text
