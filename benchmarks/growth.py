@@ -75,11 +75,19 @@ def _side_by_side(
             for towns, clock in worlds.items():
                 wholes[towns].append(modes.whole(clock, requests, bulk=8)["per_s"])
                 say(f"{towns} towns: {wholes[towns][-1]:.4g} requests/s through the whole product")
+    first = sizes[0]
     return {
         towns: {
             "per_s": median(rates[towns]),
             "whole_per_s": median(wholes[towns]),
             "page_ms": median(times[towns]),
+            # Against the smallest, round by round.
+            "rate_share": _median_of_ratios(rates[towns], rates[first]),
+            "page_share": _median_of_ratios(times[towns], times[first]),
         }
         for towns in sizes
     }
+
+
+def _median_of_ratios(these: list[float], those: list[float]) -> float:
+    return median(a / b for a, b in zip(these, those, strict=True))

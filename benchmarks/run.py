@@ -346,9 +346,8 @@ class Run:
             rounds=sizes.growth_rounds,
             say=self._say,
         )
-        few, many = found[sizes.growth[0]], found[sizes.growth[-1]]
-        self.values["G15"] = many["per_s"] / few["per_s"]
-        self.values["G15a"] = many["page_ms"] / few["page_ms"]
+        many = found[sizes.growth[-1]]
+        self.values["G15"], self.values["G15a"] = many["rate_share"], many["page_share"]
         for towns, each in sorted(found.items()):
             self.notes.append(
                 f"{towns} towns: {each['per_s']:.4g} requests/s until the receipt, "
