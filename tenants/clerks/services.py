@@ -186,6 +186,16 @@ def reopen_account(*, clerk_id: UUID, by: Actor) -> None:
     _switch(clerk_id, by, active=True)
 
 
+def check_administrator(*, administrator: Administrator | None) -> None:
+    """Raise `LoginInvalid` or `PasswordRefused` for a first account that could not be opened."""
+    if administrator is None:
+        return
+    login = administrator.login.strip().lower()
+    if not _LOGIN.fullmatch(login):
+        raise LoginInvalid
+    _check_password(administrator.password, login, administrator.name.strip())
+
+
 def found_administrator(*, municipality: Municipality, administrator: Administrator | None) -> None:
     """Open the first account of a municipality just created. May be repeated."""
     if administrator is None:

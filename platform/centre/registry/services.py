@@ -115,6 +115,8 @@ def create_tenant(
     roles.check_slug(slug)
     check_numbers(ags=ags, ars=ars)
     check_name(name)
+    for check in settings.TENANT_CHECKS:
+        import_string(check)(administrator=administrator)
     with public_scope(), exclusively(f"tenant {slug}"):
         municipality = _row(slug=slug, name=name, ags=ags, ars=ars, authority_id=authority_id)
         _found_schema(municipality)

@@ -31,6 +31,12 @@ DELTA = {"slug": "delta-stadt", "name": "Deltastadt", "ags": "05770004", "ars": 
 founded: list[tuple[str, str]] = []
 
 
+def refuse(*, administrator: Any) -> None:
+    """A check, called by its dotted name."""
+    if administrator and len(administrator.password) < 3:
+        raise RegistryError("too short")
+
+
 def found(*, municipality: Municipality, administrator: Any) -> None:
     """A founder, called by its dotted name."""
     assert require_tenant().slug == municipality.slug
@@ -45,6 +51,7 @@ def owner(
 ) -> Iterator[None]:
     founded.clear()
     settings.TENANT_FOUNDERS = [f"{__name__}.found"]
+    settings.TENANT_CHECKS = [f"{__name__}.refuse"]
     with as_process("owner"):
         yield
 
@@ -68,6 +75,12 @@ def test_create_gives_schema_role_host_and_what_founders_add(owner: None) -> Non
     with tenant_scope(delta):
         assert Group.objects.count() == 1
     assert _events() == [AuditEvent.TENANT_MUNICIPALITY_CREATED]
+
+
+def test_refused_administrator_leaves_nothing_half_done(owner: None) -> None:
+    with pytest.raises(RegistryError, match="too short"):
+        _create(administrator=services.Administrator(login="a", name="A", password="x"))
+    assert not selectors.hosted().filter(slug=DELTA["slug"]).exists()
 
 
 def test_create_again_changes_nothing(owner: None) -> None:

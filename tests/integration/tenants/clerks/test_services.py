@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 
 from centre.audit import selectors as audit
 from centre.audit.events import AuditEvent
@@ -131,6 +132,24 @@ def test_the_last_administrator_stays() -> None:
     services.reopen_account(clerk_id=chief.id, by=BY)
     services.reset_password(clerk_id=chief.id, password="vier-Gaense-im-Stall", by=BY)
     assert services.sign_in(login="chefin", password="vier-Gaense-im-Stall").must_change_password
+
+
+@pytest.mark.parametrize(
+    ("login", "password", "error"),
+    [
+        ("böse login<>", "drei-Boote-am-Kanal", LoginInvalid),
+        ("leitung", "kurz", PasswordRefused),
+    ],
+)
+def test_first_account_is_checked_before_anything_is_founded(
+    login: str, password: str, error: type[Exception]
+) -> None:
+    assert settings.TENANT_CHECKS == ["tenants.clerks.services.check_administrator"]
+    with pytest.raises(error):
+        services.check_administrator(
+            administrator=Administrator(login=login, name="L", password=password)
+        )
+    services.check_administrator(administrator=None)
 
 
 def test_founding_may_be_repeated(alpha: Municipality) -> None:
