@@ -3,8 +3,8 @@
     python -m benchmarks [--quick] [--json] [--only G1,G5] [--keep DIR]
 
 Progress goes to standard error, one line a goal to standard output; with --json the last line is an
-object. Needs nothing but the repository's own environment. About 40 minutes, with --quick about
-five. Exit code 0 only if all that was asked for was measured and is met.
+object. Needs nothing but the repository's own environment. About half an hour, with --quick about
+five minutes. Exit code 0 only if all that was asked for was measured and is met.
 """
 
 import argparse

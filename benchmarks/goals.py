@@ -1,6 +1,6 @@
 """The goals that the figures are held against. Pure.
 
-Each is a ratio of two things that one run has measured, because the clock of a shared machine says
+Most are ratios of two things that one run has measured, because the clock of a shared machine says
 little: its cores change their speed every few seconds.
 """
 

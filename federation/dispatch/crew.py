@@ -38,7 +38,6 @@ class Crew:
         self._links = links
         self._workers: dict[str, LinkWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._documents: dict[str, asyncio.Event] = {}
         self._closing = False
 
     @property
@@ -52,8 +51,8 @@ class Crew:
 
     def upload(self, link: str) -> None:
         """Wake whoever uploads the documents of a link, if it is ours."""
-        if wanted := self._documents.get(link):
-            wanted.set()
+        if worker := self._workers.get(link):
+            worker.documents.set()
 
     async def tend(self) -> None:
         """Renew leases, take free links up to a fair share, give up what is beyond it."""
@@ -105,7 +104,7 @@ class Crew:
 
     async def _work(self, worker: LinkWorker) -> None:
         lease = worker.lease
-        uploading = asyncio.create_task(self._upload(lease), name=f"uploads {lease.link}")
+        uploading = asyncio.create_task(self._upload(worker), name=f"uploads {lease.link}")
         try:
             await worker.run()
         except Exception:
@@ -117,18 +116,17 @@ class Crew:
             await self._tools.channels.drop(lease.link)
             if self._workers.get(lease.link) is worker:
                 del self._workers[lease.link], self._tasks[lease.link]
-                self._documents.pop(lease.link, None)
         with suppress(*DATABASE_TROUBLE):
             async with self._tools.around.database.connection() as connection:
                 await sql.release_leases(connection, [lease])
             log.info("link released", link=lease.link, fence=lease.fence)
 
-    async def _upload(self, lease: Lease) -> None:
+    async def _upload(self, worker: LinkWorker) -> None:
         """Upload documents until cancelled: whatever ends one uploader, another one goes on."""
-        wanted = self._documents[lease.link] = asyncio.Event()
+        lease = worker.lease
         while True:
             try:
-                await UploadWorker(lease, self._tools, wanted).run()
+                await UploadWorker(lease, self._tools, worker.documents).run()
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if task is None or task.cancelling():

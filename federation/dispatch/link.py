@@ -55,6 +55,8 @@ class LinkWorker:
         self._tools = tools
         self._session: Session | None = None
         self._woken = asyncio.Event()
+        #: Documents wait to be uploaded.
+        self.documents = asyncio.Event()
         #: Nothing new is begun.
         self.stopping = False
         self._parked_last: int | None = None

@@ -247,7 +247,7 @@ def resume(*, link: str, by: Actor) -> None:
 
 def _change(link: str, by: Actor, **fields: object) -> None:
     if not Link.objects.filter(name=link).update(**fields):
-        raise LinkUnknown(f"There is no link {link!r}. `link status` lists all of them.")
+        raise LinkUnknown(f"There is no link {link!r}.")
     log.info("link changed", link=link, by=by.name, fields=sorted(fields))
     transaction.on_commit(partial(poke.poke, [link]), robust=True)
 

@@ -14,7 +14,6 @@ from uuid import UUID, uuid4
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -29,6 +28,7 @@ from tenants.importers.models import ImportRun
 from tenants.web.forms.sheet import Sheet
 from tests.factories import clerks
 from tests.factories.requests import request
+from tests.factories.schemas import rows_of
 
 MARK = "Geheimnis-von-Alphastadt"
 type Values = Mapping[str, object]
@@ -224,7 +224,7 @@ def test_form_with_things_of_alpha_changes_nothing_there_and_tells_nothing(
     name: str,
 ) -> None:
     (page,) = [each for each in PAGES if each.name == name]
-    before = _rows_of(alpha)
+    before = rows_of(alpha)
     client = client_of(beta)
     answers = []
     for values in (of_alpha, of_nobody):
@@ -236,25 +236,7 @@ def test_form_with_things_of_alpha_changes_nothing_there_and_tells_nothing(
         if name == "web:sign_out":
             return
     assert answers[0] == answers[1]
-    assert _rows_of(alpha) == before
-
-
-def _rows_of(municipality: Municipality) -> dict[str, str]:
-    """Return a digest of each table of the municipality's schema."""
-    found = {}
-    with tenant_scope(municipality), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = %s::regnamespace"
-            " AND has_table_privilege(oid, 'SELECT')",
-            [municipality.schema_name],
-        )
-        for (table,) in cursor.fetchall():
-            cursor.execute(
-                f'SELECT md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM "{table}" t'
-            )
-            found[table] = cursor.fetchone()[0]
-    assert {"cases_case", "documents_document", "clerks_clerk", "importers_importrun"} <= set(found)
-    return found
+    assert rows_of(alpha) == before
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from centre.config.celery import app
 from centre.config.tasks import HEADER, Scope, StrictTask
@@ -16,6 +15,7 @@ from centre.kernel.actors import system
 from centre.registry.models import Municipality
 from centre.tenancy.context import PUBLIC, current_place, current_tenant, tenant_scope
 from tenants.importers import services
+from tests.factories.schemas import rows_of
 
 app.finalize(auto=True)
 app.loader.import_default_modules()
@@ -93,30 +93,12 @@ def test_work_of_one_tenant_is_not_touched_for_another(
     monkeypatch.setattr(selectors, "present", lambda: Directory(nobody, digest="1"))
     with tenant_scope(alpha):
         WORK[name]()
-    before = _content(alpha)
+    before = rows_of(alpha)
     for headers in [*WRONG, {HEADER: beta.schema_name}]:
         super(StrictTask, app.tasks[name]).apply(headers=headers)
-        assert _content(alpha) == before, headers
+        assert rows_of(alpha) == before, headers
     super(StrictTask, app.tasks[name]).apply(headers={HEADER: alpha.schema_name})
-    assert _content(alpha) != before, "there was no work"
-
-
-def _content(municipality: Municipality) -> dict[str, str]:
-    """Return a digest of all rows of each of a municipality's tables, and of its shared ones."""
-    with tenant_scope(municipality), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables"
-            " WHERE schemaname = %s OR tablename LIKE 'outbox%%' OR tablename LIKE 'audit%%'",
-            [municipality.schema_name],
-        )
-        found = {}
-        for (table,) in cursor.fetchall():
-            cursor.execute("SELECT has_table_privilege(%s, 'SELECT')", [table])
-            if cursor.fetchone()[0]:
-                cursor.execute(f"SELECT md5(coalesce(string_agg(t::text, ''), '')) FROM {table} t")
-                found[table] = cursor.fetchone()[0]
-    assert len(found) > 5
-    return found
+    assert rows_of(alpha) != before, "there was no work"
 
 
 def test_beat_starts_tasks_that_exist() -> None:

@@ -56,9 +56,10 @@ TENANT_MODEL = "registry.Municipality"
 TENANT_DOMAIN_MODEL = "registry.Domain"
 PUBLIC_SCHEMA_URLCONF = "centre.config.urls_public"
 GET_EXECUTOR_FUNCTION = "centre.tenancy.executor.executor"
-# Each is called `(*, municipality, administrator)` in the scope of a municipality just created.
-# Asked before anything of a new municipality exists: what they refuse leaves nothing half-done.
+# Each is called `(*, administrator)` before anything of a municipality exists: what it refuses
+# leaves nothing half-done.
 TENANT_CHECKS = ["tenants.clerks.services.check_administrator"]
+# Each is called `(*, municipality, administrator)` in the scope of a municipality just created.
 TENANT_FOUNDERS = [
     "centre.keys.keystore.found_keys",
     "tenants.clerks.services.found_administrator",

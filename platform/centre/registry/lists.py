@@ -15,13 +15,12 @@ from uuid import UUID
 from centre.kernel.errors import AmtsbrueckeError
 from centre.registry.models import Municipality, MunicipalityState
 from centre.registry.selectors import RegistryError
-from centre.registry.services import NewTenant, check_numbers, check_same
+from centre.registry.services import NewTenant, check_name, check_numbers, check_same
 from centre.tenancy import roles
 from centre.tenancy.context import public_scope
 
 _NEEDED = ("slug", "name", "ags", "ars")
 _POSSIBLE = (*_NEEDED, "authority_id", "administrator")
-_LONGEST_NAME = 200
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{1,59}")
 
 type Cells = Mapping[str, str]
@@ -100,6 +99,7 @@ class _Checker:
     def row(self, line: int, columns: list[str], cells: list[str]) -> Row:
         values = dict.fromkeys(_POSSIBLE, "")
         values.update(zip(columns, (cell.strip() for cell in cells), strict=False))
+        values["name"] = " ".join(values["name"].split())  # spreadsheets wrap long names
         faults = list(self._faults(line, values))
         if len(cells) > len(columns):
             faults.append(f"it has {len(cells)} cells, but there are {len(columns)} columns")
@@ -116,8 +116,7 @@ class _Checker:
     def _faults(self, line: int, values: Cells) -> Iterator[str]:
         yield from _words_of(lambda: roles.check_slug(values["slug"]))
         yield from _words_of(lambda: check_numbers(ags=values["ags"], ars=values["ars"]))
-        if not 1 <= len(values["name"]) <= _LONGEST_NAME:
-            yield f"the name has {len(values['name'])} characters; 1 to {_LONGEST_NAME} can be"
+        yield from _words_of(lambda: check_name(values["name"]))
         if values["administrator"] and not _LOGIN.fullmatch(_login(values["administrator"])):
             yield f"{values['administrator']!r} does not begin with a possible login"
         try:

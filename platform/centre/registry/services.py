@@ -31,7 +31,7 @@ from centre.tenancy.operations import role_names
 log = structlog.get_logger(__name__)
 
 _AGS_LENGTH, _ARS_LENGTH = 8, 12
-_MOST_NAME = 200
+_LONGEST_NAME = 200
 
 
 class MunicipalityConflict(RegistryError):
@@ -188,9 +188,9 @@ def check_numbers(*, ags: str, ars: str) -> None:
 
 def check_name(name: str) -> None:
     """Raise `RegistryError` unless this can be the name of a municipality."""
-    if not 0 < len(name.strip()) <= _MOST_NAME or not name.isprintable():
+    if not 0 < len(name.strip()) <= _LONGEST_NAME or not name.isprintable():
         raise RegistryError(
-            f"A name has 1 to {_MOST_NAME} printable characters; {name[:80]!r} does not."
+            f"A name has 1 to {_LONGEST_NAME} printable characters; {name[:80]!r} does not."
         )
 
 

@@ -35,13 +35,14 @@ def command(file: Path, *, tenant: str, dry_run: bool, drafts: bool, as_json: bo
     """
     become("worker", "master_key_file", at_once=True)
     from centre.registry import selectors as registry
+    from centre.registry.models import MunicipalityState
     from centre.tenancy.context import tenant_scope
     from tenants.importers import services
     from tenants.importers.errors import FileRefused
 
     result: tuple[RunView, Sequence[ImportRow]]
     municipality = registry.municipality(slug=tenant)
-    if municipality.state != "active":
+    if municipality.state != MunicipalityState.ACTIVE:
         raise ConsoleError(
             f"{tenant} is {municipality.state}: nothing can be imported there.",
             hint="`amtsbruecke tenant list` tells of all; `tenant resume` opens a suspended one.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from console.errors import ConsoleError
 from console.operator import operator
 from console.roles import become
 
@@ -66,14 +67,18 @@ def _change(name: str, service: str) -> None:
     from centre.audit.chain import Entry
     from centre.audit.events import AuditEvent
     from federation.outbox import services
+    from federation.outbox.errors import LinkUnknown
 
     verb: Callable[..., None] = getattr(services, service)
     by = operator()
     events = {"pause": AuditEvent.LINK_PEER_PAUSED, "resume": AuditEvent.LINK_PEER_RESUMED}
-    with transaction.atomic():
-        verb(link=name, by=by)
-        if event := events.get(service):
-            audit.record(events=[Entry(event=event, by=by, subject=name, detail={})])
+    try:
+        with transaction.atomic():
+            verb(link=name, by=by)
+            if event := events.get(service):
+                audit.record(events=[Entry(event=event, by=by, subject=name, detail={})])
+    except LinkUnknown as error:
+        raise ConsoleError(error.message, hint="`amtsbruecke link status` lists all.") from error
 
 
 def _line(link: "LinkOverview") -> str:

@@ -49,6 +49,7 @@ def found(said: dict[str, Any]) -> dict[str, Any]:
 def _found_towns(chosen: Sequence[Town]) -> None:
     from centre.registry import selectors, services
 
+    _refuse_deleted(chosen)
     there = set(selectors.active().values_list("slug", flat=True))
     new = (
         services.NewTenant(
@@ -71,12 +72,24 @@ def _found_towns(chosen: Sequence[Town]) -> None:
         if founding.municipality is None:
             raise DemoStuck(
                 f"{founding.slug} could not be founded: {founding.problem}",
-                hint="What was deleted never comes back: give the demo another --home."
-                if "deleted" in founding.problem
-                else "Running the demo again goes on from here.",
+                hint="Running the demo again goes on from here.",
             )
     for town in chosen:
         _employ(selectors.municipality(slug=town.slug), town.place)
+
+
+def _refuse_deleted(chosen: Sequence[Town]) -> None:
+    from centre.registry.models import Municipality, MunicipalityState
+
+    gone = Municipality.objects.filter(
+        slug__in=[town.slug for town in chosen],
+        state__in=[MunicipalityState.DELETING, MunicipalityState.DELETED],
+    ).values_list("name", flat=True)
+    if gone:
+        raise DemoStuck(
+            f"{', '.join(gone)}: deleted, and what was deleted never comes back.",
+            hint="Give the demo another --home.",
+        )
 
 
 def _employ(municipality: "Municipality", place: str) -> None:

@@ -174,7 +174,7 @@ def test_one_that_fails_stops_nobody(
     ("line", "fault"),
     [
         ("Delta,D,05770004,057700004004,", "cannot be a short name"),
-        ("delta,,05770004,057700004004,", "the name has 0 characters"),
+        ("delta,,05770004,057700004004,", "A name has 1 to 200 printable characters"),
         ("delta,D,5770004,057700004004,", "ags '5770004' does not have 8 digits"),
         ("delta,D,05770004,05770000400x,", "does not have 12 digits"),
         ("delta,D,05770004,057700004005,", "not of the same municipality"),

@@ -7,6 +7,8 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -92,3 +94,23 @@ def test_progress_buys_time(monkeypatch: pytest.MonkeyPatch) -> None:
         slow = Patient(here)
         with pytest.raises(ConnectionResetError):
             slow.recv(4096)
+
+
+def test_a_byte_now_and_then_is_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = [0.0]
+    monkeypatch.setattr(patience, "time", SimpleNamespace(monotonic=lambda: moment[0]))
+
+    class Dripping:
+        def settimeout(self, seconds: float | None) -> None:
+            """Each byte comes in time."""
+
+        def recv(self, size: int) -> bytes:
+            moment[0] += 0.5
+            return b"x"[:size]
+
+    reader = Patient(cast("socket.socket", Dripping()))
+    moment[0] += 3600  # what we do ourselves is not the sender's fault
+    for _ in range(11):
+        reader.recv(4096)
+    with pytest.raises(ConnectionResetError):
+        reader.recv(4096)

@@ -26,7 +26,11 @@ from federation.dispatch import metrics
 from federation.dispatch.process import Dispatch
 from federation.wire.envelope import read_outer
 from tests.factories.letters import letter
-from tests.plugins.gateway import RECEIVER, Gateway
+from tests.fakes.receiver import FakeReceiver
+from tests.plugins.gateway import PEER, RECEIVER, Gateway
+
+#: Where nobody listens.
+NOWHERE = "127.0.0.1:9"
 
 
 async def eventually[T](look: Callable[[], T], *, seconds: float = 20) -> T:
@@ -199,3 +203,17 @@ def road(gateway: Gateway, alpha: Municipality, beta: Municipality, tmp_path: Pa
     road = Road(gateway, alpha, beta, tls)
     road.know(RECEIVER, gateway.address)
     return road
+
+
+@pytest.fixture
+def receiver(road: Road) -> FakeReceiver:
+    return FakeReceiver(name=PEER, origin=RECEIVER, key=road.gateway.world.receipt_key)
+
+
+@asynccontextmanager
+async def serving(road: Road, receiver: FakeReceiver) -> AsyncIterator[None]:
+    """Let the directory lead to the receiver within the block."""
+    world = road.gateway.world
+    async with receiver.serve(world.certificates[PEER], world.authority) as address:
+        road.know(PEER, address)
+        yield

@@ -4,16 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import pytest
 from django.db import connections
 
 from centre.kernel.actors import system
 from federation.outbox import services
 from tests.fakes.receiver import FakeReceiver
-from tests.integration.federation.dispatch.conftest import Road, eventually
+from tests.integration.federation.dispatch.conftest import NOWHERE, Road, eventually, serving
 from tests.plugins.gateway import PEER, RECEIVER
 
-NOWHERE = "127.0.0.1:9"
 #: Close to the longest back-off, and far longer than a test waits.
 _LONG = """
 INSERT INTO outbox_link (name, next_try_at, backoff_ms, failing_since)
@@ -21,17 +19,10 @@ VALUES (%s, clock_timestamp() + interval '280 s', 300000, clock_timestamp())
 """
 
 
-@pytest.fixture
-def receiver(road: Road) -> FakeReceiver:
-    return FakeReceiver(name=PEER, origin=RECEIVER, key=road.gateway.world.receipt_key)
-
-
 @asynccontextmanager
 async def backing_off(road: Road, receiver: FakeReceiver) -> AsyncIterator[None]:
     """A peer that is there again, a letter for it, and a link that does not know yet."""
-    world = road.gateway.world
-    async with receiver.serve(world.certificates[PEER], world.authority) as address:
-        road.know(PEER, address)
+    async with serving(road, receiver):
         road.do(_LONG, PEER)
         road.post(link=PEER)
         async with road.dispatch() as dispatch:
@@ -66,11 +57,9 @@ async def test_directory_that_leads_elsewhere(road: Road, receiver: FakeReceiver
     road.know(PEER, NOWHERE)
     road.do(_LONG, PEER)
     road.post(link=PEER)
-    world = road.gateway.world
     async with road.dispatch() as dispatch:
         await eventually(lambda: PEER in dispatch.crew.held)
-        async with receiver.serve(world.certificates[PEER], world.authority) as address:
-            road.know(PEER, address)
+        async with serving(road, receiver):
             await road.acknowledged(1, link=PEER)
 
 
