@@ -26,6 +26,7 @@ from federation.dispatch.frames import Credit, Item, Limits, cut, void, without_
 from federation.dispatch.isolation import Suspicion, acknowledged
 from federation.dispatch.ledger import Ledger, Verified
 from federation.dispatch.pace import Pace
+from federation.dispatch.queue import Queue
 from federation.dispatch.sql import Lease, Letter, LinkRow
 from federation.dispatch.surroundings import Around, Call
 from federation.protocol import limits
@@ -63,6 +64,7 @@ class Session:
         self._stored = row.acked_lseq
         self._next = row.next_lseq
         self.suspicion: Suspicion = row.suspicion
+        self._queue = Queue(lease)
         self._credit = Credit(self._ledger.flight)
         self._limits = Limits()
         self._unsent: deque[Letter | Item] = deque()
@@ -224,18 +226,18 @@ class Session:
 
     async def _number(self) -> int:
         async with self._around.database.connection() as connection:
-            last, letters = await sql.number(
+            numbered = await self._queue.number(
                 connection,
-                self._lease,
                 most=min(NUMBER_MOST, self._credit.messages),
                 bytes_=min(NUMBER_BYTES, self._credit.bytes),
             )
-        if last is None:
+        if numbered.next_lseq is None:
             return 0
-        found = {letter.item.lseq: letter for letter in letters}
-        self._unsent += [found.get(lseq) or _void(lseq) for lseq in range(self._next, last)]
-        self._next = last
-        return len(letters)
+        found = {letter.item.lseq: letter for letter in numbered.letters}
+        numbers = range(self._next, numbered.next_lseq)
+        self._unsent += [found.get(lseq) or _void(lseq) for lseq in numbers]
+        self._next = numbered.next_lseq
+        return len(numbered.letters)
 
     async def _send_frames(self) -> None:
         flight = self._ledger.flight

@@ -14,7 +14,6 @@ from federation.dispatch.sql.letters import (
     links_unsettled,
     links_waiting,
     links_with_work,
-    number,
     positions,
     release_deferred,
 )
@@ -32,6 +31,7 @@ from federation.dispatch.sql.links import (
     show_life,
     take_leases,
 )
+from federation.dispatch.sql.numbering import Numbered, number
 from federation.dispatch.sql.outcomes import acknowledge, expire, park
 from federation.dispatch.sql.types import (
     Connection,
@@ -52,6 +52,7 @@ __all__ = [
     "Lease",
     "Letter",
     "LinkRow",
+    "Numbered",
     "ReceivedReceipt",
     "Refused",
     "Upload",

@@ -1,96 +1,22 @@
-"""Letters on their way out: numbered and read."""
+"""Letters on their way out, read."""
 
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from federation.dispatch.frames import Item
-from federation.dispatch.sql.types import Connection, Lease, Letter
+from federation.dispatch.sql.types import Connection, Letter
 from federation.protocol import backoff
 from federation.protocol.receipts import Sent
 
-# Rows are picked in turns, one per tenant and turn, so that nobody's import delays a neighbour's
-# single letter. The tenants that have letters are found by hopping over the index. From each no
-# more rows are read than twice its fair share: with many tenants, most would be read in vain. Where
-# that gives less than the peer could bear, the next look finds the others.
-#
-# The link's row is written first and only if there is something to number: whoever else moves
-# letters in or out of the queue does not lock it, so a picked letter can vanish before it is
-# numbered. Its number then stays empty, which the protocol allows.
-#
-# `coalesce(lseq, -1) = -1` says "not numbered" in words that fit no index of the queue: what was
-# picked is found by its key, whatever the planner believes about how little waits.
-_NUMBER = """
-WITH RECURSIVE tenants AS (
-    (SELECT tenant_role FROM outbox_letter
-      WHERE link = %(link)s AND lseq IS NULL AND NOT held
-      ORDER BY tenant_role LIMIT 1)
-    UNION ALL
-    SELECT (SELECT letter.tenant_role FROM outbox_letter AS letter
-             WHERE letter.link = %(link)s AND letter.lseq IS NULL AND NOT letter.held
-               AND letter.tenant_role > tenants.tenant_role
-             ORDER BY letter.tenant_role LIMIT 1)
-      FROM tenants WHERE tenants.tenant_role IS NOT NULL
-), share AS (
-    SELECT least(%(most)s, greatest(8, 2 * %(most)s / greatest(count(tenant_role), 1))) AS most
-      FROM tenants
-), turns AS (
-    SELECT letter.id, letter.size, letter.turn, tenants.tenant_role
-      FROM tenants, LATERAL (
-           SELECT id, size, row_number() OVER (ORDER BY id) AS turn FROM outbox_letter
-            WHERE link = %(link)s AND lseq IS NULL AND NOT held
-              AND tenant_role = tenants.tenant_role
-            ORDER BY id LIMIT (SELECT most FROM share)) AS letter
-     WHERE tenants.tenant_role IS NOT NULL
-     ORDER BY letter.turn, tenants.tenant_role LIMIT %(most)s
-), ranked AS (
-    SELECT id, row_number() OVER line AS rank, sum(size) OVER line AS total
-      FROM turns WINDOW line AS (ORDER BY turn, tenant_role)
-), picked AS MATERIALIZED (
-    SELECT id, rank FROM ranked WHERE total <= %(bytes)s OR rank = 1
-), moved AS (
-    UPDATE outbox_link
-       SET next_lseq = next_lseq + (SELECT count(*) FROM picked)
-     WHERE name = %(link)s AND fence = %(fence)s AND EXISTS (SELECT FROM picked)
- RETURNING next_lseq
-), numbered AS (
-    UPDATE outbox_letter AS letter
-       SET lseq = moved.next_lseq - (SELECT count(*) FROM picked) + picked.rank - 1
-      FROM picked, moved
-     WHERE letter.id = picked.id AND coalesce(letter.lseq, -1) = -1 AND NOT letter.held
- RETURNING letter.lseq, letter.id, letter.digest, letter.size, letter.envelope
-)
-SELECT moved.next_lseq, numbered.* FROM moved LEFT JOIN numbered ON true ORDER BY numbered.lseq
-"""
 
-
-async def number(
-    connection: Connection, lease: Lease, *, most: int, bytes_: int
-) -> tuple[int | None, list[Letter]]:
-    """Number up to `most` waiting letters of at most `bytes_` together, fairly over tenants.
-
-    Returns the link's next number, or None if nothing was numbered, and the letters by number. The
-    first letter is taken whatever its size.
-    """
-    cursor = await connection.execute(
-        _NUMBER,
-        {"link": lease.link, "fence": lease.fence, "most": most, "bytes": bytes_},
-        binary=True,
-    )
-    rows = await cursor.fetchall()
-    if not rows:
-        return None, []
-    letters = [_letter(row[1:]) for row in rows if row[1] is not None]
-    return rows[0][0], letters
-
-
-def _item(lseq: int, message_id: UUID, digest: bytes, size: int) -> Item:
+def to_item(lseq: int, message_id: UUID, digest: bytes, size: int) -> Item:
     return Item(lseq, Sent(message_id, digest), size)
 
 
-def _letter(row: Sequence[Any]) -> Letter:
+def to_letter(row: Sequence[Any]) -> Letter:
     *item, envelope = row
-    return Letter(_item(*item), envelope)
+    return Letter(to_item(*item), envelope)
 
 
 async def positions(connection: Connection, link: str, *, after: int) -> dict[int, Item]:
@@ -102,7 +28,7 @@ async def positions(connection: Connection, link: str, *, after: int) -> dict[in
         (link, after),
         binary=True,
     )
-    return {row[0]: _item(*row) for row in await cursor.fetchall()}
+    return {row[0]: to_item(*row) for row in await cursor.fetchall()}
 
 
 async def envelopes(
@@ -115,7 +41,7 @@ async def envelopes(
         (link, first, last),
         binary=True,
     )
-    return {row[0]: _letter(row) for row in await cursor.fetchall()}
+    return {row[0]: to_letter(row) for row in await cursor.fetchall()}
 
 
 async def dead_positions(
@@ -130,7 +56,7 @@ async def dead_positions(
         (link, first, last),
         binary=True,
     )
-    return {row[0]: _item(*row) for row in await cursor.fetchall()}
+    return {row[0]: to_item(*row) for row in await cursor.fetchall()}
 
 
 async def links_with_work(connection: Connection, links: Sequence[str]) -> set[str]:

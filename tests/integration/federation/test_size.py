@@ -19,7 +19,7 @@ from centre.config import databases
 from centre.kernel import clock
 from centre.kernel.ids import new_id
 from console import waiting
-from federation.dispatch.sql import documents, letters, outcomes
+from federation.dispatch.sql import documents, letters, numbering, outcomes
 from federation.inbox import claims, gaps, states
 from federation.inbox import selectors as inbox
 from federation.outbox import selectors as outbox
@@ -32,9 +32,10 @@ _BIG = {"outbox_letter", "inbox_inboundmessage", "outbox_receipt", "inbox_issued
 _FILL = f"""
 INSERT INTO outbox_link (name, next_lseq, acked_lseq) VALUES ('nord', {SETTLED} + 1, {SETTLED});
 INSERT INTO outbox_letter (id, tenant_role, link, recipient, case_id, case_sequence, kind, size,
-    envelope, digest, lseq, expires_at, accepted_at)
-SELECT gen_random_uuid(), 'krz_t_alpha', 'nord', gen_random_uuid(), gen_random_uuid(), 1, 'query',
-       1, '', '', n, now() + interval '14 days', now() FROM generate_series(1, {SETTLED}) AS n;
+    envelope, digest, expires_at, accepted_at)
+SELECT gen_random_uuid(), 'krz_t_alpha', 'nord', gen_random_uuid(), gen_random_uuid(), n, 'query',
+       1, '', '', now() + interval '14 days', now() FROM generate_series(1, {SETTLED}) AS n;
+UPDATE outbox_letter SET lseq = case_sequence;
 INSERT INTO outbox_receipt (link, first_lseq, last_lseq, body, signature, kid, leaves, issued_at,
     received_at)
 SELECT 'nord', n * 10 + 1, n * 10 + 10, '', '', '', '', now(), now()
@@ -69,14 +70,19 @@ def _said(function: Callable[..., Any], call: int = 0) -> str:
 
 _NOW = clock.now()
 _IDS = [new_id() for _ in range(128)]
+_LOOK: dict[str, Any] = {
+    "link": "nord",
+    "fence": 1,
+    "most": 256,
+    "bytes": 1_000_000,
+    "served": "",
+    "roles": ["krz_t_alpha"],
+    "after": [new_id()],
+}
 _TURN: dict[str, Any] = {"role": "krz_t_alpha", "limit": 128, "bytes": claims.MAX_BYTES}
 _QUESTIONS: list[tuple[str, str, str, Any]] = [
-    (
-        "number letters",
-        "federation",
-        letters._NUMBER,
-        {"link": "nord", "fence": 1, "most": 256, "bytes": 1_000_000},
-    ),
+    ("number letters", "federation", numbering.NUMBER_ANYBODYS, _LOOK),
+    ("number known tenants' letters", "federation", numbering.NUMBER_KNOWN, _LOOK),
     ("what is under way", "federation", _said(letters.positions), ("nord", SETTLED)),
     ("links with work", "federation", _said(letters.links_with_work), (["nord"],)),
     ("links that wait", "federation", _said(letters.links_waiting), (["nord"], 300)),
@@ -126,9 +132,6 @@ _QUESTIONS: list[tuple[str, str, str, Any]] = [
 ]
 
 
-_VALUES = {question[0]: question[3] for question in _QUESTIONS}
-
-
 @pytest.mark.parametrize(
     ("login", "statement", "values"),
     [question[1:] for question in _QUESTIONS],
@@ -144,20 +147,33 @@ def test_settled_letters_cost_nothing(
 @pytest.mark.parametrize(
     ("statement", "values"),
     [
-        (letters._NUMBER, _VALUES["number letters"]),
+        (numbering.NUMBER_ANYBODYS, _LOOK),
+        (numbering.NUMBER_KNOWN, _LOOK),
         (_said(documents.pending_uploads), ("nord", [])),
         (_said(documents.finish_upload, 1), {"id": new_id()}),
         (_said(documents.refuse_upload, 1), (new_id(),)),
     ],
-    ids=["number letters", "documents to upload", "end of an upload", "refused upload"],
+    ids=["number", "number known", "documents to upload", "end of an upload", "refused upload"],
 )
 def test_one_letter_is_found_by_its_key(
     full: Callable[[str], str], statement: str, values: Any
 ) -> None:
     """The planner believes that nothing waits: it must not go through all that does instead."""
     plan = _plan(full("federation"), "federation", statement, values)
-    found = _indexes(plan, under="ModifyTable" if statement == letters._NUMBER else "")
+    found = _indexes(plan, under="ModifyTable" if "numbered" in statement else "")
     assert found == {"outbox_letter_pkey"}, json.dumps(plan, indent=1)
+
+
+@pytest.mark.parametrize(
+    "statement", [numbering.NUMBER_ANYBODYS, numbering.NUMBER_KNOWN], ids=["anybody's", "known"]
+)
+def test_waiting_letters_are_found_in_the_order_of_the_queue(
+    full: Callable[[str], str], statement: str
+) -> None:
+    """The queue has been long and is empty: other indexes look cheaper, with a sort."""
+    plan = _plan(full("federation"), "federation", statement, _LOOK)
+    found = _indexes(plan, under="")
+    assert found == {"outbox_queue", "outbox_letter_pkey"}, json.dumps(plan, indent=1)
 
 
 def _plan(url: str, login: str, statement: str, values: Any) -> dict[str, Any]:
