@@ -29,7 +29,7 @@ class Sizes:
     growth: tuple[int, ...] = (1, 10, 100, 400)
     growth_rounds: int = 3
     neighbour_rounds: int = 5
-    letters: int = 12_000
+    letters: int = 20_000
     backlog: int = 20_000
     sustained: int = 100_000
     accepts: int = 1_280

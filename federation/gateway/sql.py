@@ -104,8 +104,8 @@ async def reset_back_off(connection: Connection, link: str, *, now: datetime) ->
 
 # The letters of a commit as rows, from the columns of `_columns`.
 _ITEMS = """
-       unnest(%(ids)b::uuid[], %(roles)s::text[], %(lseqs)b::bigint[], %(senders)b::uuid[],
-              %(cases)b::uuid[], %(sequences)b::bigint[], %(kinds)s::text[], %(envelopes)b::bytea[],
+       unnest(%(ids)b::uuid[], %(roles)b::text[], %(lseqs)b::bigint[], %(senders)b::uuid[],
+              %(cases)b::uuid[], %(sequences)b::bigint[], %(kinds)b::text[], %(envelopes)b::bytea[],
               %(digests)b::bytea[])
        AS item (id, tenant_role, lseq, sender, case_id, case_sequence, kind, envelope, digest)
 """

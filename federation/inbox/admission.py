@@ -71,7 +71,7 @@ class Admission:
             sender=envelope.sender,
             case_id=envelope.case_id,
             case_sequence=envelope.case_sequence,
-            kind=envelope.kind,
+            kind=envelope.kind.value,
             blobs=tuple((bytes.fromhex(each.digest), each.size) for each in envelope.blobs),
         )
 

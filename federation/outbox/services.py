@@ -44,8 +44,8 @@ INSERT INTO outbox_letter
 SELECT item.id, item.link, item.recipient, item.case_id, item.case_sequence, item.kind,
        octet_length(item.envelope), item.envelope, item.digest, item.held, item.expires_at,
        %(now)s
-  FROM unnest(%(ids)b::uuid[], %(links)s::text[], %(recipients)b::uuid[], %(cases)b::uuid[],
-              %(sequences)b::int[], %(kinds)s::text[], %(envelopes)b::bytea[],
+  FROM unnest(%(ids)b::uuid[], %(links)b::text[], %(recipients)b::uuid[], %(cases)b::uuid[],
+              %(sequences)b::int[], %(kinds)b::text[], %(envelopes)b::bytea[],
               %(digests)b::bytea[], %(held)b::bool[], %(expiries)b::timestamptz[])
        AS item (id, link, recipient, case_id, case_sequence, kind, envelope, digest, held,
                 expires_at)
@@ -54,7 +54,7 @@ SELECT item.id, item.link, item.recipient, item.case_id, item.case_sequence, ite
 _UPLOADS = """
 INSERT INTO outbox_upload (message_id, link, sender, recipient, digest, size)
 SELECT item.message_id, item.link, %(sender)s, item.recipient, item.digest, item.size
-  FROM unnest(%(ids)b::uuid[], %(links)s::text[], %(recipients)b::uuid[], %(digests)b::bytea[],
+  FROM unnest(%(ids)b::uuid[], %(links)b::text[], %(recipients)b::uuid[], %(digests)b::bytea[],
               %(sizes)b::bigint[]) AS item (message_id, link, recipient, digest, size)
 """
 

@@ -24,7 +24,7 @@ _EVERYBODY: Final = """
 #: not whether there is any: that the planner would look up in an index by time of expiry.
 _KNOWN: Final = """
     SELECT known.tenant_role, known.after
-      FROM unnest(%(roles)s::text[], %(after)s::uuid[]) AS known (tenant_role, after),
+      FROM unnest(%(roles)b::text[], %(after)b::uuid[]) AS known (tenant_role, after),
            LATERAL (
            SELECT FROM outbox_letter AS letter
             WHERE letter.link = %(link)s AND letter.lseq IS NULL AND NOT letter.held
