@@ -139,15 +139,15 @@ COUNTED = 100_000
 
 _LINKS = """
 SELECT peer.name, peer.state, peer.next_lseq - 1 - peer.acked_lseq, waiting.count, held.count,
-       oldest.id, head.accepted_at, peer.failing_since, peer.next_try_at, peer.last_error,
-       peer.last_error_detail, peer.last_contact_at, peer.lease_until > clock_timestamp(),
-       peer.acked_lseq, dead.count
+       least(oldest.id, held.oldest), head.accepted_at, peer.failing_since, peer.next_try_at,
+       peer.last_error, peer.last_error_detail, peer.last_contact_at,
+       peer.lease_until > clock_timestamp(), peer.acked_lseq, dead.count
   FROM outbox_link AS peer
   CROSS JOIN LATERAL (
        SELECT count(*) FROM (SELECT FROM outbox_letter
         WHERE link = peer.name AND lseq IS NULL AND NOT held LIMIT %(counted)s) AS first) AS waiting
   CROSS JOIN LATERAL (
-       SELECT count(*) FROM (SELECT FROM outbox_letter
+       SELECT count(*), min(id::text)::uuid AS oldest FROM (SELECT id FROM outbox_letter
         WHERE link = peer.name AND lseq IS NULL AND held LIMIT %(counted)s) AS first) AS held
   LEFT JOIN LATERAL (
        SELECT min(accepted_at) AS accepted_at FROM outbox_letter

@@ -1,13 +1,46 @@
 """Letters on their way out, read."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from federation.dispatch.frames import Item
 from federation.dispatch.sql.types import Connection, Letter
 from federation.protocol import backoff
 from federation.protocol.receipts import Sent
+
+# Not EXISTS: the planner would read all that waits anywhere into a hash table, at each look, to
+# learn about one link. And the first in order, not any: where many letters seem to qualify, it
+# would look for one in no order at all, and of an idle link read all that were ever sent.
+_WAITS: Final = """
+       coalesce((SELECT true FROM outbox_letter AS letter
+                  WHERE letter.link = peer.name AND letter.lseq IS NULL AND NOT letter.held
+                  LIMIT 1), false)
+"""
+WITH_WORK: Final = f"""
+SELECT peer.name FROM outbox_link AS peer
+ WHERE peer.name = ANY(%s) AND (peer.next_lseq > peer.acked_lseq + 1 OR {_WAITS})
+"""  # noqa: S608 -- made of the part above, and of nothing that anybody says
+UNSETTLED: Final = """
+SELECT peer.name FROM outbox_link AS peer
+ WHERE coalesce((SELECT true FROM outbox_letter AS letter
+                  WHERE letter.link = peer.name AND letter.lseq IS NULL LIMIT 1),
+                (SELECT true FROM outbox_letter AS letter
+                  WHERE letter.link = peer.name AND letter.lseq > peer.acked_lseq
+                    AND letter.lseq > 0
+                    AND NOT EXISTS (SELECT FROM outbox_deadletter AS dead
+                          WHERE dead.message_id = letter.id AND dead.resolution = '')
+                  ORDER BY letter.lseq LIMIT 1), false)
+"""
+# Further ahead than any back-off: see `links`.
+WAITING: Final = f"""
+SELECT peer.name, {_WAITS},
+       coalesce((SELECT true FROM outbox_upload AS upload
+                  WHERE upload.link = peer.name AND upload.done_at IS NULL LIMIT 1), false)
+  FROM outbox_link AS peer WHERE peer.name = ANY(%s) AND peer.state = 'active'
+   AND (peer.next_try_at IS NULL OR peer.next_try_at NOT BETWEEN clock_timestamp()
+        AND clock_timestamp() + make_interval(secs => %s))
+"""  # noqa: S608 -- as above
 
 
 def to_item(lseq: int, message_id: UUID, digest: bytes, size: int) -> Item:
@@ -61,28 +94,13 @@ async def dead_positions(
 
 async def links_with_work(connection: Connection, links: Sequence[str]) -> set[str]:
     """Return those of the links that have letters without number or numbers without receipt."""
-    cursor = await connection.execute(
-        "SELECT peer.name FROM outbox_link AS peer WHERE peer.name = ANY(%s)"
-        "   AND (peer.next_lseq > peer.acked_lseq + 1"
-        "        OR EXISTS (SELECT FROM outbox_letter AS letter"
-        "             WHERE letter.link = peer.name AND letter.lseq IS NULL AND NOT letter.held))",
-        (list(links),),
-    )
+    cursor = await connection.execute(WITH_WORK, (list(links),))
     return {row[0] async for row in cursor}
 
 
 async def links_unsettled(connection: Connection) -> set[str]:
     """Return all links with letters that have neither a receipt nor died."""
-    cursor = await connection.execute(
-        "SELECT peer.name FROM outbox_link AS peer"
-        " WHERE EXISTS (SELECT FROM outbox_letter AS letter"
-        "               WHERE letter.link = peer.name AND letter.lseq IS NULL)"
-        "    OR EXISTS (SELECT FROM outbox_letter AS letter"
-        "               WHERE letter.link = peer.name AND letter.lseq > peer.acked_lseq"
-        "                 AND letter.lseq > 0"
-        "                 AND NOT EXISTS (SELECT FROM outbox_deadletter AS dead"
-        "                       WHERE dead.message_id = letter.id AND dead.resolution = ''))"
-    )
+    cursor = await connection.execute(UNSETTLED)
     return {row[0] async for row in cursor}
 
 
@@ -90,18 +108,7 @@ async def links_waiting(
     connection: Connection, links: Sequence[str]
 ) -> list[tuple[str, bool, bool]]:
     """Return the links that may send now: whether letters wait there, whether documents do."""
-    cursor = await connection.execute(
-        "SELECT peer.name,"
-        "       EXISTS (SELECT FROM outbox_letter AS letter"
-        "        WHERE letter.link = peer.name AND letter.lseq IS NULL AND NOT letter.held),"
-        "       EXISTS (SELECT FROM outbox_upload AS upload"
-        "        WHERE upload.link = peer.name AND upload.done_at IS NULL)"
-        "  FROM outbox_link AS peer WHERE peer.name = ANY(%s) AND peer.state = 'active'"
-        # Further ahead than any back-off: see `links`.
-        "   AND (peer.next_try_at IS NULL OR peer.next_try_at NOT BETWEEN clock_timestamp()"
-        "        AND clock_timestamp() + make_interval(secs => %s))",
-        (list(links), backoff.LONGEST_MS / 1000),
-    )
+    cursor = await connection.execute(WAITING, (list(links), backoff.LONGEST_MS / 1000))
     return await cursor.fetchall()
 
 

@@ -182,7 +182,7 @@ WITH unsent AS (
             WHERE letter.link = link.name AND letter.lseq > link.acked_lseq
               AND letter.lseq > 0  -- without this, the planner does not see that the index has all
               AND letter.expires_at < statement_timestamp() - make_interval(secs => %(grace)s)
-            LIMIT %(most)s) AS sent
+            ORDER BY letter.lseq LIMIT %(most)s) AS sent
      WHERE link.name = ANY(%(links)s)
 ), dead AS (
     INSERT INTO outbox_deadletter

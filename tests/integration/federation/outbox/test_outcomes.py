@@ -202,6 +202,11 @@ def test_operator_sees_links_and_dead_letters(
     (link,) = selectors.links()
     assert (link.name, link.waiting, link.dead, link.backlog) == ("nord", 5, 3, 5)
     assert link.oldest_age is not None
+    owner("UPDATE outbox_letter SET held = true")
+    (waiting,) = selectors.links()
+    assert (waiting.held, waiting.backlog) == (5, 5)
+    assert waiting.oldest_age is not None
+    assert waiting.oldest_age >= link.oldest_age
 
     first = selectors.dead_letters(page_size=2)
     second = selectors.dead_letters(page_size=2, page_token=first.next_token)
