@@ -11,6 +11,7 @@ from typing import ClassVar, Self
 
 from console import processes
 from console.embedded.lock import DirectoryLock
+from console.embedded.sockets import leave
 from console.errors import EngineError, PortInUse
 
 _LOG_LIMIT = 20 * 1024 * 1024
@@ -82,6 +83,8 @@ class Engine(ABC):
         if self.process is not None:
             processes.stop(self.process, *self.farewell)
             self.process = None
+            if self._run is not None:
+                leave(self._run, self.directory)
         self._lock.release()
 
     @abstractmethod

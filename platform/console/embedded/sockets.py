@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from console.embedded.account import Account
@@ -26,6 +27,13 @@ def run_directory(directory: Path, account: Account) -> Path:
         )
     account.own(found)
     return found
+
+
+def leave(run: Path, directory: Path) -> None:
+    """Remove a directory for sockets that lies outside `directory`, once it is empty."""
+    if not run.is_relative_to(directory):
+        with suppress(OSError):  # a socket that is left there is cleared away by the next start
+            run.rmdir()
 
 
 def _place(directory: Path, account: Account) -> Path:
