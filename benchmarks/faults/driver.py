@@ -177,7 +177,7 @@ class Clerks:
             case_id=case.id,
             version=case.version,
             result="paid_here",
-            collected_cents=31_250,
+            collected_cents=case.total_cents,
             costs_cents=2_600,
             by=BY,
         )

@@ -9,6 +9,7 @@ from centre.directory import selectors
 from centre.directory.competence import Candidate
 from centre.directory.records import AuthorityRecord
 from centre.tenancy.context import require_tenant
+from tenants.web.phrases import say
 
 _MOST = 20
 
@@ -46,7 +47,8 @@ def choices(*, postcode: str, place: str, search: str, chosen: UUID | None) -> C
             reason = _("Keine angeschlossene Behörde heißt „%(name)s“.") % {"name": search}
     elif postcode or place:
         resolution = directory.resolve(postcode=postcode, place=place)
-        candidates, reason = resolution.candidates, resolution.reason
+        candidates = resolution.candidates
+        reason = f"{resolution.reason} {say(resolution.advice)}".strip()
         picked = picked or resolution.authority
     else:
         candidates = ()

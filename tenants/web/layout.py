@@ -8,6 +8,7 @@ from django.forms import BoundField
 from django.utils.translation import gettext_lazy as _
 
 from tenants.web.forms.sheet import Group, Part, Sheet
+from tenants.web.phrases import say
 
 type Row = tuple[tuple[str, str], ...]
 
@@ -51,6 +52,12 @@ _ANCILLARY: Row = (
     *_row("third", "kind", "amount_cents", "computed_until"),
     *_row("half", "basis", "runs_on"),
 )
+_ONE_OF_MANY = {
+    "debtors": _("Schuldner"),
+    "titles": _("Titel"),
+    "claims": _("Forderung"),
+    "ancillary": _("Nebenforderung"),
+}
 _PARTS = {"debtors": _DEBTOR, "titles": _TITLE, "claims": _CLAIM, "ancillary": _ANCILLARY}
 
 
@@ -183,3 +190,55 @@ SECTIONS = (
         ),
     ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Something to put right: what it is called, what is wrong, and where it stands."""
+
+    label: str
+    text: str
+    anchor: str
+    #: None: it is about the whole section.
+    field: BoundField | None = None
+
+
+def mistakes(sheet: Sheet) -> list[Mistake]:
+    """Return all that is marked on a sheet, in the order of the page."""
+    return [each for section in SECTIONS for each in _mistakes(section.bound(sheet))]
+
+
+def _mistakes(bound: BoundSection) -> Iterator[Mistake]:
+    section, sheet = bound.section, bound.sheet
+    for fault in sheet.homeless:
+        if _section_of(fault.path) == section.anchor:
+            text = f"{say(fault.text)} {say(fault.hint)}".strip()
+            yield Mistake(str(section.title), text, section.anchor)
+    for place in bound.places():
+        yield from _wrong(place, section.anchor)
+    if group := bound.group():
+        yield from _of_group(group, section.anchor, "")
+
+
+def _of_group(group: BoundGroup, anchor: str, within: str) -> Iterator[Mistake]:
+    parts = group.parts()
+    for bound in parts:
+        name = f"{_ONE_OF_MANY[group.group.kind]} {bound.part.number}"
+        inside = (
+            f"{within}{name}, " if len(parts) > 1 or group.group.kind == "ancillary" else within
+        )
+        for place in [*bound.places(), *bound.more()]:
+            yield from _wrong(place, anchor, inside)
+        if extras := bound.extras():
+            yield from _of_group(extras, anchor, inside)
+
+
+def _wrong(place: Place, anchor: str, within: str = "") -> Iterator[Mistake]:
+    for text in place.field.errors:
+        yield Mistake(f"{within}{place.field.label}", str(text), anchor, place.field)
+
+
+def _section_of(path: str) -> str:
+    """Return the section of a fault that stands at no field."""
+    anchors = {each.group: each.anchor for each in SECTIONS if each.group}
+    return anchors.get(path.partition("[")[0], "behoerde")

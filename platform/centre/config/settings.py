@@ -64,6 +64,9 @@ TENANT_FOUNDERS = [
     "centre.keys.keystore.found_keys",
     "tenants.clerks.services.found_administrator",
 ]
+# Each is called without arguments in the scope of a municipality that somebody wants to delete, and
+# says in a sentence for the operator what would be cut off with it, or "".
+TENANT_LOSSES = ["tenants.cases.selectors.what_deletion_cuts_off"]
 
 # -- federation: the only upward links, as names ---------------------------------------------
 # Who acts on messages of each kind. What stands here for several kinds gets them in one call.

@@ -47,11 +47,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """An answer with its reason in German; `candidates` holds one, some or none."""
+    """An answer with its reason in German; `candidates` holds one, some or none.
+
+    `advice` says what a person who has the request before them can do, where one has to.
+    """
 
     outcome: Outcome
     candidates: tuple[Candidate, ...]
     reason: str
+    advice: str = ""
 
     @property
     def authority(self) -> AuthorityRecord | None:
@@ -140,8 +144,8 @@ class CompetenceIndex:
         return _answer(
             found or {},
             f"Schlüssel {key}",
-            none=f"Zum Schlüssel {key} nennt das Verzeichnis keine Behörde. "
-            "Prüfen Sie den Schlüssel oder geben Sie Postleitzahl und Ort an.",
+            none=f"Zum Schlüssel {key} nennt das Verzeichnis keine Behörde.",
+            advice="Prüfen Sie den Schlüssel oder geben Sie Postleitzahl und Ort an.",
         )
 
     def _resolve_postcode(self, postcode: str, place: str) -> Resolution:
@@ -159,14 +163,14 @@ class CompetenceIndex:
             return Resolution(
                 outcome=Outcome.AMBIGUOUS,
                 candidates=_candidates({**found, **named}, "passt nur teilweise zur Anschrift"),
-                reason=f"Postleitzahl {postcode} und Ort {place} gehören nicht zusammen. "
-                "Wählen Sie die Behörde aus.",
+                reason=f"Postleitzahl {postcode} und Ort {place} gehören nicht zusammen.",
+                advice="Wählen Sie die Behörde aus.",
             )
         return _answer(
             found,
             f"Postleitzahl {postcode}",
-            none=f"Zur Postleitzahl {postcode} nennt das Verzeichnis keine Behörde. "
-            "Prüfen Sie die Anschrift oder wählen Sie die Behörde aus.",
+            none=f"Zur Postleitzahl {postcode} nennt das Verzeichnis keine Behörde.",
+            advice="Prüfen Sie die Anschrift oder wählen Sie die Behörde aus.",
             similar=named,
         )
 
@@ -176,13 +180,14 @@ class CompetenceIndex:
             return Resolution(
                 outcome=Outcome.AMBIGUOUS,
                 candidates=_candidates(named, f"Ort {place}"),
-                reason="Ein Ortsname allein ist nicht eindeutig. Geben Sie die Postleitzahl an "
-                "oder wählen Sie die Behörde aus.",
+                reason="Ein Ortsname allein ist nicht eindeutig.",
+                advice="Geben Sie die Postleitzahl an oder wählen Sie die Behörde aus.",
             )
         return Resolution(
             outcome=Outcome.NONE,
             candidates=(),
-            reason="Geben Sie Postleitzahl und Ort oder einen Schlüssel der Behörde an.",
+            reason="Die Anschrift fehlt.",
+            advice="Geben Sie Postleitzahl und Ort oder einen Schlüssel der Behörde an.",
         )
 
 
@@ -191,6 +196,7 @@ def _answer(
     reason: str,
     *,
     none: str = "",
+    advice: str = "",
     similar: dict[UUID, AuthorityRecord] | None = None,
 ) -> Resolution:
     if len(found) == 1:
@@ -201,12 +207,14 @@ def _answer(
         return Resolution(
             outcome=Outcome.AMBIGUOUS,
             candidates=_candidates(found, reason),
-            reason=f"{reason}: mehrere Behörden kommen in Frage. Wählen Sie die richtige aus.",
+            reason=f"{reason}: mehrere Behörden kommen in Frage.",
+            advice="Wählen Sie die richtige aus.",
         )
     return Resolution(
         outcome=Outcome.AMBIGUOUS if similar else Outcome.NONE,
         candidates=_candidates(similar or {}, "gleicher Ortsname"),
         reason=none,
+        advice=advice,
     )
 
 

@@ -243,8 +243,9 @@ def delete_tenant(*, slug: str, confirm: str, export_to: Path, by: Actor) -> Non
     with public_scope(), exclusively(f"tenant {slug}"):
         municipality = selectors.municipality(slug=slug)
         if confirm != confirmation(municipality):
+            losses = "".join(f"{loss} " for loss in _losses(municipality))
             raise NotConfirmed(
-                f"{municipality.name} and all its cases would be deleted. "
+                f"{municipality.name} and all its cases would be deleted. {losses}"
                 f"Confirm with: {confirmation(municipality)}"
             )
         before = MunicipalityState(municipality.state)
@@ -259,6 +260,15 @@ def delete_tenant(*, slug: str, confirm: str, export_to: Path, by: Actor) -> Non
             _remove(municipality)
             _enter(municipality, MunicipalityState.DELETED)
             _tell(AuditEvent.TENANT_MUNICIPALITY_DELETED, municipality, by)
+
+
+def _losses(municipality: Municipality) -> list[str]:
+    """Return what the other rooms have to say before a municipality is deleted."""
+    if not _schema_exists(municipality):
+        return []
+    with tenant_scope(municipality):
+        said = [import_string(loss)() for loss in settings.TENANT_LOSSES]
+    return [each for each in said if each]
 
 
 def _switch(slug: str, by: Actor, old: MunicipalityState, new: MunicipalityState) -> Municipality:

@@ -27,7 +27,7 @@ def status(home: Home, *, as_json: bool) -> None:
 def start(home: Home, name: str) -> None:
     """Start a centre's engines and processes."""
     _ask(home, "start", name)
-    click.echo(f"{name} runs.")
+    click.echo(f"{name} starts. When its processes are there: amtsbruecke centre status")
 
 
 @command.command("stop")
@@ -45,7 +45,7 @@ def stop(home: Home, name: str) -> None:
 def restart(home: Home, name: str) -> None:
     """Stop and start a centre."""
     _ask(home, "restart", name)
-    click.echo(f"{name} runs.")
+    click.echo(f"{name} starts anew. When its processes are there: amtsbruecke centre status")
 
 
 @command.command("roll")

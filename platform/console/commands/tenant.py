@@ -183,4 +183,8 @@ def export(slug: str, path: Path) -> None:
 def _password(*, from_input: bool) -> str:
     if from_input:
         return sys.stdin.readline().rstrip("\n")
+    if not sys.stdin.isatty():
+        raise click.UsageError(
+            "A password is asked for at a terminal. Elsewhere: --admin-password-stdin"
+        )
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))

@@ -20,6 +20,7 @@ from tenants.cases.selectors.worklist import (
     counts,
     read_worklist,
     rows,
+    what_deletion_cuts_off,
     worklist,
 )
 
@@ -41,5 +42,6 @@ __all__ = [
     "read_worklist",
     "require_case",
     "rows",
+    "what_deletion_cuts_off",
     "worklist",
 ]

@@ -295,3 +295,19 @@ def _tell(by: Actor, part: str, shown: Sequence[Row], **detail: str) -> None:
         detail={"rows": str(len(shown)), **detail},
     )
     audit.record(events=[entry])
+
+
+def what_deletion_cuts_off() -> str:
+    """Return a sentence for an operator about cases that others still wait for, or ""."""
+    open_here = {
+        place: number
+        for place, number in counts().by_state.items()
+        if place[1] not in lifecycle.FINAL[place[0]]
+    }
+    if not open_here:
+        return ""
+    owed = sum(number for (side, _), number in open_here.items() if side is Side.REQUESTED)
+    return (
+        f"{sum(open_here.values())} of its cases are not closed, {owed} of them requests of other "
+        f"authorities, which are not told: agree with them first."
+    )

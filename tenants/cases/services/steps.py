@@ -35,6 +35,7 @@ from tenants.cases.payloads import (
 from tenants.cases.services.drafting import refresh_search
 from tenants.cases.services.reading import attached, locked
 from tenants.cases.services.work import Work
+from tenants.cases.words import Words
 
 
 def accept(*, case_id: UUID, version: int, own_reference: str, note: str = "", by: Actor) -> Case:
@@ -169,6 +170,7 @@ def complete(
         case.collected_cents, case.costs_cents = collected_cents, costs_cents
         words = _lines(codes.COMPLETION_RESULTS[result], money_words(payload), text)
         work.step(case, Verb.COMPLETE, payload, text=words, message_id=message_id)
+        _require_good(_whole_sum(case, result, collected_cents, text))
         work.audit(AuditEvent.CASE_REQUEST_COMPLETED, case, result=result)
         work.finish()
     return case
@@ -284,6 +286,24 @@ def _free(path: str, value: str, *, needed: bool = False) -> list[Fault]:
 
 def _coded(path: str, value: str, known: Mapping[str, str], what: str) -> list[Fault]:
     return list(faults.code(path, value, known, what))
+
+
+def _whole_sum(case: Case, result: str, collected_cents: int, text: str) -> list[Fault]:
+    """Ask how a case can be paid in full with less than was demanded."""
+    if result != "paid_here" or collected_cents >= case.total_cents or text.strip():
+        return []
+    return [
+        Fault(
+            path="text",
+            text=Words(
+                "Eingezogen sind %(collected)s von %(total)s: das ist nicht voll bezahlt.",
+                collected=format_euro(collected_cents),
+                total=format_euro(case.total_cents),
+            ),
+            hint="Wählen Sie „Teilweise bezahlt“, oder schreiben Sie in den Bericht, womit der "
+            "Rest erledigt ist.",
+        )
+    ]
 
 
 def _sums(collected_cents: int, costs_cents: int) -> list[list[Fault]]:

@@ -97,7 +97,8 @@ class Sheet:
     def __init__(self, draft: RequestDraft, data: Data | None = None) -> None:
         self._draft = draft
         self._data = data
-        self.homeless: list[str] = []
+        #: What is wrong and stands at no field.
+        self.homeless: list[Fault] = []
         self._change = str(data.get("change", "")) if data is not None else ""
         self.general = Part("", draft, self._form(GeneralForm, draft, "general"))
         self.debtors = self._group("debtors", draft.debtors, least=1)
@@ -164,31 +165,21 @@ class Sheet:
             if part.children is not None:
                 yield part.children
 
-    def mark(self, faults: Iterable[Fault]) -> list[str]:
-        """Write each fault at the field that it is about; return those that are about none."""
-        homeless = []
+    def mark(self, faults: Iterable[Fault]) -> None:
+        """Write each fault at the field that it is about; keep those that are about none."""
+        self.homeless = []
         by_path = {part.path: part for part in self.parts()}
         for fault in faults:
-            text = f"{say(fault.text)} {say(fault.hint)}".strip()
-            if fault.path == "requested_authority":
-                homeless.append(text)
-                continue
             part, name = _field_of(by_path, fault.path)
             if part is not None and name in part.form.fields:
-                part.form.add_error(name, text)
+                part.form.add_error(name, f"{say(fault.text)} {say(fault.hint)}".strip())
             else:
-                homeless.append(text)
-        return homeless
+                self.homeless.append(fault)
 
-    def errors(self) -> list[tuple[Part, forms.BoundField, str]]:
-        """Return every error with its field, in the order of the page."""
-        return [
-            (part, part.form[name], str(text))
-            for part in self.parts()
-            for name, texts in part.form.errors.items()
-            if name in part.form.fields
-            for text in texts
-        ]
+    @property
+    def is_faulty(self) -> bool:
+        """Say whether anything is marked."""
+        return bool(self.homeless) or any(part.form.errors for part in self.parts())
 
     def _group(
         self, kind: str, records: tuple[Any, ...], *, least: int, parent: str = "", path: str = ""

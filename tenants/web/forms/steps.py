@@ -54,6 +54,12 @@ class WithdrawForm(forms.Form):
 
 
 class ConfirmWithdrawalForm(forms.Form):
-    collected_cents = Money(_("Bis dahin eingezogen (€)"), required=True)
-    costs_cents = Money(_("Eigene Kosten (€)"), required=True)
+    collected_cents = Money(
+        _("Bis dahin eingezogen (€)"),
+        hint=_("0,00, wenn nichts eingezogen wurde."),
+        required=True,
+    )
+    costs_cents = Money(
+        _("Eigene Kosten (€)"), hint=_("0,00, wenn keine entstanden sind."), required=True
+    )
     text = Text(_("Mitteilung"), hint=_("Zum Beispiel: welche Maßnahmen aufgehoben wurden."))

@@ -1,5 +1,6 @@
 """A request from the first line to its submission: write, save, check, submit."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from tenants.cases.validation import errors as severe
 from tenants.cases.validation import validate
 from tenants.web import authorities, once
 from tenants.web.forms.sheet import Sheet
-from tenants.web.layout import SECTIONS
+from tenants.web.layout import SECTIONS, mistakes
 from tenants.web.phrases import say
 from tenants.web.requests import actor_of, clerk_of, version_of
 from tenants.web.views.errors import conflict
@@ -37,7 +38,7 @@ def new(request: HttpRequest) -> HttpResponse:
     with once.guarded(request) as earlier:
         if earlier:
             return redirect(earlier)
-        case = services.create_draft(draft=sheet.draft(), by=actor_of(request))
+        case = services.create_draft(draft=_drafted(request, sheet), by=actor_of(request))
         return _go_on(request, case.id)
 
 
@@ -61,7 +62,10 @@ def edit(request: HttpRequest, case_id: UUID) -> HttpResponse:
             return redirect(earlier)
         try:
             services.update_draft(
-                case_id=case_id, version=version, draft=sheet.draft(), by=actor_of(request)
+                case_id=case_id,
+                version=version,
+                draft=_drafted(request, sheet),
+                by=actor_of(request),
             )
         except CaseChanged as changed:
             return conflict(request, say(changed.message), back=request.path)
@@ -86,7 +90,7 @@ def correct(request: HttpRequest, case_id: UUID) -> HttpResponse:
                     case_id=case_id, version=version, draft=sheet.draft(), by=actor_of(request)
                 )
             except DraftInvalid as invalid:
-                sheet.homeless = sheet.mark(severe(invalid.faults))
+                sheet.mark(severe(invalid.faults))
             except (CaseChanged, StepNotPossible) as late:
                 return conflict(request, say(late.message), back=here)
             else:
@@ -100,7 +104,7 @@ def _marked(sheet: Sheet, draft: RequestDraft) -> Sheet:
     """Return the sheet as if its stored content had just been typed, with what is wrong with it."""
     bound = Sheet(draft, sheet.as_typed())
     bound.is_readable()
-    bound.homeless = bound.mark(severe(validate(draft, today=clock.today())))
+    bound.mark(severe(validate(draft, today=clock.today())))
     return bound
 
 
@@ -108,6 +112,14 @@ def _is_handed_in(request: HttpRequest, sheet: Sheet) -> bool:
     """Say whether the sheet was meant to be saved, and can be."""
     wants_to_save = request.POST.get("action") in {"save", "check"}
     return wants_to_save and not sheet.is_changed and sheet.is_readable()
+
+
+def _drafted(request: HttpRequest, sheet: Sheet) -> RequestDraft:
+    """Return what the sheet says; if nobody chose an authority, with the one that is competent."""
+    draft = sheet.draft()
+    if draft.requested_authority is None and (competent := _choices(request, sheet).chosen):
+        return replace(draft, requested_authority=competent.id)
+    return draft
 
 
 def _go_on(request: HttpRequest, case_id: UUID) -> HttpResponse:
@@ -131,6 +143,7 @@ def _page(
     context: dict[str, Any] = {
         "sheet": sheet,
         "sections": [section.bound(sheet) for section in SECTIONS],
+        "mistakes": mistakes(sheet),
         "choices": _choices(request, sheet),
         "search": request.POST.get("search", ""),
         "case_id": case_id,
@@ -139,7 +152,7 @@ def _page(
         "once": once.token(),
         "section": "" if case_id or corrects else "draft",
     }
-    status = 400 if request.method == "POST" and sheet.errors() and not sheet.is_changed else 200
+    status = 400 if request.method == "POST" and sheet.is_faulty and not sheet.is_changed else 200
     return render(request, "web/draft.html", context, status=status)
 
 
@@ -171,7 +184,7 @@ def check(request: HttpRequest, case_id: UUID) -> HttpResponse:
     context = {
         "case": view,
         "draft": view.request,
-        "faults": severe(faults),
+        "mistakes": mistakes(_marked(Sheet(view.request), view.request)),
         "warnings": [fault for fault in faults if fault.warning],
         "once": once.token(),
         "danger_inline": True,

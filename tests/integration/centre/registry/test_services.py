@@ -44,6 +44,14 @@ def found(*, municipality: Municipality, administrator: Any) -> None:
     Group.objects.get_or_create(name="Rat")
 
 
+def lose() -> str:
+    return f"7 cases of {require_tenant().slug} are open."
+
+
+def lose_nothing() -> str:
+    return ""
+
+
 @pytest.fixture
 def owner(
     as_process: Callable[[str], AbstractContextManager[None]],
@@ -52,6 +60,7 @@ def owner(
     founded.clear()
     settings.TENANT_FOUNDERS = [f"{__name__}.found"]
     settings.TENANT_CHECKS = [f"{__name__}.refuse"]
+    settings.TENANT_LOSSES = [f"{__name__}.lose", f"{__name__}.lose_nothing"]
     with as_process("owner"):
         yield
 
@@ -178,7 +187,9 @@ def test_damaged_archive_is_noticed(owner: None, tmp_path: Path) -> None:
 
 
 def test_delete_asks_first(owner: None, tmp_path: Path) -> None:
-    with pytest.raises(services.NotConfirmed, match="delete-alpha-"):
+    """And says what would be cut off with this municipality."""
+    losses = r"deleted\. 7 cases of alpha are open\. Confirm with: delete-alpha-"
+    with pytest.raises(services.NotConfirmed, match=losses):
         services.delete_tenant(slug="alpha", confirm="yes", export_to=tmp_path / "a.zip", by=ME)
     assert selectors.municipality(slug="alpha").state == MunicipalityState.ACTIVE
 

@@ -160,9 +160,7 @@ def replies(a: Town, b: Town, post: Postman) -> list[InboundMessage]:
             services.accept(**act(b, case_id), own_reference=f"V-{number}")
             if number:
                 services.ask(**act(b, case_id), topic="address", text="Wo?")
-                services.complete(
-                    **act(b, case_id), result="paid_here", collected_cents=number * 100
-                )
+                services.complete(**act(b, case_id), result="partial", collected_cents=number * 100)
     with a.scope():
         services.withdraw(**act(a, ids[2]), reason="paid")
     letters: list[InboundMessage] = post.waiting(b)

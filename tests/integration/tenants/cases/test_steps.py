@@ -80,6 +80,21 @@ def test_steps_that_are_not_possible_now(
     assert b.case(case_id).state == State.REGISTERED
 
 
+def test_less_than_demanded_is_paid_in_full_only_with_an_explanation(
+    b: Town, case_id: UUID
+) -> None:
+    demanded = b.case(case_id).total_cents
+    paid = {"result": "paid_here", "collected_cents": demanded - 1}
+    with b.scope():
+        services.accept(**act(b, case_id), own_reference="V-1")
+        with pytest.raises(InputInvalid, match="nicht voll bezahlt") as refused:
+            services.complete(**act(b, case_id), **paid, text="  ")
+        assert [fault.path for fault in refused.value.faults] == ["text"]
+        assert b.case(case_id).state == State.ACCEPTED
+        services.complete(**act(b, case_id), **paid, text="1 Cent erlassen.")
+    assert b.case(case_id).state == State.COMPLETED
+
+
 def test_readers_and_closed_accounts_take_no_step(b: Town, case_id: UUID) -> None:
     with b.scope():
         reader = clerk("leser", role=Role.READER)

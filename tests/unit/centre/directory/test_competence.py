@@ -87,7 +87,8 @@ def test_a_name_alone_is_never_enough() -> None:
 def test_an_unknown_postcode_says_what_to_do() -> None:
     answer = INDEX.resolve(postcode="99999", place="Nirgends")
     assert answer.outcome is Outcome.NONE
-    assert "wählen Sie" in answer.reason
+    assert "99999" in answer.reason
+    assert "wählen Sie" in answer.advice
 
 
 def test_keys_go_before_addresses() -> None:

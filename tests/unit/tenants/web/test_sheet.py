@@ -1,5 +1,6 @@
 """From a draft to the sheet and back, without a database."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,13 +10,13 @@ from hypothesis import strategies as st
 from tenants.cases.drafts import AncillaryClaim, Claim, Debtor, RequestDraft, Title
 from tenants.cases.faults import Fault
 from tenants.web.forms.sheet import MOST, Sheet
-from tenants.web.layout import SECTIONS
+from tenants.web.layout import SECTIONS, Mistake, mistakes
 from tests.factories.requests import request
 
 
 def round_trip(draft: RequestDraft) -> RequestDraft:
     bound = Sheet(draft, Sheet(draft).as_typed())
-    assert bound.is_readable(), bound.errors()
+    assert bound.is_readable(), mistakes(bound)
     return bound.draft()
 
 
@@ -83,16 +84,52 @@ def test_every_field_of_the_forms_has_a_place_on_the_sheet() -> None:
 def test_fault_stands_at_its_field(path: str, field: str) -> None:
     sheet = Sheet(request(), Sheet(request()).as_typed())
     sheet.is_readable()
-    homeless = sheet.mark([Fault(path=path, text="Falsch.", hint="Richtig machen.")])
-    assert not homeless
-    ((_part, bound, text),) = sheet.errors()
-    assert (bound.auto_id, text) == (field, "Falsch. Richtig machen.")
+    sheet.mark([Fault(path=path, text="Falsch.", hint="Richtig machen.")])
+    assert not sheet.homeless
+    (found,) = mistakes(sheet)
+    assert found.field is not None
+    assert (found.field.auto_id, found.text) == (field, "Falsch. Richtig machen.")
 
 
 def test_fault_about_no_field_is_told_above() -> None:
     sheet = Sheet(request(), Sheet(request()).as_typed())
     sheet.is_readable()
-    assert sheet.mark([Fault(path="debtors", text="Es fehlt.", hint="")]) == ["Es fehlt."]
+    faults = [
+        Fault(path="requested_authority", text="Sie fehlt.", hint="Wählen."),
+        Fault(path="debtors", text="Es fehlt.", hint=""),
+    ]
+    sheet.mark(faults)
+    assert sheet.is_faulty
+    assert mistakes(sheet) == [
+        Mistake("Schuldner", "Es fehlt.", "schuldner"),
+        Mistake("Ersuchte Behörde", "Sie fehlt. Wählen.", "behoerde"),
+    ]
+
+
+def test_mistakes_are_told_in_the_order_of_the_page() -> None:
+    """And name the part where there are several: that is how somebody finds the field."""
+    draft = request()
+    draft = replace(draft, debtors=draft.debtors * 2)
+    sheet = Sheet(draft, Sheet(draft).as_typed())
+    sheet.is_readable()
+    paths = (
+        "own_reference", "remittance.iban", "measures", "enforceability", "titles[0].issuer",
+        "claims[0].ancillary[0].amount_cents", "claims[0].open_cents", "debtors[1].surname",
+        "debtors[0].address.place", "requested_authority",
+    )  # fmt: skip
+    sheet.mark([Fault(path=path, text="Falsch.", hint="") for path in paths])
+    assert [each.label for each in mistakes(sheet)] == [
+        "Schuldner 1, Ort",
+        "Schuldner 2, Nachname",
+        "Ersuchte Behörde",
+        "Erlassende Behörde",
+        "Offener Betrag (€)",
+        "Nebenforderung 1, Betrag (€)",
+        "Vollstreckbarkeit bestätigt durch",
+        "Gewünschte Maßnahmen",
+        "Unser Aktenzeichen",
+        "IBAN",
+    ]
 
 
 @pytest.mark.parametrize("listed", ["", "x", "0,0", "-1", "9" * 30, ",,,", "²"])
