@@ -13,7 +13,7 @@ from benchmarks.modes import Clockwork, drain, target
 from benchmarks.world import wait_for
 from centre.keys.blobs import CHUNK_SIZE
 
-_DRAINED = 4_000
+_DRAINED = 12_000
 _ROUNDS = 3
 #: Letters of which half are settled and half wait, on the link of a centre that is gone.
 _BURY = """

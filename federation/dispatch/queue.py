@@ -5,8 +5,8 @@ table is vacuumed, and while anybody's older transaction lives (a back-up, stati
 no look can pass over such entries quickly. A full look then grows with all that was sent since: 66
 ms instead of 3 were seen. A short look begins behind each tenant's last numbered letter and meets
 none of them, but misses what got an older id (sent anew, held until now, an import that committed
-late) and tenants that it does not know. So full looks go on: they take a twentieth of the time, or
-one comes each second.
+late) and tenants that it does not know. So full looks go on where they are dear, too: they take a
+twentieth of the time, or one comes each second.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +17,9 @@ from uuid import UUID
 from federation.dispatch import sql
 from federation.dispatch.sql import Connection, Lease, Numbered
 
-#: A full look is followed by short ones for so many times as long as it took, but not longer.
+#: A full look that took longer is dear. A short one costs something for each tenant that is known.
+_DEAR_S: Final = 0.01
+#: A dear look is followed by short ones for so many times as long as it took, but not longer.
 _SHORT_LOOKS: Final = 19
 _SHORT_LOOKS_S: Final = 1.0
 
@@ -43,9 +45,8 @@ class Queue:
             served=self._served,
             after=None if full else self._last,
         )
-        if full:
-            ended = monotonic()
-            self._full_look_at = ended + min(_SHORT_LOOKS * (ended - begun), _SHORT_LOOKS_S)
+        if full and (took := monotonic() - begun) > _DEAR_S:
+            self._full_look_at = begun + took + min(_SHORT_LOOKS * took, _SHORT_LOOKS_S)
         if found.last:
             self._last |= found.last
             self._served = next(reversed(found.last))

@@ -39,7 +39,7 @@ class Office:
     queue: Queue
     now: float = 1000.0
     #: What a look takes by that clock.
-    takes: float = 0.01
+    takes: float = 0.02
 
     def clock(self) -> float:
         self.now += self.takes
@@ -110,8 +110,8 @@ async def test_short_looks_follow_a_full_one_for_a_while(office: Office) -> None
     under, unknown = office.post("a", first=50), office.post("b", first=10)
     assert await office.look() == known
     assert await office.look() == []
-    # The full look took 10 ms: 190 ms later it is time for the next.
-    office.now += 0.2
+    # The full look took 20 ms: 380 ms later it is time for the next.
+    office.now += 0.4
     assert await office.look() == unknown + under
 
 
@@ -127,7 +127,7 @@ async def test_full_looks_are_never_more_than_a_second_apart(office: Office) -> 
 
 
 async def test_quick_full_looks_follow_each_other_at_once(office: Office) -> None:
-    office.takes = 0.0
+    office.takes = 0.009
     office.post("a", first=100)
     assert len(await office.look()) == 1
     under = office.post("a", first=50)
