@@ -14,9 +14,11 @@ import pytest
 if "DJANGO_SETTINGS_MODULE" in os.environ and "PYTEST_XDIST_WORKER" not in os.environ:
     pytest.exit("Tests bring their own settings: unset DJANGO_SETTINGS_MODULE", returncode=4)
 
-# Settings are read once, at import: a test run sees nothing of the shell that started it.
+# Settings are read once, at import: a test run sees nothing of the shell that started it, but for
+# the servers that somebody wants to test with.
 for name in [name for name in os.environ if name.startswith("AMTSBRUECKE_")]:
-    del os.environ[name]
+    if not name.startswith("AMTSBRUECKE_TEST_"):
+        del os.environ[name]
 
 _home = Path(tempfile.mkdtemp(prefix="amtsbruecke-tests-"))
 atexit.register(shutil.rmtree, _home, ignore_errors=True)

@@ -163,10 +163,9 @@ def judge(found: Count, arrived: Arrived, centre: str, row: tuple[Any, ...]) -> 
 
 def _everywhere(connection: psycopg.Connection[Any], query: str) -> set[tuple[Any, ...]]:
     """Return the rows that a query finds in all municipalities' schemas."""
-    schemas = connection.execute("SELECT schema_name FROM registry_municipality").fetchall()
     return {
         row
-        for (schema,) in schemas
+        for schema in effects.schemas(connection)
         for row in connection.execute(sql.SQL(query).format(sql.Identifier(schema)))
     }
 

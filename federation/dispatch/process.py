@@ -234,6 +234,9 @@ class Dispatch:
             except psycopg.Error as error:
                 log.warning("pokes not heard", error=error)
                 await asyncio.sleep(1)
+            except Exception:
+                log.exception("loop broke", work="_listen")
+                await asyncio.sleep(1)
 
     async def _keep(self) -> None:
         links = self.crew.held

@@ -9,7 +9,12 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-_SCHEMAS = "SELECT schema_name FROM registry_municipality ORDER BY schema_name"
+#: Those that are founded and not deleted.
+_SCHEMAS = """
+SELECT schema_name FROM registry_municipality
+ WHERE to_regclass(quote_ident(schema_name) || '.cases_caseevent') IS NOT NULL
+ ORDER BY schema_name
+"""
 _REGISTERED = (
     "SELECT case_id FROM {}.cases_casemessage WHERE direction = 'in' AND kind = 'registration'"
 )
@@ -41,7 +46,7 @@ def count(connection: psycopg.Connection[Any]) -> Effects:
     """Count in every municipality's schema; the connection needs the owner's login."""
     found = Effects()
     places: Counter[UUID] = Counter()
-    for schema in _schemas(connection):
+    for schema in schemas(connection):
         found.registered.update(row[0] for row in _rows(connection, _REGISTERED, schema))
         for identifier, marks in _rows(connection, _MARKS, schema):
             places[identifier] += 1
@@ -52,7 +57,8 @@ def count(connection: psycopg.Connection[Any]) -> Effects:
     return found
 
 
-def _schemas(connection: psycopg.Connection[Any]) -> list[str]:
+def schemas(connection: psycopg.Connection[Any]) -> list[str]:
+    """Return the schemas of all municipalities that have cases."""
     return [row[0] for row in connection.execute(_SCHEMAS)]
 
 

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from centre.directory.competence import Outcome, Resolution
 from centre.directory.interface import Directory
-from centre.directory.records import ACTIVE
 from centre.kernel import clock
 from tenants.cases import wire
+from tenants.cases.addressees import unreachable
 from tenants.cases.money import format_euro
 from tenants.importers.building import Built, RowFault, build, describe
 from tenants.importers.columns import AUTHORITY
@@ -125,16 +125,6 @@ class Check:
             f"{f' und {more} weitere' if more > 0 else ''}. "
             f"Die übrigen ergeben {format_euro(self.sum_cents)}."
         )
-
-
-def unreachable(directory: Directory, authority_id: UUID) -> str:
-    """Return in German why nothing can be sent to an authority now; empty if it can."""
-    authority = directory.authority(authority_id)
-    if authority is None or authority.state != ACTIVE:
-        return "Diese Behörde nimmt zurzeit nicht teil."
-    if directory.seal_key(authority_id) is None:
-        return f"Für {authority.name} nennt das Verzeichnis keinen gültigen Schlüssel."
-    return ""
 
 
 def mark_repeated(rows: Sequence[ImportRow], imported: Mapping[str, ImportRow]) -> None:

@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import structlog
 from django.http import HttpRequest, HttpResponseBase
-from django.utils.translation import gettext as _
 
-from federation.outbox.errors import BacklogFull
+from centre.directory.errors import DirectoryMissing
+from federation.outbox.errors import BacklogFull, RecipientUnknown, RecipientWithoutKey
 from tenants.cases.errors import CaseError, CaseNotFound, NotAllowed
 from tenants.clerks.errors import ClerkNotAllowed, ClerkNotFound
 from tenants.documents.errors import DocumentNotFound
 from tenants.importers.errors import RunNotFound
-from tenants.web.phrases import say
+from tenants.web.phrases import in_words
 from tenants.web.views import errors
 
 _RETRY_SECONDS = 60
@@ -36,13 +36,9 @@ class ErrorsInWords:
             case NotAllowed() | ClerkNotAllowed():
                 return errors.permission_denied(request, exception)
             case BacklogFull():
-                return errors.too_many(
-                    request,
-                    _("Zu viele Nachrichten warten schon auf das Rechenzentrum des Empfängers."),
-                    retry_after=_RETRY_SECONDS,
-                )
-            case CaseError():
+                return errors.too_many(request, in_words(exception), retry_after=_RETRY_SECONDS)
+            case CaseError() | RecipientUnknown() | RecipientWithoutKey() | DirectoryMissing():
                 log.info("page_refused", reason=exception.reason)
-                return errors.conflict(request, say(exception.message))
+                return errors.conflict(request, in_words(exception))
             case _:
                 return None

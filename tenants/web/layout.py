@@ -1,5 +1,6 @@
 """Where each field of a request stands on the sheet, and how wide it is."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -240,5 +241,6 @@ def _wrong(place: Place, anchor: str, within: str = "") -> Iterator[Mistake]:
 
 def _section_of(path: str) -> str:
     """Return the section of a fault that stands at no field."""
+    head = re.split(r"[.\[]", path)[0]
     anchors = {each.group: each.anchor for each in SECTIONS if each.group}
-    return anchors.get(path.partition("[")[0], "behoerde")
+    return (anchors | {"requested_authority": "behoerde"}).get(head, "ersuchende")

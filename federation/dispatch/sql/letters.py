@@ -15,7 +15,7 @@ from federation.protocol.receipts import Sent
 _WAITS: Final = """
        coalesce((SELECT true FROM outbox_letter AS letter
                   WHERE letter.link = peer.name AND letter.lseq IS NULL AND NOT letter.held
-                  LIMIT 1), false)
+                  ORDER BY letter.tenant_role, letter.id LIMIT 1), false)
 """
 WITH_WORK: Final = f"""
 SELECT peer.name FROM outbox_link AS peer
@@ -24,7 +24,8 @@ SELECT peer.name FROM outbox_link AS peer
 UNSETTLED: Final = """
 SELECT peer.name FROM outbox_link AS peer
  WHERE coalesce((SELECT true FROM outbox_letter AS letter
-                  WHERE letter.link = peer.name AND letter.lseq IS NULL LIMIT 1),
+                  WHERE letter.link = peer.name AND letter.lseq IS NULL
+                  ORDER BY letter.expires_at LIMIT 1),
                 (SELECT true FROM outbox_letter AS letter
                   WHERE letter.link = peer.name AND letter.lseq > peer.acked_lseq
                     AND letter.lseq > 0

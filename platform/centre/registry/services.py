@@ -24,10 +24,12 @@ from centre.registry.models import Domain, Municipality, MunicipalityState
 from centre.registry.selectors import MunicipalityUnknown, RegistryError
 from centre.tenancy import roles
 from centre.tenancy.context import public_scope, schema_scope, tenant_scope
-from centre.tenancy.locks import exclusively
+from centre.tenancy.locks import exclusively, others_have_ended
 from centre.tenancy.migrating import migrate
 from centre.tenancy.operations import role_names
 
+#: So long a deletion waits for what is being written.
+_OTHERS_S = 30.0
 log = structlog.get_logger(__name__)
 
 _AGS_LENGTH, _ARS_LENGTH = 8, 12
@@ -252,6 +254,7 @@ def delete_tenant(*, slug: str, confirm: str, export_to: Path, by: Actor) -> Non
         _enter(municipality, MunicipalityState.DELETING)
         if _schema_exists(municipality):
             try:
+                _await_others()
                 export_tenant(slug=slug, path=export_to, by=by)
             except BaseException:  # nothing is gone yet: its doors open again
                 _enter(municipality, before)
@@ -262,12 +265,25 @@ def delete_tenant(*, slug: str, confirm: str, export_to: Path, by: Actor) -> Non
             _tell(AuditEvent.TENANT_MUNICIPALITY_DELETED, municipality, by)
 
 
+def _await_others() -> None:
+    """Wait for what is being written just now: it belongs into the export. Nothing new begins."""
+    if not others_have_ended(patience=_OTHERS_S):
+        raise MunicipalityConflict(
+            f"Something is still being written after {_OTHERS_S:.0f} s, such as an import or a "
+            f"migration. Try again when it has ended."
+        )
+
+
 def _losses(municipality: Municipality) -> list[str]:
     """Return what the other rooms have to say before a municipality is deleted."""
     if not _schema_exists(municipality):
         return []
-    with tenant_scope(municipality):
-        said = [import_string(loss)() for loss in settings.TENANT_LOSSES]
+    try:
+        with tenant_scope(municipality), transaction.atomic():
+            said = [import_string(loss)() for loss in settings.TENANT_LOSSES]
+    except DatabaseError as error:
+        log.warning("losses not known", tenant=municipality.slug, error=str(error))
+        return ["What would be cut off with it is not known: its schema is not complete."]
     return [each for each in said if each]
 
 

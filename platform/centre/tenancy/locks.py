@@ -1,5 +1,6 @@
 """Locks of the whole centre, across processes and machines."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -30,6 +31,24 @@ def exclusively_in_transaction(what: str) -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT pg_advisory_xact_lock({_KEY})", [_named(what)])
+
+
+def others_have_ended(*, patience: float, sleep: Callable[[float], object] = time.sleep) -> bool:
+    """Wait until every transaction that writes at this moment has ended; False: some did not.
+
+    Outside of a transaction of one's own, which it would wait for.
+    """
+    until = time.monotonic() + patience
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()::text")
+        (mark,) = cursor.fetchone()
+        while True:
+            cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot()) > %s::xid8", [mark])
+            if cursor.fetchone()[0]:
+                return True
+            if time.monotonic() > until:
+                return False
+            sleep(0.1)
 
 
 def _taken(session: psycopg.Connection, what: str) -> bool:

@@ -26,6 +26,7 @@ _STATES = {
     4: "zurückgestellt / deferred",
     5: "zurückgezogen / taken back",
 }
+_CONTENT = {True: "Inhalt bewiesen / content proven", False: "ohne Inhalt / without content"}
 #: By `Ruling`, which is not imported here: `--help` is quick.
 _EXIT_CODES = {"proven": 0, "partly": 3, "refuted": 1}
 _RULINGS = {
@@ -145,7 +146,7 @@ def _print(verdict: "Verdict") -> None:
 def _print_finding(number: int, finding: "Finding") -> None:
     state = _STATES[finding.status]
     at = f" {finding.delivered_at:%Y-%m-%d %H:%M:%S} UTC" if finding.delivered_at else ""
-    content = "Inhalt bewiesen" if finding.content_proven else "ohne Inhalt"
+    content = _CONTENT[finding.content_proven]
     way = f"{finding.kind}: {finding.sender} -> {finding.recipient}"
     click.echo(f"{number:>3}. {way}: {state}{at}; {content}")
     _print_faults(finding, indent="     ")

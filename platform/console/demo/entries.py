@@ -27,9 +27,18 @@ def registration(title: str, towns: Sequence[Town]) -> str:
         name=title,
         endpoint=environment.gateway_endpoint,
         fingerprints=[pki.fingerprint(certificate)],
-        authorities=[_authority(town) for town in towns],
+        authorities=[*map(_authority, towns), *_founded_by_others(towns)],
     )
     return b64encode(signed).decode()
+
+
+def _founded_by_others(towns: Sequence[Town]) -> list[AuthorityRecord]:
+    """Return what the directory says of towns that are hosted here and not of the demo."""
+    directory = selectors.present()
+    hosted = set(registry.active().values_list("authority_id", flat=True))
+    ours = {registry.municipality(slug=town.slug).authority_id for town in towns}
+    listed = directory.snapshot.authorities if directory else ()
+    return [each for each in listed if each.id in hosted - ours]
 
 
 def publish(registrations: Sequence[str], *, by: Actor) -> int:

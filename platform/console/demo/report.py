@@ -153,6 +153,8 @@ def shortcomings(posted: Posted, found: Count, checked: Mapping[str, int]) -> It
         yield f"{found.lost} letters are lost, {found.duplicates} had their effect twice"
     if unproven := checked["letters"] - checked["verified"]:
         yield f"the receipts of {unproven} letters do not prove their delivery"
+    if broken := checked["problems"]:
+        yield f"{broken} things are wrong with the receipts or their chains"
     if (without := found.acknowledged - checked["letters"]) > 0:
         yield f"{without} delivered letters have no receipt"
 

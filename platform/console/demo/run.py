@@ -56,7 +56,7 @@ def run(home: Home, *, port_base: int, once: bool, as_json: bool, logs: bool) ->
 
 def verify_receipts(home: Home, plan: Plan) -> dict[str, int]:
     """Let every centre check, with the directory's keys, each receipt that it holds."""
-    found = {"letters": 0, "verified": 0}
+    found = {"letters": 0, "verified": 0, "problems": 0}
     for centre in plan.centres:
         said = provisioning.run_step(home.centre(centre.name), "verify", {})
         for name in found:

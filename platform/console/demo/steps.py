@@ -192,7 +192,13 @@ def verify(said: object) -> dict[str, Any]:
     environment = settings.AMTSBRUECKE
     with psycopg.connect(environment.database_url) as connection:
         found = check_all(connection, centre=environment.centre, directory=selectors.current())
-    return {"letters": found.letters, "verified": found.verified}
+    for problem in found.problems:
+        sys.stderr.write(f"{problem}\n")
+    return {
+        "letters": found.letters,
+        "verified": found.verified,
+        "problems": len(found.problems),
+    }
 
 
 STEPS: dict[str, Callable[[Any], dict[str, Any]]] = {

@@ -14,6 +14,7 @@ from tenants.cases.services.drafting import (
     submit_request,
     submit_requests,
     update_draft,
+    what_is_missing,
 )
 from tenants.cases.services.steps import (
     Result,
@@ -49,5 +50,6 @@ __all__ = [
     "submit_request",
     "submit_requests",
     "update_draft",
+    "what_is_missing",
     "withdraw",
 ]

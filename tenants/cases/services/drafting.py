@@ -17,6 +17,7 @@ from centre.tenancy.context import require_tenant
 from federation.outbox import services as outbox
 from federation.outbox.errors import NotDead
 from tenants.cases import checks, policies, references, validation, wire
+from tenants.cases.addressees import unreachable
 from tenants.cases.drafts import RequestDraft
 from tenants.cases.errors import DraftInvalid, DraftsInvalid, StepNotPossible
 from tenants.cases.faults import Fault
@@ -106,7 +107,7 @@ def submit_requests(*, drafts: Sequence[RequestDraft], by: Actor) -> list[Case]:
     are written in transactions of `BATCH`; each costs one call of the outbox and of the trail.
     """
     policies.require_worker(by)
-    checked = {number: _errors(draft) for number, draft in enumerate(drafts)}
+    checked = {number: what_is_missing(draft) for number, draft in enumerate(drafts)}
     if wrong := {number: faults for number, faults in checked.items() if faults}:
         raise DraftsInvalid(wrong)
     cases: list[Case] = []
@@ -264,11 +265,12 @@ def _normal(draft: RequestDraft) -> RequestDraft:
 
 
 def _require_valid(draft: RequestDraft) -> None:
-    if faults := _errors(draft):
+    if faults := what_is_missing(draft):
         raise DraftInvalid(faults)
 
 
-def _errors(draft: RequestDraft) -> tuple[Fault, ...]:
+def what_is_missing(draft: RequestDraft) -> tuple[Fault, ...]:
+    """Return all that keeps a draft of the current municipality from being sent now."""
     faults = validation.errors(validation.validate(draft, today=clock.today()))
     return faults + tuple(_addressee_faults(draft.requested_authority))
 
@@ -279,8 +281,14 @@ def _addressee_faults(authority_id: UUID | None) -> Iterable[Fault]:
         return
     if authority_id == require_tenant().authority_id:
         yield Fault(path=path, text="Das ist die eigene Behörde.", hint=hint)
-    elif directory.current().authority(authority_id) is None:
-        yield Fault(path=path, text="Diese Behörde steht nicht im Verzeichnis.", hint=hint)
+    elif (known := directory.present()) is None:
+        yield Fault(
+            path=path,
+            text="Das Behördenverzeichnis ist noch nicht geladen.",
+            hint="Fragen Sie Ihr Rechenzentrum.",
+        )
+    elif words := unreachable(known, authority_id):
+        yield Fault(path=path, text=words, hint=hint)
 
 
 # Waits for others that take numbers of the same year, until their transaction ends.

@@ -13,13 +13,14 @@ from centre.tenancy import binary
 from federation.outbox.errors import BacklogFull, RecipientUnknown, RecipientWithoutKey
 from tenants.cases import services as cases
 from tenants.cases import wire
+from tenants.cases.addressees import unreachable
 from tenants.cases.drafts import RequestDraft
 from tenants.cases.errors import CaseError, DraftsInvalid, NotAllowed
 from tenants.cases.faults import Fault
 from tenants.cases.models import Case
 from tenants.importers import selectors
 from tenants.importers.building import RowFault, describe
-from tenants.importers.checking import mark_repeated, unreachable
+from tenants.importers.checking import mark_repeated
 from tenants.importers.columns import header_of
 from tenants.importers.models import IMPORTED_ONCE, ImportRow, ImportRun, RowState, RunState
 from tenants.importers.selectors import RunView

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from tenants.cases import selectors, services
 from tenants.web import once
-from tenants.web.phrases import say
+from tenants.web.phrases import in_words
 from tenants.web.requests import actor_of, version_of
 
 MOST = 100
@@ -54,7 +54,7 @@ def accept(request: HttpRequest) -> HttpResponse:
     report = [
         {
             "row": shown.get(result.case_id),
-            "error": say(result.error.message) if result.error else "",
+            "error": in_words(result.error) if result.error else "",
         }
         for result in results
     ]

@@ -104,7 +104,7 @@ def _marked(sheet: Sheet, draft: RequestDraft) -> Sheet:
     """Return the sheet as if its stored content had just been typed, with what is wrong with it."""
     bound = Sheet(draft, sheet.as_typed())
     bound.is_readable()
-    bound.mark(severe(validate(draft, today=clock.today())))
+    bound.mark(services.what_is_missing(draft))
     return bound
 
 

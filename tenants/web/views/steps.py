@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from centre.kernel.errors import AmtsbrueckeError
+from federation.outbox.errors import RecipientUnknown, RecipientWithoutKey
 from tenants.cases import lifecycle, selectors
 from tenants.cases.errors import CaseChanged, InputInvalid, NotAllowed, StepNotPossible
 from tenants.cases.graph import Verb
@@ -18,7 +19,7 @@ from tenants.cases.lifecycle import Standing
 from tenants.cases.selectors import CaseView
 from tenants.documents.errors import DocumentRefused
 from tenants.web import attachments, once
-from tenants.web.phrases import say
+from tenants.web.phrases import in_words, say
 from tenants.web.requests import actor_of, version_of
 from tenants.web.steps import BY_SLUG, StepPage
 from tenants.web.views.errors import conflict
@@ -68,8 +69,8 @@ def _taken(
     except InputInvalid as invalid:
         _mark(form, invalid)
         return None
-    except DocumentRefused as refused:
-        form.add_error(None, say(refused.message))
+    except (DocumentRefused, RecipientUnknown, RecipientWithoutKey) as refused:
+        form.add_error(None, in_words(refused))
         return None
     messages.success(request, str(page.done))
     return redirect(here)

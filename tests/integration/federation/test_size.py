@@ -29,11 +29,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("db")]
 SETTLED = 100_000
 _BIG = {"outbox_letter", "inbox_inboundmessage", "outbox_receipt", "inbox_issuedreceipt"}
 
+# Rising, as UUIDv7 are: rows lie in the order of their ids.
+_ID = "('01980000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid"
 _FILL = f"""
 INSERT INTO outbox_link (name, next_lseq, acked_lseq) VALUES ('nord', {SETTLED} + 1, {SETTLED});
 INSERT INTO outbox_letter (id, tenant_role, link, recipient, case_id, case_sequence, kind, size,
     envelope, digest, expires_at, accepted_at)
-SELECT uuidv7(), 'krz_t_alpha', 'nord', gen_random_uuid(), gen_random_uuid(), n, 'query',
+SELECT {_ID}, 'krz_t_alpha', 'nord', gen_random_uuid(), gen_random_uuid(), n, 'query',
        1, '', '', now() + interval '14 days', now() FROM generate_series(1, {SETTLED}) AS n;
 UPDATE outbox_letter SET lseq = case_sequence::bigint * 7919 % {SETTLED} + 1;
 INSERT INTO outbox_receipt (link, first_lseq, last_lseq, body, signature, kid, leaves, issued_at,
@@ -42,7 +44,7 @@ SELECT 'nord', n * 10 + 1, n * 10 + 10, '', '', '', '', now(), now()
   FROM generate_series(0, {SETTLED} / 10 - 1) AS n;
 INSERT INTO inbox_inboundmessage (id, origin, tenant_role, link, lseq, sender, case_id,
     case_sequence, kind, envelope, digest, received_at, state, due_at, settled_at)
-SELECT uuidv7(), 'nord', 'krz_t_alpha', 'nord', n, gen_random_uuid(), gen_random_uuid(), 1,
+SELECT {_ID}, 'nord', 'krz_t_alpha', 'nord', n, gen_random_uuid(), gen_random_uuid(), 1,
        'query', '', '', now(), 'applied', now(), now() FROM generate_series(1, {SETTLED}) AS n;
 """
 

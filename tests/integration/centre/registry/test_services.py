@@ -4,12 +4,14 @@ import json
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.contrib.auth.models import Group
-from django.db import transaction
+from django.db import connection, transaction
 from pytest_django import Settings
 
 from centre.audit import services as audit
@@ -23,6 +25,7 @@ from centre.registry.models import Domain, Municipality, MunicipalityState
 from centre.registry.selectors import MunicipalityUnknown
 from centre.registry.services import RegistryError
 from centre.tenancy.context import require_tenant, tenant_scope
+from centre.tenancy.locks import others_have_ended
 from centre.tenancy.roles import NameInvalid
 
 ME = system("tests")
@@ -49,6 +52,12 @@ def lose() -> str:
 
 
 def lose_nothing() -> str:
+    return ""
+
+
+def stumble() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM not_migrated_yet")
     return ""
 
 
@@ -191,6 +200,49 @@ def test_delete_asks_first(owner: None, tmp_path: Path) -> None:
     losses = r"deleted\. 7 cases of alpha are open\. Confirm with: delete-alpha-"
     with pytest.raises(services.NotConfirmed, match=losses):
         services.delete_tenant(slug="alpha", confirm="yes", export_to=tmp_path / "a.zip", by=ME)
+    assert selectors.municipality(slug="alpha").state == MunicipalityState.ACTIVE
+
+
+def test_delete_asks_also_where_nobody_can_say_what_is_lost(
+    owner: None, tmp_path: Path, settings: Settings
+) -> None:
+    settings.TENANT_LOSSES = [f"{__name__}.stumble"]
+    with pytest.raises(services.NotConfirmed, match=r"not complete\. Confirm with: delete-alpha-"):
+        services.delete_tenant(slug="alpha", confirm="", export_to=tmp_path / "a.zip", by=ME)
+
+
+def test_what_is_being_written_is_exported(
+    owner: None, tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delta = _create()
+    target = tmp_path / "delta.zip"
+    with psycopg.connect(cluster.url("owner")) as writer:
+        writer.execute(f"INSERT INTO {delta.schema_name}.auth_group (name) VALUES ('late')")
+
+        def commit(_: float) -> None:
+            assert selectors.municipality(slug=delta.slug).state == MunicipalityState.DELETING
+            writer.commit()
+
+        monkeypatch.setattr(services, "others_have_ended", partial(others_have_ended, sleep=commit))
+        confirm = services.confirmation(delta)
+        services.delete_tenant(slug=delta.slug, confirm=confirm, export_to=target, by=ME)
+    with zipfile.ZipFile(target) as content:
+        assert b"late" in content.read("tenant/auth_group.jsonl")
+
+
+def test_nothing_is_deleted_while_somebody_goes_on_writing(
+    owner: None, tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "_OTHERS_S", 0.0)
+    alpha = selectors.municipality(slug="alpha")
+    confirm = services.confirmation(alpha)
+    with psycopg.connect(cluster.url("owner")) as writer:
+        writer.execute(f"INSERT INTO {alpha.schema_name}.auth_group (name) VALUES ('long')")
+        with pytest.raises(services.MunicipalityConflict, match="still being written"):
+            services.delete_tenant(
+                slug="alpha", confirm=confirm, export_to=tmp_path / "a.zip", by=ME
+            )
+        writer.rollback()
     assert selectors.municipality(slug="alpha").state == MunicipalityState.ACTIVE
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -174,6 +174,23 @@ def known(
     )
     known = Directory(snapshot, digest="1")
     monkeypatch.setattr(directory, "present", lambda: known)
+
+
+@pytest.fixture
+def suspended(monkeypatch: pytest.MonkeyPatch, known: None) -> Callable[[Town], None]:
+    """Return the function with which the directory suspends a town."""
+
+    def suspend(town: Town) -> None:
+        before = directory.present()
+        assert before is not None
+        authorities = tuple(
+            replace(each, state="suspended") if each.id == town.id else each
+            for each in before.snapshot.authorities
+        )
+        after = Directory(replace(before.snapshot, authorities=authorities), digest="2")
+        monkeypatch.setattr(directory, "present", lambda: after)
+
+    return suspend
 
 
 @pytest.fixture

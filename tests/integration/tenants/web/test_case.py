@@ -21,6 +21,7 @@ from tests.factories.requests import request
 Town = Any
 Visit = Callable[..., Client]
 Version = Callable[[Town, UUID], int]
+Suspend = Callable[[Town], None]
 
 
 def make_reader(town: Town) -> None:
@@ -306,3 +307,36 @@ def test_what_can_do_nothing_is_not_offered(visit: Visit, a: Town, b: Town, case
         )
     assert "Datei hinzufügen" not in client.get(f"/vorgang/{case_id}/").text
     assert "Ausgewählte annehmen" not in client.get("/?stand=eingang").text
+
+
+_NOTHING_CAN_BE_SENT = "An die andere Behörde kann zurzeit nichts gesandt werden"
+
+
+def test_step_towards_a_suspended_authority_is_refused_in_words(
+    visit: Visit, b: Town, case_id: UUID, version: Version, a: Town, suspended: Suspend
+) -> None:
+    """And what was typed stays on the page."""
+    suspended(a)
+    typed = {"version": version(b, case_id), "topic": "address", "text": "Welche Hausnummer?"}
+    answer = visit(b).post(f"/vorgang/{case_id}/rueckfragen/", typed)
+    assert answer.status_code == 400
+    assert _NOTHING_CAN_BE_SENT in answer.text
+    assert "Welche Hausnummer?" in answer.text
+    assert b.case(case_id).state == State.REGISTERED
+
+
+def test_many_are_accepted_in_words_where_the_authority_is_suspended(
+    visit: Visit, b: Town, case_id: UUID, version: Version, a: Town, suspended: Suspend
+) -> None:
+    client = visit(b)
+    page = client.get(f"/annehmen/?case={case_id}")
+    suspended(a)
+    form = {
+        "case": str(case_id),
+        f"version-{case_id}": version(b, case_id),
+        f"reference-{case_id}": "V-1",
+        "once": page.context["once"],
+    }
+    answer = client.post("/annehmen/", form)
+    assert _NOTHING_CAN_BE_SENT in answer.text
+    assert b.case(case_id).state == State.REGISTERED

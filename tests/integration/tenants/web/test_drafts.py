@@ -1,12 +1,18 @@
 """A request from the empty sheet to its submission."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+import pytest
 from django.test import Client
 
+from centre.directory import selectors as directory
+from centre.directory.interface import Directory
+from centre.directory.records import Area
 from tenants.cases import selectors, services
+from tenants.cases.drafts import Address
 from tenants.cases.graph import State
 from tenants.cases.models import Case
 from tenants.web.forms.sheet import Sheet
@@ -158,3 +164,39 @@ def test_more_parts_than_a_sheet_holds_are_cut_off(visit: Visit, a: Town, b: Tow
     answer = visit(a).post("/ersuchen/neu/", {**fields, "change": "authority"})
     assert answer.status_code == 200
     assert answer.text.count('-revenue_kind"') <= 150
+
+
+def test_check_page_says_that_the_authority_takes_nothing(
+    visit: Visit, a: Town, b: Town, suspended: Callable[[Town], None]
+) -> None:
+    client = visit(a)
+    check = client.get(client.post("/ersuchen/neu/", typed(b.id, action="check"))["Location"])
+    assert "Vollständig: jetzt übermitteln?" in check.text
+    case = only_case(a)
+    suspended(b)
+    fields = {"version": case.version, "once": check.context["once"]}
+    refused = client.post(f"/ersuchen/{case.id}/senden/", fields, follow=True)
+    assert "Diese Behörde nimmt zurzeit nicht teil." in refused.text
+    assert f'href="/ersuchen/{case.id}/?fehler#behoerde"' in refused.text
+    assert "Vollständig: jetzt übermitteln?" not in refused.text
+    assert only_case(a).state == State.DRAFT
+
+
+def test_competent_authority_is_found_where_nobody_chose_one(
+    visit: Visit, a: Town, b: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = directory.present()
+    assert before is not None
+    area = Area(ars_prefix="", postcode="32423", place="Minden")
+    authorities = tuple(
+        replace(each, areas=(area,)) if each.id == b.id else each
+        for each in before.snapshot.authorities
+    )
+    after = Directory(replace(before.snapshot, authorities=authorities), digest="2")
+    monkeypatch.setattr(directory, "present", lambda: after)
+    address = Address(street="Am Wall", house_number="1", place="Minden", postcode="32423")
+    debtor = replace(request().debtors[0], address=address)
+    sheet = Sheet(request(to=None, debtors=(debtor,))).as_typed()
+    check = visit(a).post("/ersuchen/neu/", {**sheet, "action": "check"}, follow=True)
+    assert "Vollständig: jetzt übermitteln?" in check.text
+    assert only_case(a).other_authority == b.id
