@@ -273,7 +273,7 @@ def _execution(draft: RequestDraft, limits: Limits) -> Faults:
         yield Fault(
             path="danger.known",
             text="Es fehlt, ob Gefahren für Leib oder Leben der Vollziehenden bekannt sind.",
-            hint="Wählen Sie „bekannt“ oder „nicht bekannt“.",
+            hint="Antworten Sie mit „Ja“ oder „Nein“.",
         )
     if draft.danger.known and not draft.danger.text:
         yield Fault(
@@ -288,7 +288,7 @@ def _execution(draft: RequestDraft, limits: Limits) -> Faults:
         yield Fault(
             path="measures",
             text="Es ist keine Maßnahme gewünscht.",
-            hint="Wählen Sie mindestens eine, in der gewünschten Reihenfolge.",
+            hint="Nennen Sie mindestens eine.",
         )
     for name in ("measures", "excluded_measures"):
         for index, measure in enumerate(getattr(draft, name)):

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import click
 
+from console.errors import ConsoleError
 from console.operator import operator
 from console.roles import become
 
@@ -157,13 +158,23 @@ def resume(slug: str) -> None:
 @command.command("delete")
 @click.argument("slug")
 @click.option("--export-to", type=_FILE, required=True, help="All rows are written there first.")
-@click.option("--confirm", default="", metavar="WORDS", help="What the command asks you to type.")
+@click.option(
+    "--confirm",
+    default="",
+    metavar="WORDS",
+    help="Without it, the command says what to write here.",
+)
 def delete(slug: str, export_to: Path, confirm: str) -> None:
     """Export a municipality, then remove its schema, role and keys; the trail stays."""
     become("owner", at_once=True)
     from centre.registry import services
 
-    services.delete_tenant(slug=slug, confirm=confirm, export_to=export_to, by=operator())
+    try:
+        services.delete_tenant(slug=slug, confirm=confirm, export_to=export_to, by=operator())
+    except services.NotConfirmed as error:
+        raise ConsoleError(
+            error.message, hint="Nothing was changed. These words belong behind --confirm."
+        ) from error
     click.echo(f"{slug}: deleted; what it had is in {export_to}")
 
 

@@ -300,8 +300,8 @@ def _whole_sum(case: Case, result: str, collected_cents: int, text: str) -> list
                 collected=format_euro(collected_cents),
                 total=format_euro(case.total_cents),
             ),
-            hint="Wählen Sie „Teilweise bezahlt“, oder schreiben Sie in den Bericht, womit der "
-            "Rest erledigt ist.",
+            hint="Wählen Sie „Teilweise bezahlt, Rest fruchtlos“, oder schreiben Sie in den "
+            "Bericht, womit der Rest erledigt ist.",
         )
     ]
 
