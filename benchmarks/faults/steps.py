@@ -69,6 +69,26 @@ def drafts(said: dict[str, Any]) -> dict[str, Any]:
     return {"cases": [str(case.id) for case in cases]}
 
 
+def requests(said: dict[str, Any]) -> dict[str, Any]:
+    """Send requests of the first town to another centre."""
+    become("web")
+    from centre.directory import selectors as directory
+    from centre.kernel.actors import system
+    from centre.registry import selectors as registry
+    from centre.tenancy.context import tenant_scope
+    from tenants.cases import services
+    from tests.factories.requests import request
+
+    town, *_ = registry.active()
+    own = {each.authority_id for each in registry.active()}
+    other = next(a.id for a in directory.current().snapshot.authorities if a.id not in own)
+    with tenant_scope(town):
+        cases = services.submit_requests(
+            drafts=[request(to=other) for _ in range(said["count"])], by=system("faults")
+        )
+    return {"cases": [str(case.id) for case in cases]}
+
+
 def chains(said: dict[str, Any]) -> dict[str, Any]:
     """Check every audit chain, every receipt held here and every receipt issued here."""
     del said
@@ -106,6 +126,7 @@ STEPS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "fetch": fetch,
     "poison": poison,
     "drafts": drafts,
+    "requests": requests,
     "chains": chains,
 }
 

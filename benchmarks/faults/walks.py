@@ -12,7 +12,7 @@ from benchmarks.faults.world import StepBroken, World
 
 _PATIENCE_S: Final = 120.0
 _TICK_S: Final = 0.1
-#: So long a link is held still in the hope that clerks send something.
+#: So long a link is held still for two letters that nobody has sent yet.
 _STILL_S: Final = 6.0
 
 _DEFER: Final = """
@@ -141,6 +141,8 @@ def _spoil(world: World, centre: str, peer: str) -> dict[str, bytes]:
         """Look while nothing moves; in between everything does, or there might never be any."""
         world.rows(centre, _PAUSE, peer)
         try:
+            # The clerks may have nothing to send as long as nothing comes back.
+            world.step(centre, "requests", count=2)
             until = time.monotonic() + _STILL_S
             while not (found := _spoil_two(world, centre, peer)) and time.monotonic() < until:
                 time.sleep(_TICK_S)

@@ -9,8 +9,8 @@ from centre.directory.competence import Outcome, Resolution
 from centre.directory.interface import Directory
 from centre.kernel import clock
 from tenants.cases import wire
-from tenants.cases.addressees import unreachable
 from tenants.cases.money import format_euro
+from tenants.cases.readiness import unreachable
 from tenants.importers.building import Built, RowFault, build, describe
 from tenants.importers.columns import AUTHORITY
 from tenants.importers.models import ImportRow, RowState

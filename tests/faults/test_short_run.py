@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.faults.plan import Kind
-
 pytestmark = [pytest.mark.two_centres, pytest.mark.slow, pytest.mark.timeout(1000)]
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,11 +28,7 @@ def faults(home: Path, port_base: int, *arguments: str) -> tuple[int, str]:
 def test_letters_survive_every_kind_of_fault_at_both_centres(
     tmp_path: Path, port_base: int
 ) -> None:
-    # To spoil two letters before they leave takes a link that is always busy: the long run's.
-    kinds = [each for each in Kind if each is not Kind.DEAD_LETTERS]
-    code, said = faults(
-        tmp_path, port_base, "--messages", "600", "--kills", "8", "--seed", "4", "--kinds", *kinds
-    )
+    code, said = faults(tmp_path, port_base, "--messages", "600", "--kills", "8", "--seed", "4")
     assert code == 0, said
     figures = json.loads(said.splitlines()[-1])
     assert list(figures) == [
@@ -47,7 +41,8 @@ def test_letters_survive_every_kind_of_fault_at_both_centres(
         "chains_ok",
     ]
     assert figures["messages"] >= 600
-    assert figures["receipts_verified"] == figures["messages"]
+    # Each of the two walks of dead letters cancels one, which has none.
+    assert figures["receipts_verified"] == figures["messages"] - 2
     assert figures["kills"] == 8
     assert (figures["lost"], figures["duplicates"], figures["out_of_order"]) == (0, 0, 0)
     assert figures["chains_ok"] is True

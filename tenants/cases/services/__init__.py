@@ -14,7 +14,6 @@ from tenants.cases.services.drafting import (
     submit_request,
     submit_requests,
     update_draft,
-    what_is_missing,
 )
 from tenants.cases.services.steps import (
     Result,
@@ -50,6 +49,5 @@ __all__ = [
     "submit_request",
     "submit_requests",
     "update_draft",
-    "what_is_missing",
     "withdraw",
 ]

@@ -1,6 +1,6 @@
 """Writing requests and sending them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import batched
 from uuid import UUID
@@ -8,7 +8,6 @@ from uuid import UUID
 from django.db import transaction
 
 from centre.audit.events import AuditEvent
-from centre.directory import selectors as directory
 from centre.kernel import clock
 from centre.kernel.actors import Actor
 from centre.kernel.ids import new_id
@@ -16,14 +15,13 @@ from centre.tenancy import binary
 from centre.tenancy.context import require_tenant
 from federation.outbox import services as outbox
 from federation.outbox.errors import NotDead
-from tenants.cases import checks, policies, references, validation, wire
-from tenants.cases.addressees import unreachable
+from tenants.cases import checks, policies, references, wire
 from tenants.cases.drafts import RequestDraft
 from tenants.cases.errors import DraftInvalid, DraftsInvalid, StepNotPossible
-from tenants.cases.faults import Fault
 from tenants.cases.graph import Kind, Side, State, Verb
 from tenants.cases.models import Case, CaseMessage, Direction, Outcome, RequestContent
 from tenants.cases.payloads import AssistanceRequest, Attachment
+from tenants.cases.readiness import what_is_missing
 from tenants.cases.services.reading import attached, authority_name, locked
 from tenants.cases.services.work import Work
 from tenants.documents import selectors as documents
@@ -267,28 +265,6 @@ def _normal(draft: RequestDraft) -> RequestDraft:
 def _require_valid(draft: RequestDraft) -> None:
     if faults := what_is_missing(draft):
         raise DraftInvalid(faults)
-
-
-def what_is_missing(draft: RequestDraft) -> tuple[Fault, ...]:
-    """Return all that keeps a draft of the current municipality from being sent now."""
-    faults = validation.errors(validation.validate(draft, today=clock.today()))
-    return faults + tuple(_addressee_faults(draft.requested_authority))
-
-
-def _addressee_faults(authority_id: UUID | None) -> Iterable[Fault]:
-    path, hint = "requested_authority", "Wählen Sie eine andere Behörde aus dem Verzeichnis."
-    if authority_id is None:
-        return
-    if authority_id == require_tenant().authority_id:
-        yield Fault(path=path, text="Das ist die eigene Behörde.", hint=hint)
-    elif (known := directory.present()) is None:
-        yield Fault(
-            path=path,
-            text="Das Behördenverzeichnis ist noch nicht geladen.",
-            hint="Fragen Sie Ihr Rechenzentrum.",
-        )
-    elif words := unreachable(known, authority_id):
-        yield Fault(path=path, text=words, hint=hint)
 
 
 # Waits for others that take numbers of the same year, until their transaction ends.

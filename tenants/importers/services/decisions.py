@@ -10,8 +10,8 @@ from centre.directory import selectors as directory
 from centre.kernel.actors import Actor
 from centre.tenancy.context import require_tenant
 from tenants.cases import policies, wire
-from tenants.cases.addressees import unreachable
 from tenants.cases.drafts import RequestDraft
+from tenants.cases.readiness import unreachable
 from tenants.importers.errors import RunNotReady
 from tenants.importers.models import ImportRun, RowState, RunState
 from tenants.importers.services.runs import end, locked, rows_of, wake

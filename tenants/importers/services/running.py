@@ -13,11 +13,11 @@ from centre.tenancy import binary
 from federation.outbox.errors import BacklogFull, RecipientUnknown, RecipientWithoutKey
 from tenants.cases import services as cases
 from tenants.cases import wire
-from tenants.cases.addressees import unreachable
 from tenants.cases.drafts import RequestDraft
 from tenants.cases.errors import CaseError, DraftsInvalid, NotAllowed
 from tenants.cases.faults import Fault
 from tenants.cases.models import Case
+from tenants.cases.readiness import unreachable
 from tenants.importers import selectors
 from tenants.importers.building import RowFault, describe
 from tenants.importers.checking import mark_repeated

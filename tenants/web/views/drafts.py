@@ -16,6 +16,7 @@ from tenants.cases import selectors, services
 from tenants.cases.drafts import Contact, RequestDraft
 from tenants.cases.errors import CaseChanged, DraftInvalid, StepNotPossible
 from tenants.cases.graph import State
+from tenants.cases.readiness import what_is_missing
 from tenants.cases.validation import errors as severe
 from tenants.cases.validation import validate
 from tenants.web import authorities, once
@@ -104,7 +105,7 @@ def _marked(sheet: Sheet, draft: RequestDraft) -> Sheet:
     """Return the sheet as if its stored content had just been typed, with what is wrong with it."""
     bound = Sheet(draft, sheet.as_typed())
     bound.is_readable()
-    bound.mark(services.what_is_missing(draft))
+    bound.mark(what_is_missing(draft))
     return bound
 
 

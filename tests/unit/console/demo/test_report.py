@@ -9,7 +9,7 @@ from console.demo.report import Count, Pair, Posted, percentile, shortcomings, t
 CASES = [uuid4() for _ in range(3)]
 POSTED = Posted(rows=3, cases=frozenset(CASES))
 #: Three requests and their three registrations.
-CHECKED = {"letters": 6, "verified": 6}
+CHECKED = {"letters": 6, "verified": 6, "problems": 0}
 
 
 def counted(**other: Any) -> Count:
@@ -41,9 +41,20 @@ def test_demo_is_a_success_if_every_row_arrived_and_is_proven() -> None:
         (POSTED, counted(under_way=1), CHECKED, "1 letters are under way"),
         (POSTED, counted(lost=1), CHECKED, "1 letters are lost"),
         (POSTED, counted(duplicates=2), CHECKED, "2 had their effect twice"),
-        (POSTED, counted(), {"letters": 6, "verified": 5}, "receipts of 1 letters"),
-        (POSTED, counted(), {"letters": 5, "verified": 5}, "1 delivered letters have no receipt"),
-        (POSTED, counted(), {"letters": 0, "verified": 0}, "6 delivered letters have no receipt"),
+        (POSTED, counted(), CHECKED | {"problems": 2}, "2 things are wrong with the receipts"),
+        (POSTED, counted(), CHECKED | {"verified": 5}, "receipts of 1 letters"),
+        (
+            POSTED,
+            counted(),
+            CHECKED | {"letters": 5, "verified": 5},
+            "1 delivered letters have no receipt",
+        ),
+        (
+            POSTED,
+            counted(),
+            CHECKED | {"letters": 0, "verified": 0},
+            "6 delivered letters have no receipt",
+        ),
     ],
 )
 def test_demo_that_is_not_complete_says_what_is_missing(
