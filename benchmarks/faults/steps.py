@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from console.roles import become
 
@@ -18,13 +19,21 @@ def fetch(said: dict[str, int]) -> dict[str, Any]:
     return steps.fetch(said)
 
 
+def _elsewhere() -> UUID:
+    """Return an authority of another centre."""
+    from centre.directory import selectors as directory
+    from centre.registry import selectors as registry
+
+    own = {each.authority_id for each in registry.active()}
+    return next(a.id for a in directory.current().snapshot.authorities if a.id not in own)
+
+
 def poison(said: dict[str, str]) -> dict[str, Any]:
     """Post a letter that is rightly signed and sealed, and whose content is no message."""
     del said
     become("web")
     from django.db import transaction
 
-    from centre.directory import selectors as directory
     from centre.kernel import clock
     from centre.kernel.ids import new_id
     from centre.registry import selectors as registry
@@ -33,11 +42,9 @@ def poison(said: dict[str, str]) -> dict[str, Any]:
     from federation.protocol.messages import MessageKind, OutboundMessage
 
     town, *_ = registry.active()
-    own = {each.authority_id for each in registry.active()}
-    other = next(a.id for a in directory.current().snapshot.authorities if a.id not in own)
     message = OutboundMessage(
         message_id=new_id(),
-        recipient=other,
+        recipient=_elsewhere(),
         case_id=new_id(),
         case_sequence=1,
         kind=MessageKind.ASSISTANCE_REQUEST,
@@ -53,15 +60,13 @@ def poison(said: dict[str, str]) -> dict[str, Any]:
 def drafts(said: dict[str, Any]) -> dict[str, Any]:
     """Write requests of one town to another centre, ready to be sent by a clerk."""
     become("web")
-    from centre.directory import selectors as directory
     from centre.kernel.actors import system
     from centre.registry import selectors as registry
     from centre.tenancy.context import tenant_scope
     from tenants.cases import services
     from tests.factories.requests import request
 
-    own = {each.authority_id for each in registry.active()}
-    other = next(a.id for a in directory.current().snapshot.authorities if a.id not in own)
+    other = _elsewhere()
     with tenant_scope(registry.municipality(slug=said["slug"])):
         cases = services.create_drafts(
             drafts=[request(to=other) for _ in range(said["count"])], by=system("faults")
@@ -72,7 +77,6 @@ def drafts(said: dict[str, Any]) -> dict[str, Any]:
 def requests(said: dict[str, Any]) -> dict[str, Any]:
     """Send requests of the first town to another centre."""
     become("web")
-    from centre.directory import selectors as directory
     from centre.kernel.actors import system
     from centre.registry import selectors as registry
     from centre.tenancy.context import tenant_scope
@@ -80,8 +84,7 @@ def requests(said: dict[str, Any]) -> dict[str, Any]:
     from tests.factories.requests import request
 
     town, *_ = registry.active()
-    own = {each.authority_id for each in registry.active()}
-    other = next(a.id for a in directory.current().snapshot.authorities if a.id not in own)
+    other = _elsewhere()
     with tenant_scope(town):
         cases = services.submit_requests(
             drafts=[request(to=other) for _ in range(said["count"])], by=system("faults")

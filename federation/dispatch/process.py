@@ -40,6 +40,7 @@ _DIRECTORY_S: Final = 2.0
 #: How often a process that has no directory yet looks for one.
 _FIRST_DIRECTORY_S: Final = 0.2
 _KEEP_S: Final = 1.0
+_LISTEN_AGAIN_S: Final = 1.0
 _FIGURES_S: Final = 10.0
 _COUNTED: Final = 50_000
 _EXPIRE_AT_ONCE: Final = 500
@@ -126,7 +127,7 @@ class Dispatch:
                 for name, work in (
                     ("leases", self._every(RENEW_S, self.crew.tend, sooner=self._new_links)),
                     ("radar", self._every(RADAR_S, self._radar)),
-                    ("pokes", self._listen()),
+                    ("pokes", self._every(_LISTEN_AGAIN_S, self._listen)),
                     ("directory", self._follow_directory()),
                     ("keeping", self._every(_KEEP_S, self._keep)),
                     ("figures", self._every(_FIGURES_S, self._figures)),
@@ -223,20 +224,12 @@ class Dispatch:
                 self.crew.upload(link)
 
     async def _listen(self) -> None:
-        while True:
-            try:
-                async with await psycopg.AsyncConnection.connect(
-                    self._database_url, autocommit=True
-                ) as connection:
-                    await connection.execute(f"LISTEN {sql.CHANNEL}")
-                    async for notification in connection.notifies():
-                        self.crew.poke(notification.payload)
-            except psycopg.Error as error:
-                log.warning("pokes not heard", error=error)
-                await asyncio.sleep(1)
-            except Exception:
-                log.exception("loop broke", work="_listen")
-                await asyncio.sleep(1)
+        async with await psycopg.AsyncConnection.connect(
+            self._database_url, autocommit=True
+        ) as connection:
+            await connection.execute(f"LISTEN {sql.CHANNEL}")
+            async for notification in connection.notifies():
+                self.crew.poke(notification.payload)
 
     async def _keep(self) -> None:
         links = self.crew.held

@@ -9,13 +9,19 @@ class OutboxError(AmtsbrueckeError):
     reason = "OUTBOX"
 
 
-class RecipientUnknown(OutboxError):
+class RecipientUnreachable(OutboxError):
+    """The directory does not allow to send anything to this authority now."""
+
+    reason = "RECIPIENT_UNREACHABLE"
+
+
+class RecipientUnknown(RecipientUnreachable):
     """The directory does not know this authority, or it takes no letters."""
 
     reason = "RECIPIENT_UNKNOWN"
 
 
-class RecipientWithoutKey(OutboxError):
+class RecipientWithoutKey(RecipientUnreachable):
     """The directory has no key of this authority that a letter could be sealed to."""
 
     reason = "RECIPIENT_WITHOUT_KEY"

@@ -7,9 +7,10 @@ from django.utils.translation import gettext as _
 
 from centre.directory import selectors
 from centre.directory.competence import Candidate
+from centre.directory.errors import DirectoryMissing
 from centre.directory.records import AuthorityRecord
 from centre.tenancy.context import require_tenant
-from tenants.web.phrases import say
+from tenants.web.phrases import in_words, say
 
 _MOST = 20
 
@@ -32,12 +33,7 @@ def choices(*, postcode: str, place: str, search: str, chosen: UUID | None) -> C
     """
     directory = selectors.present()
     if directory is None:
-        return Choices(
-            reason=_(
-                "Das Behördenverzeichnis ist noch nicht geladen. Fragen Sie Ihr Rechenzentrum."
-            ),
-            needs_care=True,
-        )
+        return Choices(reason=in_words(DirectoryMissing()), needs_care=True)
     picked = directory.authority(chosen) if chosen else None
     if search:
         found = directory.search(search, limit=_MOST)

@@ -6,7 +6,7 @@ import structlog
 from django.http import HttpRequest, HttpResponseBase
 
 from centre.directory.errors import DirectoryMissing
-from federation.outbox.errors import BacklogFull, RecipientUnknown, RecipientWithoutKey
+from federation.outbox.errors import BacklogFull, RecipientUnreachable
 from tenants.cases.errors import CaseError, CaseNotFound, NotAllowed
 from tenants.clerks.errors import ClerkNotAllowed, ClerkNotFound
 from tenants.documents.errors import DocumentNotFound
@@ -37,7 +37,7 @@ class ErrorsInWords:
                 return errors.permission_denied(request, exception)
             case BacklogFull():
                 return errors.too_many(request, in_words(exception), retry_after=_RETRY_SECONDS)
-            case CaseError() | RecipientUnknown() | RecipientWithoutKey() | DirectoryMissing():
+            case CaseError() | RecipientUnreachable() | DirectoryMissing():
                 log.info("page_refused", reason=exception.reason)
                 return errors.conflict(request, in_words(exception))
             case _:

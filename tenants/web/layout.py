@@ -193,6 +193,12 @@ SECTIONS = (
 )
 
 
+#: Where a fault belongs that stands at no field, by the first word of its path.
+_ANCHORS = {each.group: each.anchor for each in SECTIONS if each.group} | {
+    "requested_authority": "behoerde"
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Mistake:
     """Something to put right: what it is called, what is wrong, and where it stands."""
@@ -212,7 +218,8 @@ def mistakes(sheet: Sheet) -> list[Mistake]:
 def _mistakes(bound: BoundSection) -> Iterator[Mistake]:
     section, sheet = bound.section, bound.sheet
     for fault in sheet.homeless:
-        if _section_of(fault.path) == section.anchor:
+        head = re.split(r"[.\[]", fault.path)[0]
+        if _ANCHORS.get(head, "ersuchende") == section.anchor:
             text = f"{say(fault.text)} {say(fault.hint)}".strip()
             yield Mistake(str(section.title), text, section.anchor)
     for place in bound.places():
@@ -237,10 +244,3 @@ def _of_group(group: BoundGroup, anchor: str, within: str) -> Iterator[Mistake]:
 def _wrong(place: Place, anchor: str, within: str = "") -> Iterator[Mistake]:
     for text in place.field.errors:
         yield Mistake(f"{within}{place.field.label}", str(text), anchor, place.field)
-
-
-def _section_of(path: str) -> str:
-    """Return the section of a fault that stands at no field."""
-    head = re.split(r"[.\[]", path)[0]
-    anchors = {each.group: each.anchor for each in SECTIONS if each.group}
-    return (anchors | {"requested_authority": "behoerde"}).get(head, "ersuchende")

@@ -1,11 +1,10 @@
 """What other rooms say in German, in the language of the page."""
 
 from django.utils.translation import gettext
-from django.utils.translation import gettext as _
 
 from centre.directory.errors import DirectoryMissing
 from centre.kernel.errors import AmtsbrueckeError
-from federation.outbox.errors import BacklogFull, RecipientUnknown, RecipientWithoutKey
+from federation.outbox.errors import BacklogFull, RecipientUnreachable
 from tenants.cases.words import Words
 
 
@@ -19,17 +18,19 @@ def say(words: str) -> str:
 def in_words(error: AmtsbrueckeError) -> str:
     """Return what to tell a clerk about an error, also about one of another room."""
     match error:
-        case RecipientUnknown() | RecipientWithoutKey():
-            return _(
+        case RecipientUnreachable():
+            return gettext(
                 "An die andere Behörde kann zurzeit nichts gesandt werden: im Verzeichnis ist sie "
                 "gesperrt, ausgeschieden oder ohne gültigen Schlüssel. Nichts wurde gespeichert. "
                 "Versuchen Sie es später noch einmal, oder fragen Sie Ihr Rechenzentrum."
             )
         case DirectoryMissing():
-            return _(
+            return gettext(
                 "Das Behördenverzeichnis ist noch nicht geladen. Fragen Sie Ihr Rechenzentrum."
             )
         case BacklogFull():
-            return _("Zu viele Nachrichten warten schon auf das Rechenzentrum des Empfängers.")
+            return gettext(
+                "Zu viele Nachrichten warten schon auf das Rechenzentrum des Empfängers."
+            )
         case other:
             return say(other.message)

@@ -299,15 +299,13 @@ def _tell(by: Actor, part: str, shown: Sequence[Row], **detail: str) -> None:
 
 def what_deletion_cuts_off() -> str:
     """Return a sentence for an operator about cases that others still wait for, or ""."""
-    open_here = {
-        place: number
-        for place, number in counts().by_state.items()
-        if place[1] not in lifecycle.FINAL[place[0]]
-    }
-    if not open_here:
+    found = dict.fromkeys(Side, 0)
+    for (side, state), number in counts().by_state.items():
+        if state is not State.DRAFT and state not in lifecycle.FINAL[side]:
+            found[side] += number
+    if not any(found.values()):
         return ""
-    owed = sum(number for (side, _), number in open_here.items() if side is Side.REQUESTED)
     return (
-        f"{sum(open_here.values())} of its cases are not closed, {owed} of them requests of other "
-        f"authorities, which are not told: agree with them first."
+        f"{sum(found.values())} of its cases are not closed, {found[Side.REQUESTED]} of them "
+        f"requests of others; nobody at the other side is told: agree with them first."
     )

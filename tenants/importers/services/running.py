@@ -10,7 +10,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 
 from centre.directory import selectors as directory
 from centre.tenancy import binary
-from federation.outbox.errors import BacklogFull, RecipientUnknown, RecipientWithoutKey
+from federation.outbox.errors import BacklogFull, RecipientUnreachable
 from tenants.cases import services as cases
 from tenants.cases import wire
 from tenants.cases.drafts import RequestDraft
@@ -244,7 +244,7 @@ def _unreached(drafts: Sequence[RequestDraft]) -> Mapping[int, tuple[Fault, ...]
 
 
 def _of_the_program(error: Exception) -> Fault:
-    if isinstance(error, RecipientUnknown | RecipientWithoutKey):
+    if isinstance(error, RecipientUnreachable):
         words = "An diese Behörde kann zurzeit nichts gesandt werden."
         return Fault(path="requested_authority", text=words, hint=_LATER)
     if isinstance(error, CaseError):

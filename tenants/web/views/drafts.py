@@ -1,5 +1,6 @@
 """A request from the first line to its submission: write, save, check, submit."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from centre.kernel import clock
 from tenants.cases import selectors, services
 from tenants.cases.drafts import Contact, RequestDraft
 from tenants.cases.errors import CaseChanged, DraftInvalid, StepNotPossible
+from tenants.cases.faults import Fault
 from tenants.cases.graph import State
 from tenants.cases.readiness import what_is_missing
 from tenants.cases.validation import errors as severe
@@ -52,7 +54,7 @@ def edit(request: HttpRequest, case_id: UUID) -> HttpResponse:
     if request.method == "GET":
         sheet = Sheet(view.request)
         if "fehler" in request.GET:
-            sheet = _marked(sheet, view.request)
+            sheet = _marked(view.request, what_is_missing(view.request))
         return _page(request, sheet, case_id=case_id, version=view.version)
     version = version_of(request)
     sheet = Sheet(view.request, request.POST)
@@ -101,11 +103,11 @@ def correct(request: HttpRequest, case_id: UUID) -> HttpResponse:
     return _page(request, sheet, version=version, corrects=case_id)
 
 
-def _marked(sheet: Sheet, draft: RequestDraft) -> Sheet:
+def _marked(draft: RequestDraft, faults: Iterable[Fault]) -> Sheet:
     """Return the sheet as if its stored content had just been typed, with what is wrong with it."""
-    bound = Sheet(draft, sheet.as_typed())
+    bound = Sheet(draft, Sheet(draft).as_typed())
     bound.is_readable()
-    bound.mark(what_is_missing(draft))
+    bound.mark(faults)
     return bound
 
 
@@ -181,11 +183,13 @@ def check(request: HttpRequest, case_id: UUID) -> HttpResponse:
     view = selectors.read_case(case_id=case_id, by=actor_of(request))
     if view.state is not State.DRAFT:
         return redirect("web:case", case_id=case_id)
+    missing = what_is_missing(view.request)
     faults = validate(view.request, today=clock.today())
     context = {
         "case": view,
         "draft": view.request,
-        "mistakes": mistakes(_marked(Sheet(view.request), view.request)),
+        # What stops a request is missing from it; what a field could not show does not.
+        "mistakes": mistakes(_marked(view.request, missing)) if missing else [],
         "warnings": [fault for fault in faults if fault.warning],
         "once": once.token(),
         "danger_inline": True,

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from centre.kernel.errors import AmtsbrueckeError
-from federation.outbox.errors import RecipientUnknown, RecipientWithoutKey
+from federation.outbox.errors import RecipientUnreachable
 from tenants.cases import lifecycle, selectors
 from tenants.cases.errors import CaseChanged, InputInvalid, NotAllowed, StepNotPossible
 from tenants.cases.graph import Verb
@@ -69,7 +69,7 @@ def _taken(
     except InputInvalid as invalid:
         _mark(form, invalid)
         return None
-    except (DocumentRefused, RecipientUnknown, RecipientWithoutKey) as refused:
+    except (DocumentRefused, RecipientUnreachable) as refused:
         form.add_error(None, in_words(refused))
         return None
     messages.success(request, str(page.done))

@@ -43,7 +43,7 @@ async def test_forged_receipt_counts_for_nothing_and_alarms(
 
 
 async def test_receipt_for_other_bytes_counts_for_nothing(
-    road: Road, receiver: FakeReceiver
+    road: Road, receiver: FakeReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offices = road.gateway.world.offices
     other = letter(offices["alpha"], offices["beta"])
@@ -52,7 +52,7 @@ async def test_receipt_for_other_bytes_counts_for_nothing(
     def hold_other(batch: pb.Batch) -> Any:
         return hold(pb.Batch(first_lseq=batch.first_lseq, items=[other] * len(batch.items)))
 
-    receiver._hold = hold_other  # type: ignore[method-assign]
+    monkeypatch.setattr(receiver, "_hold", hold_other)
     road.post(1, link=PEER)
     async with serving(road, receiver), road.dispatch():
         await eventually(lambda: "RECEIPT_INVALID" in road.gateway.alarms())
