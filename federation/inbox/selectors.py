@@ -7,6 +7,7 @@ others see the current tenant's rows only.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from django.db import connection
@@ -35,6 +36,8 @@ SELECT tenant_role FROM waiting WHERE EXISTS (
      WHERE message.tenant_role = waiting.tenant_role AND state = 'pending'
        AND {claims.is_due("%(now)s")})
 """  # noqa: S608 -- a condition of our own
+
+PAGE_SIZE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +132,29 @@ def _received(message_id: UUID) -> QuerySet[InboundMessage]:
     return InboundMessage.objects.filter(tenant_role=require_tenant().role, id=message_id)
 
 
+def message(*, message_id: UUID, origin: str) -> Waiting:
+    """Return what is known of a message that the current tenant has received."""
+    return _seen(_received(message_id).filter(origin=origin))[0]
+
+
 def waiting(
-    *, states: Sequence[InboundState] = (InboundState.PARKED, InboundState.HELD)
+    *,
+    states: Sequence[InboundState] = (InboundState.PARKED, InboundState.HELD),
+    after: Waiting | None = None,
+    limit: int = PAGE_SIZE,
 ) -> list[Waiting]:
-    """Return the current tenant's messages in these states, oldest first."""
-    rows = list(
-        InboundMessage.objects.filter(tenant_role=require_tenant().role, state__in=states)
-        .defer("envelope")
-        .order_by("received_at", "lseq")
-    )
+    """Return some of the current tenant's messages in these states, in the order of their ids.
+
+    That is when their senders wrote them. `after` is the last one of those seen already.
+    """
+    found = InboundMessage.objects.filter(tenant_role=require_tenant().role, state__in=states)
+    if after:
+        found = found.filter(pk__gt=(after.message_id, after.origin))
+    return _seen(found.order_by("pk")[:limit])
+
+
+def _seen(found: QuerySet[InboundMessage]) -> list[Waiting]:
+    rows = list(found.defer("envelope"))
     reached = positions({row.case_id for row in rows})
     return [
         Waiting(

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from centre.kernel import clock
 from centre.kernel.ids import id_time_ms
+from centre.kernel.pages import Page
 from federation.outbox.models import Alarm, Attempt, DeadLetter
 from federation.outbox.states import WITHDRAWN, Delivery, DeliveryState
 
@@ -249,44 +250,36 @@ class DeadLetterRow:
     resolved_by: str
 
 
-@dataclass(frozen=True, slots=True)
-class Page[T]:
-    """Some rows, and how to ask for the next ones ("" after the last)."""
-
-    rows: tuple[T, ...]
-    next_token: str
-
-
 _PAGE_LIMIT = 200
 
 
 def dead_letters(
-    *, link: str = "", open_only: bool = True, page_size: int = 50, page_token: str = ""
+    *, link: str = "", open_only: bool = True, limit: int = 50, after: UUID | None = None
 ) -> Page[DeadLetterRow]:
     """Return dead letters, newest first. In a tenant's scope, that tenant's."""
-    size = min(max(page_size, 1), _PAGE_LIMIT)
+    limit = min(max(limit, 1), _PAGE_LIMIT)
     wanted = DeadLetter.objects.order_by("-id")
     if link:
         wanted = wanted.filter(link=link)
     if open_only:
         wanted = wanted.filter(resolution="")
-    if page_token:
-        wanted = wanted.filter(id__lt=UUID(page_token))
+    if after:
+        wanted = wanted.filter(id__lt=after)
     fields = tuple(DeadLetterRow.__dataclass_fields__)
-    found = [DeadLetterRow(**row) for row in wanted.values(*fields)[: size + 1]]
-    more = len(found) > size
-    rows = tuple(found[:size])
-    return Page(rows, str(rows[-1].id) if more else "")
+    found = [DeadLetterRow(**row) for row in wanted.values(*fields)[: limit + 1]]
+    return Page.cut(found, limit, lambda letter: str(letter.id))
 
 
-def alarms() -> QuerySet[Alarm]:
-    """Return all alarms, newest first."""
-    return Alarm.objects.order_by("-raised_at")
-
-
-def open_alarms() -> QuerySet[Alarm]:
-    """Return alarms that nobody has acknowledged, newest first."""
-    return alarms().filter(acknowledged_at=None)
+def alarms(
+    *, open_only: bool = True, limit: int = _PAGE_LIMIT, after: UUID | None = None
+) -> Page[Alarm]:
+    """Return alarms, newest first; `open_only`: those that nobody has acknowledged."""
+    wanted = Alarm.objects.order_by("-id")
+    if open_only:
+        wanted = wanted.filter(acknowledged_at=None)
+    if after:
+        wanted = wanted.filter(id__lt=after)
+    return Page.cut(list(wanted[: limit + 1]), limit, lambda alarm: str(alarm.id))
 
 
 def attempts(link: str) -> QuerySet[Attempt]:

@@ -13,6 +13,9 @@ import structlog
 from django.conf import settings
 from django.db import connection, transaction
 
+from centre.audit import services as audit
+from centre.audit.chain import Entry
+from centre.audit.events import AuditEvent
 from centre.directory.selectors import Directory, current
 from centre.kernel import clock
 from centre.kernel.actors import Actor
@@ -232,28 +235,38 @@ def _resolve(message_id: UUID, resolution: str, by: Actor) -> None:
 
 def retry_now(*, link: str, by: Actor) -> None:
     """End the back-off of a link: the next call goes out at once."""
-    _change(link, by, next_try_at=None, backoff_ms=0)
+    _change(link, AuditEvent.LINK_PEER_RETRIED, by, next_try_at=None, backoff_ms=0)
 
 
 def pause(*, link: str, by: Actor) -> None:
     """Send nothing to a centre until `resume`. Letters are accepted and queue; expiry goes on."""
-    _change(link, by, state=LinkState.PAUSED)
+    _change(link, AuditEvent.LINK_PEER_PAUSED, by, state=LinkState.PAUSED)
 
 
 def resume(*, link: str, by: Actor) -> None:
     """Send again to a centre, at once."""
-    _change(link, by, state=LinkState.ACTIVE, next_try_at=None, backoff_ms=0)
+    fields = {"state": LinkState.ACTIVE, "next_try_at": None, "backoff_ms": 0}
+    _change(link, AuditEvent.LINK_PEER_RESUMED, by, **fields)
 
 
-def _change(link: str, by: Actor, **fields: object) -> None:
+@transaction.atomic
+def _change(link: str, event: AuditEvent, by: Actor, **fields: object) -> None:
     if not Link.objects.filter(name=link).update(**fields):
         raise LinkUnknown(f"There is no link {link!r}.")
-    log.info("link changed", link=link, by=by.name, fields=sorted(fields))
+    log.info(event.value, link=link, by=by.name)
     transaction.on_commit(partial(poke.poke, [link]), robust=True)
+    audit.record(events=[Entry(event=event, by=by, subject=link, detail={})])
 
 
-def acknowledge_alarm(*, alarm_id: UUID, by: Actor) -> None:
-    """Note that a person has seen an alarm."""
-    Alarm.objects.filter(id=alarm_id, acknowledged_at=None).update(
-        acknowledged_at=clock.now(), acknowledged_by=by.name
-    )
+@transaction.atomic
+def acknowledge_alarms(*, alarm_id: UUID | None, by: Actor) -> int:
+    """Note that a person has seen an open alarm, or with None all of them; return how many."""
+    wanted = Alarm.objects.filter(acknowledged_at=None)
+    if alarm_id is not None:
+        wanted = wanted.filter(id=alarm_id)
+    seen = wanted.update(acknowledged_at=clock.now(), acknowledged_by=by.name)
+    if seen:
+        subject, event = str(alarm_id or "all"), AuditEvent.OUTBOX_ALARM_ACKNOWLEDGED
+        entry = Entry(event=event, by=by, subject=subject, detail={"alarms": str(seen)})
+        audit.record(events=[entry])
+    return seen

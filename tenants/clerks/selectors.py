@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from tenants.clerks.errors import ClerkNotFound
 from tenants.clerks.models import Clerk
@@ -17,9 +17,12 @@ def clerk(*, clerk_id: UUID) -> Clerk:
     return found
 
 
-def clerks() -> QuerySet[Clerk]:
-    """Return all accounts, open ones first, by name."""
-    return Clerk.objects.order_by("-is_active", "name", "login")
+def clerks(*, search: str = "") -> QuerySet[Clerk]:
+    """Return the accounts whose name or login has all these words; open ones first, by name."""
+    found = Clerk.objects.order_by("-is_active", "name", "login")
+    for word in search.replace("\0", "").split()[:8]:
+        found = found.filter(Q(name__icontains=word) | Q(login__icontains=word))
+    return found
 
 
 def role_of(clerk_id: str) -> Role | None:

@@ -1,18 +1,23 @@
 """Reads of documents."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from centre.audit import services as audit
 from centre.audit.chain import Entry
 from centre.audit.events import AuditEvent
 from centre.kernel.actors import Actor
+from centre.kernel.pages import Page
 from federation.blobs import selectors as blobs
 from tenants.documents.errors import DocumentNotFound
 from tenants.documents.models import Document
+
+#: So many stand on the page of their case.
+LISTED: Final = 50
 
 
 def document(*, document_id: UUID) -> Document:
@@ -24,8 +29,23 @@ def document(*, document_id: UUID) -> Document:
 
 
 def of_case(case_id: UUID) -> QuerySet[Document]:
-    """Return the documents of a case, oldest first."""
+    """Return all documents of a case, oldest first."""
     return Document.objects.filter(case_id=case_id).order_by("created_at", "id")
+
+
+def newest_of_case(case_id: UUID, *, before: UUID | None = None) -> Page[Document]:
+    """Return the newest documents of a case, or of those before another one, oldest first."""
+    found = of_case(case_id)
+    if before and (mark := found.filter(id=before).first()):
+        earlier = Q(created_at__lt=mark.created_at)
+        found = found.filter(earlier | Q(created_at=mark.created_at, id__lt=mark.id))
+    rows = list(found.order_by("-created_at", "-id")[: LISTED + 1])
+    return Page.cut(rows, LISTED, lambda row: str(row.id)).turned()
+
+
+def unsent_of_case(case_id: UUID) -> tuple[Document, ...]:
+    """Return what has been added to a case here and gone with no message, oldest first."""
+    return tuple(of_case(case_id).filter(message_id=None, received=False))
 
 
 def unsent(*, case_id: UUID, document_ids: Sequence[UUID]) -> list[Document]:

@@ -5,7 +5,7 @@ Rows tell who owes what, before any of it is a case.
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -17,6 +17,7 @@ from centre.audit import services as audit
 from centre.audit.chain import Entry
 from centre.audit.events import AuditEvent
 from centre.kernel.actors import Actor
+from centre.kernel.pages import Page
 from tenants.importers.cells import guard
 from tenants.importers.columns import AUTHORITY, BY_HEADER, REMARK
 from tenants.importers.errors import RunNotFound
@@ -58,14 +59,6 @@ class RunView:
         return self.good + self.imported
 
 
-@dataclass(frozen=True, slots=True)
-class Page[T]:
-    """Part of a list; `next` asks for the part after it, None after the last."""
-
-    rows: tuple[T, ...]
-    next: str | None
-
-
 def run(run_id: UUID) -> RunView:
     """Return a run; raise `RunNotFound`."""
     found = ImportRun.objects.defer("content").filter(id=run_id).first()
@@ -74,14 +67,13 @@ def run(run_id: UUID) -> RunView:
     return _views([found])[0]
 
 
-def recent(*, after: str | None = None, limit: int = PAGE_SIZE) -> Page[RunView]:
+def recent(*, after: UUID | None = None, limit: int = PAGE_SIZE) -> Page[RunView]:
     """Return the runs, newest first."""
     rows = ImportRun.objects.defer("content").exclude(state="discarded").order_by("-id")
     if after:
-        rows = rows.filter(id__lt=UUID(after))
-    found = list(rows[: limit + 1])
-    following = str(found[limit - 1].id) if len(found) > limit else None
-    return Page(tuple(_views(found[:limit])), following)
+        rows = rows.filter(id__lt=after)
+    page = Page.cut(list(rows[: limit + 1]), limit, lambda run: str(run.id))
+    return Page(tuple(_views(page.rows)), page.next)
 
 
 def read_rows(
@@ -107,8 +99,7 @@ def rows(
         .filter(run_id=run_id, state=state, line__gt=int(after or 0))
         .order_by("line")[: limit + 1]
     )
-    following = str(found[limit - 1].line) if len(found) > limit else None
-    return Page(tuple(found[:limit]), following)
+    return Page.cut(found, limit, lambda row: str(row.line))
 
 
 def read_faults(run_id: UUID, *, by: Actor) -> Iterator[str]:
@@ -158,7 +149,7 @@ def _line(cells: list[str], delimiter: str) -> str:
     return target.getvalue()
 
 
-def _views(found: list[ImportRun]) -> list[RunView]:
+def _views(found: Sequence[ImportRun]) -> list[RunView]:
     counts: dict[UUID, dict[str, int]] = {}
     grouped = ImportRow.objects.filter(run__in=found).values_list("run_id", "state")
     for run_id, state, number in grouped.annotate(number=Count("id")):

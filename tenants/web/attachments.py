@@ -1,6 +1,6 @@
 """Documents that go with a step: those that lie in the case unsent, and new ones."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from django.core.files.uploadedfile import UploadedFile
@@ -19,11 +19,6 @@ _CHUNK = 256 * 1024
 def pieces(file: "UploadedFile[bytes]") -> Iterator[bytes]:
     """Return an uploaded file in pieces, so that memory holds one at a time."""
     yield from file.chunks(_CHUNK)
-
-
-def unsent(documents: Iterable[Document]) -> list[Document]:
-    """Return the documents of a case that went with no message yet."""
-    return [each for each in documents if each.message_id is None and not each.received]
 
 
 def chosen(request: HttpRequest, case_id: UUID, offered: Sequence[Document]) -> list[UUID]:

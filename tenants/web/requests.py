@@ -1,6 +1,7 @@
 """What a page learns from its request."""
 
 from typing import cast
+from uuid import UUID
 
 from django.http import HttpRequest
 
@@ -18,6 +19,14 @@ def clerk_of(request: HttpRequest) -> Clerk:
 def number_of(text: str) -> int:
     """Return a small whole number; 0 for everything that is none."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < _DIGITS else 0
+
+
+def id_of(text: str) -> UUID | None:
+    """Return an identifier; None for everything that is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def version_of(request: HttpRequest, name: str = "version") -> int:

@@ -35,6 +35,7 @@ _pages = [
     path("vorgang/<uuid:case_id>/nachweis/", cases.evidence, name="evidence"),
     path("vorgang/<uuid:case_id>/anlagen/", documents.add, name="document_add"),
     path("vorgang/<uuid:case_id>/sendung/<uuid:message_id>/", cases.resend, name="message_resend"),
+    path("vorgang/<uuid:case_id>/frueher/<slug:part>/", cases.earlier, name="case_earlier"),
     path("vorgang/<uuid:case_id>/<slug:slug>/", steps.take, name="step"),
     path("anlage/<uuid:document_id>/", documents.show, name="document"),
     path("anlage/<uuid:document_id>/entfernen/", documents.remove, name="document_remove"),

@@ -99,6 +99,7 @@ def of_alpha(alpha: Municipality) -> Values:
         "message_id": uuid4(),
         "run_id": run.id,
         "slug": "annehmen",
+        "part": "verlauf",
         "login": mine.login,
         "authority": alpha.authority_id,
     }

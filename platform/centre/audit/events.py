@@ -78,6 +78,18 @@ class AuditEvent(_Event):
         "directory:version:applied",
         "Eine geprüfte Fassung des Behördenverzeichnisses wurde übernommen.",
     )
+    DIRECTORY_CENTRE_SUSPENDED = (
+        "directory:centre:suspended",
+        "Ein Rechenzentrum wurde von der Teilnahme ausgeschlossen.",
+    )
+    DIRECTORY_CENTRE_RESUMED = (
+        "directory:centre:resumed",
+        "Ein ausgeschlossenes Rechenzentrum nimmt wieder teil.",
+    )
+    LINK_PEER_RETRIED = (
+        "link:peer:retried",
+        "Die Verbindung zu einem Rechenzentrum wurde sofort neu versucht.",
+    )
     LINK_PEER_PAUSED = "link:peer:paused", "Die Verbindung zu einem Rechenzentrum wurde angehalten."
     LINK_PEER_RESUMED = (
         "link:peer:resumed",
@@ -90,6 +102,11 @@ class AuditEvent(_Event):
     OUTBOX_MESSAGE_CANCELLED = (
         "outbox:message:cancelled",
         "Eine nicht zustellbare Nachricht wurde abgebrochen.",
+    )
+
+    OUTBOX_ALARM_ACKNOWLEDGED = (
+        "outbox:alarm:acknowledged",
+        "Jemand hat einen Alarm zur Kenntnis genommen.",
     )
 
     # Clerks
@@ -140,6 +157,11 @@ class AuditEvent(_Event):
     DOCUMENT_FILE_REMOVED = "document:file:removed", "Ein Dokument wurde entfernt."
     IMPORT_FILE_CHECKED = "import:file:checked", "Eine Importdatei wurde geprüft."
     IMPORT_FILE_IMPORTED = "import:file:imported", "Eine Importdatei wurde übernommen."
+    IMPORT_FILE_DISCARDED = "import:file:discarded", "Eine geprüfte Importdatei wurde verworfen."
+    IMPORT_ROW_ASSIGNED = (
+        "import:row:assigned",
+        "Für eine Zeile einer Importdatei wurde die Behörde gewählt.",
+    )
     IMPORT_FILE_READ = "import:file:read", "Zeilen einer Importdatei wurden angezeigt."
     IMPORT_FAULTS_EXPORTED = (
         "import:faults:exported",

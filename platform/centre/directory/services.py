@@ -34,6 +34,11 @@ from centre.tenancy.context import public_scope
 LIFETIME: Final = timedelta(days=7)
 #: Versions of centres may run apart by this much before a snapshot counts as from the future.
 _CLOCK_SKEW: Final = timedelta(minutes=10)
+#: By whether the centre is suspended from now on.
+_TOLD: Final = {
+    True: AuditEvent.DIRECTORY_CENTRE_SUSPENDED,
+    False: AuditEvent.DIRECTORY_CENTRE_RESUMED,
+}
 
 
 class Hosted(Protocol):
@@ -151,8 +156,14 @@ def publish(*, entries: Iterable[bytes] = (), by: Actor, renew: bool = False) ->
 def suspend_centre(*, centre: str, suspended: bool, by: Actor) -> int:
     """Umbrella: take a centre out of the federation or back in, and publish that."""
     with public_scope(), transaction.atomic():
-        if not CentreEntry.objects.filter(centre=centre).update(suspended=suspended):
+        _one_at_a_time()
+        row = CentreEntry.objects.filter(centre=centre).first()
+        if row is None:
             raise EntryInvalid(f"No centre {centre!r} is registered here.")
+        if row.suspended != suspended:
+            row.suspended = suspended
+            row.save(update_fields=["suspended"])
+            audit.record(events=[Entry(event=_TOLD[suspended], by=by, subject=centre, detail={})])
     return publish(by=by)
 
 

@@ -13,8 +13,6 @@ from console.roles import become
 if TYPE_CHECKING:
     from federation.outbox.models import Alarm
 
-_SHOWN = 200
-
 
 @click.group("alarm")
 def command() -> None:
@@ -23,26 +21,26 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also those that somebody has seen.")
+@click.option("--after", type=click.UUID, metavar="ID", help="Go on where the last list ended.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each alarm.")
-def list_alarms(*, everything: bool, as_json: bool) -> None:
+def list_alarms(*, everything: bool, after: UUID | None, as_json: bool) -> None:
     """List alarms, newest first."""
     become("web", at_once=True)
     from console import alarms, towns
     from federation.outbox import selectors
 
     names = towns.slugs()
-    rows = selectors.alarms() if everything else selectors.open_alarms()
-    found = list(rows[: _SHOWN + 1])
-    for alarm in found[:_SHOWN]:
+    page = selectors.alarms(open_only=not everything, after=after)
+    for alarm in page.rows:
         town = names.get(alarm.tenant_role or "", "")
         click.echo(json.dumps(_fields(alarm, town)) if as_json else _line(alarm, town))
-    codes = dict.fromkeys(alarm.code for alarm in found)
+    codes = dict.fromkeys(alarm.code for alarm in page.rows)
     if not as_json:
         for code in codes:
             click.echo(f"{code}: {alarms.next_step(code)}")
-    if len(found) > _SHOWN:
-        click.echo(f"Only the newest {_SHOWN} are shown.", err=True)
-    if not found and not as_json:
+    if page.next:
+        click.echo(f"More: --after {page.next}", err=True)
+    if not page.rows and not as_json:
         click.echo("There are no open alarms.")
 
 
@@ -54,18 +52,14 @@ def acknowledge(alarm_id: UUID | None, *, everything: bool) -> None:
     if (alarm_id is None) != everything:
         raise ConsoleError("Which alarm?", hint="Name one (amtsbruecke alarm list), or --all.")
     become("web", at_once=True)
-    from federation.outbox import selectors, services
+    from federation.outbox import services
 
-    chosen = list(selectors.open_alarms())
-    if alarm_id is not None:
-        chosen = [alarm for alarm in chosen if alarm.id == alarm_id]
-        if not chosen:
-            raise ConsoleError(
-                f"There is no open alarm {alarm_id}.", hint="See `amtsbruecke alarm list`."
-            )
-    for alarm in chosen:
-        services.acknowledge_alarm(alarm_id=alarm.id, by=operator())
-    click.echo(f"{len(chosen)} acknowledged")
+    seen = services.acknowledge_alarms(alarm_id=alarm_id, by=operator())
+    if alarm_id is not None and not seen:
+        raise ConsoleError(
+            f"There is no open alarm {alarm_id}.", hint="See `amtsbruecke alarm list`."
+        )
+    click.echo(f"{seen} acknowledged")
 
 
 def _line(alarm: "Alarm", town: str) -> str:

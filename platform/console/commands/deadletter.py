@@ -21,8 +21,8 @@ def command() -> None:
 @click.option("--link", default="", metavar="CENTRE", help="Only letters to this centre.")
 @click.option("--tenant", default="", metavar="SLUG", help="Only letters of this municipality.")
 @click.option("--all", "everything", is_flag=True, help="Also those that are resolved.")
-@click.option("--page-token", default="", help="Go on where the last list ended.")
-def list_letters(*, link: str, tenant: str, everything: bool, page_token: str) -> None:
+@click.option("--after", type=click.UUID, metavar="ID", help="Go on where the last list ended.")
+def list_letters(*, link: str, tenant: str, everything: bool, after: UUID | None) -> None:
     """List dead letters with their reason, newest first."""
     become("web", at_once=True)
     from contextlib import nullcontext
@@ -35,7 +35,7 @@ def list_letters(*, link: str, tenant: str, everything: bool, page_token: str) -
     names = towns.slugs()
     scope = tenant_scope(registry.municipality(slug=tenant)) if tenant else nullcontext()
     with scope:
-        page = selectors.dead_letters(link=link, open_only=not everything, page_token=page_token)
+        page = selectors.dead_letters(link=link, open_only=not everything, after=after)
     for letter in page.rows:
         died = letter.died_at.astimezone().strftime("%d.%m.%Y %H:%M")
         town = names.get(letter.tenant_role, letter.tenant_role)
@@ -44,8 +44,8 @@ def list_letters(*, link: str, tenant: str, everything: bool, page_token: str) -
         click.echo(f"{died} {town:<16} {words} {letter.detail}{resolved}".rstrip())
     if not page.rows:
         click.echo("There are no dead letters.")
-    if page.next_token:
-        click.echo(f"More: --page-token {page.next_token}")
+    if page.next:
+        click.echo(f"More: --after {page.next}", err=True)
 
 
 @command.command("resend")

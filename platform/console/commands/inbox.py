@@ -13,6 +13,8 @@ from console.operator import operator
 from console.roles import become
 
 if TYPE_CHECKING:
+    from centre.registry.models import Municipality
+    from federation.inbox.models import InboundState
     from federation.inbox.selectors import Waiting
 
 
@@ -29,7 +31,6 @@ def list_messages(*, tenant: str, failing: bool, as_json: bool) -> None:
     """List parked messages (a person decides) and held ones (an earlier one is missing)."""
     become("worker", at_once=True)
     from centre.registry import selectors as registry
-    from centre.tenancy.context import tenant_scope
     from federation.inbox import selectors
     from federation.inbox.models import InboundState
 
@@ -43,15 +44,26 @@ def list_messages(*, tenant: str, failing: bool, as_json: bool) -> None:
         towns = list(registry.hosted().filter(tenant_role__in=roles).order_by("slug"))
     found = 0
     for town in towns:
-        with tenant_scope(town):
-            rows = selectors.waiting(states=states)
-        for row in rows:
-            if row.state == InboundState.PENDING and not row.attempts:
-                continue
-            found += 1
-            click.echo(_json(town.slug, row) if as_json else _line(town.slug, row))
+        last: Waiting | None = None
+        while rows := _next(town, states, last):
+            last = rows[-1]
+            for row in rows:
+                if row.state == InboundState.PENDING and not row.attempts:
+                    continue
+                found += 1
+                click.echo(_json(town.slug, row) if as_json else _line(town.slug, row))
     if not found and not as_json:
         click.echo("No message waits for a decision.")
+
+
+def _next(
+    town: "Municipality", states: list["InboundState"], last: "Waiting | None"
+) -> list["Waiting"]:
+    from centre.tenancy.context import tenant_scope
+    from federation.inbox import selectors
+
+    with tenant_scope(town):
+        return selectors.waiting(states=states, after=last)
 
 
 @command.command("show")
@@ -61,14 +73,9 @@ def show(message_id: UUID) -> None:
     become("worker", at_once=True)
     from console import towns
     from federation.inbox import selectors
-    from federation.inbox.models import InboundMessage, InboundState
 
     with towns.of_inbound_message(message_id) as (town, origin):
-        (state,) = InboundMessage.objects.filter(pk=(message_id, origin)).values_list(
-            "state", flat=True
-        )
-        rows = selectors.waiting(states=[InboundState(state)])
-    row = next(each for each in rows if each.message_id == message_id)
+        row = selectors.message(message_id=message_id, origin=origin)
     for name, value in {"municipality": town.slug, **asdict(row)}.items():
         click.echo(f"{name.replace('_', ' '):<14} {_plain(value)}".rstrip())
 
@@ -91,8 +98,8 @@ def retry(message_id: UUID) -> None:
 @click.option("--reason", "why", required=True, help="Why, for the trail. No names, no content.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def discard(message_id: UUID, *, why: str, yes: bool) -> None:
-    """Never apply a parked message. What waited for it goes on without it."""
-    become("worker", at_once=True)
+    """Never apply a parked message. What waited for it goes on without it; its sender is told."""
+    become("worker", "master_key_file", at_once=True)
     from console import towns
     from federation.inbox import services
 
@@ -105,7 +112,7 @@ def discard(message_id: UUID, *, why: str, yes: bool) -> None:
         )
     with towns.of_inbound_message(message_id) as (_, origin):
         services.discard(origin=origin, message_id=message_id, why=why, by=operator())
-    click.echo(f"{message_id}: discarded. Its envelope stays, as evidence.")
+    click.echo(f"{message_id}: discarded, its sender is told. Its envelope stays, as evidence.")
 
 
 def _line(slug: str, row: "Waiting") -> str:

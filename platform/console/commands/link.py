@@ -61,22 +61,12 @@ def resume(name: str) -> None:
 
 def _change(name: str, service: str) -> None:
     become("web", at_once=True)
-    from django.db import transaction
-
-    from centre.audit import services as audit
-    from centre.audit.chain import Entry
-    from centre.audit.events import AuditEvent
     from federation.outbox import services
     from federation.outbox.errors import LinkUnknown
 
     verb: Callable[..., None] = getattr(services, service)
-    by = operator()
-    events = {"pause": AuditEvent.LINK_PEER_PAUSED, "resume": AuditEvent.LINK_PEER_RESUMED}
     try:
-        with transaction.atomic():
-            verb(link=name, by=by)
-            if event := events.get(service):
-                audit.record(events=[Entry(event=event, by=by, subject=name, detail={})])
+        verb(link=name, by=operator())
     except LinkUnknown as error:
         raise ConsoleError(error.message, hint="`amtsbruecke link status` lists all.") from error
 

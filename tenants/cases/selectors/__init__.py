@@ -12,9 +12,9 @@ from tenants.cases.selectors.case import (
 )
 from tenants.cases.selectors.deliveries import DeliveryView
 from tenants.cases.selectors.worklist import (
+    MAX_AUTHORITIES,
     Counts,
     Filters,
-    Page,
     Row,
     authorities,
     counts,
@@ -25,11 +25,11 @@ from tenants.cases.selectors.worklist import (
 )
 
 __all__ = [
+    "MAX_AUTHORITIES",
     "CaseView",
     "Counts",
     "DeliveryView",
     "Filters",
-    "Page",
     "Row",
     "TimelineEntry",
     "authorities",

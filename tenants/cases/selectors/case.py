@@ -1,10 +1,14 @@
 """One case with everything that its page shows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext_noop
 
 from centre.audit import services as audit
@@ -12,6 +16,7 @@ from centre.audit.chain import Entry
 from centre.audit.events import AuditEvent
 from centre.kernel import clock
 from centre.kernel.actors import Actor
+from centre.kernel.pages import Page
 from tenants.cases import deadlines, lifecycle, policies, wire
 from tenants.cases.drafts import Address, Danger, RequestDraft
 from tenants.cases.errors import CaseNotFound
@@ -20,10 +25,13 @@ from tenants.cases.lifecycle import Fate, Logged, Standing
 from tenants.cases.models import Case, CaseEvent, CaseMessage, Direction, Outcome
 from tenants.cases.payloads import Answer, Query
 from tenants.cases.selectors import deliveries
-from tenants.cases.selectors.deliveries import DeliveryView
+from tenants.cases.selectors.deliveries import LISTED, DeliveryView
 from tenants.documents import selectors as documents
 from tenants.documents.models import Document
 
+#: By the name of a list: the id of the first one that was shown of it.
+type Before = Mapping[str, UUID]
+NOTHING: Final[Before] = MappingProxyType({})
 #: Who does what no person does, in the timeline.
 AUTOMATIC = gettext_noop("automatisch")
 
@@ -76,16 +84,22 @@ class CaseView:
     opened_at: datetime | None
     delivered_at: datetime | None
     closed_at: datetime | None
-    timeline: tuple[TimelineEntry, ...]
-    deliveries: tuple[DeliveryView, ...]
-    documents: tuple[Document, ...]
+    #: Of these three the newest, oldest first; `next` asks for those before.
+    timeline: Page[TimelineEntry]
+    deliveries: Page[DeliveryView]
+    documents: Page[Document]
+    #: What has been brought in here and gone with no message yet.
+    unsent: tuple[Document, ...]
 
 
-def read_case(*, case_id: UUID, by: Actor) -> CaseView:
-    """Return a case and note in the trail that it was read. Raises `CaseNotFound`, `NotAllowed`."""
+def read_case(*, case_id: UUID, by: Actor, before: Before = NOTHING) -> CaseView:
+    """Return a case and note in the trail that it was read. Raises `CaseNotFound`, `NotAllowed`.
+
+    `before` names the first one shown of a list where those before it are wanted.
+    """
     policies.require_reader(by)
     with transaction.atomic():
-        view = case_view(case_id=case_id, by=by)
+        view = case_view(case_id=case_id, by=by, before=before)
         entry = Entry(
             event=AuditEvent.CASE_REQUEST_READ,
             by=by,
@@ -96,7 +110,7 @@ def read_case(*, case_id: UUID, by: Actor) -> CaseView:
     return view
 
 
-def case_view(*, case_id: UUID, by: Actor) -> CaseView:
+def case_view(*, case_id: UUID, by: Actor, before: Before = NOTHING) -> CaseView:
     """Return a case without a trace. Doors use `read_case`."""
     case = Case.objects.select_related("content").filter(id=case_id).first()
     if case is None:
@@ -135,9 +149,10 @@ def case_view(*, case_id: UUID, by: Actor) -> CaseView:
         opened_at=case.opened_at,
         delivered_at=case.delivered_at,
         closed_at=case.closed_at,
-        timeline=_timeline(case),
-        deliveries=deliveries.of_case(case.id),
-        documents=tuple(documents.of_case(case.id)),
+        timeline=_timeline(case, before.get("timeline")),
+        deliveries=deliveries.of_case(case.id, before=before.get("deliveries")),
+        documents=documents.newest_of_case(case.id, before=before.get("documents")),
+        unsent=documents.unsent_of_case(case.id),
     )
 
 
@@ -188,18 +203,23 @@ def payload_of(message_id: UUID) -> bytes:
     return bytes(row.payload)
 
 
-def _timeline(case: Case) -> tuple[TimelineEntry, ...]:
-    rows = CaseEvent.objects.filter(case_id=case.id).order_by("at", "id")
-    return tuple(
-        TimelineEntry(
-            at=row.at,
-            label=lifecycle.done(row.what) or row.label,
-            by=AUTOMATIC if lifecycle.is_automatic(row.what) else row.by,
-            text=row.text,
-            is_ours=row.side == case.side,
-            message_id=row.message_id,
-        )
-        for row in rows
+def _timeline(case: Case, before: UUID | None) -> Page[TimelineEntry]:
+    found = CaseEvent.objects.filter(case_id=case.id)
+    if before and (mark := found.filter(id=before).first()):
+        found = found.filter(Q(at__lt=mark.at) | Q(at=mark.at, id__lt=mark.id))
+    rows = list(found.order_by("-at", "-id")[: LISTED + 1])
+    page = Page.cut(rows, LISTED, lambda row: str(row.id)).turned()
+    return Page(tuple(_entry(row, case) for row in page.rows), page.next)
+
+
+def _entry(row: CaseEvent, case: Case) -> TimelineEntry:
+    return TimelineEntry(
+        at=row.at,
+        label=lifecycle.done(row.what) or row.label,
+        by=AUTOMATIC if lifecycle.is_automatic(row.what) else row.by,
+        text=row.text,
+        is_ours=row.side == case.side,
+        message_id=row.message_id,
     )
 
 

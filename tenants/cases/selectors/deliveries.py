@@ -12,12 +12,15 @@ from django.utils.translation import gettext_noop
 from centre.directory import selectors as directory
 from centre.directory.errors import DirectoryMissing
 from centre.kernel import clock
+from centre.kernel.pages import Page
 from federation.outbox import selectors as outbox
 from federation.outbox.models import Letter
 from federation.outbox.states import Delivery, DeliveryState
 from tenants.cases.graph import Kind
 from tenants.cases.models import CaseMessage, Direction, Outcome
 
+#: So many lines of a case's lists stand on its page.
+LISTED: Final = 50
 TITLES: Final = {
     Kind.ASSISTANCE_REQUEST: gettext_noop("Ersuchen"),
     Kind.REGISTRATION: gettext_noop("Eingangsbestätigung"),
@@ -59,6 +62,11 @@ _REASONS: Final = {
     "DEADLINE_EXCEEDED": gettext_noop("Das Rechenzentrum des Empfängers antwortet zurzeit nicht."),
     "PAYLOAD_INVALID": gettext_noop("Der Inhalt konnte beim Empfänger nicht gelesen werden."),
     "CASE_UNKNOWN": gettext_noop("Der Empfänger kennt diesen Vorgang nicht."),
+    "RECIPIENT_DELETED": gettext_noop(
+        "Die Behörde wird bei ihrem Rechenzentrum nicht mehr geführt. Fragen Sie dort, wer an ihre"
+        " Stelle getreten ist."
+    ),
+    "DISCARDED": gettext_noop("Das Rechenzentrum des Empfängers hat die Nachricht verworfen."),
     "MESSAGE_UNEXPECTED": gettext_noop(
         "Die Nachricht passte nicht zum Stand des Vorgangs beim Empfänger."
     ),
@@ -81,17 +89,22 @@ class DeliveryView:
     can_resend: bool
 
 
-def of_case(case_id: UUID) -> tuple[DeliveryView, ...]:
-    """Return the ways of a case's messages, oldest first, with three queries."""
-    rows = list(
-        CaseMessage.objects.filter(case_id=case_id, direction=Direction.OUT)
-        .only("id", "kind", "outcome", "reason", "outcome_at", "created_at")
-        .order_by("number")
-    )
-    ids = [row.id for row in rows]
+def of_case(case_id: UUID, *, before: UUID | None = None) -> Page[DeliveryView]:
+    """Return the ways of a case's newest messages, oldest first, with three queries.
+
+    `before` is a message: then of those before it, with one query more.
+    """
+    found = CaseMessage.objects.filter(case_id=case_id, direction=Direction.OUT)
+    found = found.only("id", "number", "kind", "outcome", "reason", "outcome_at", "created_at")
+    if before and (mark := found.filter(id=before).first()):
+        found = found.filter(number__lt=mark.number)
+    newest = list(found.order_by("-number")[: LISTED + 1])
+    page = Page.cut(newest, LISTED, lambda row: str(row.id)).turned()
+    ids = [row.id for row in page.rows]
     ways = outbox.deliveries(ids) if ids else {}
     digests = dict(Letter.objects.filter(id__in=ids).values_list("id", "digest")) if ids else {}
-    return tuple(_view(row, ways.get(row.id), bytes(digests.get(row.id, b""))) for row in rows)
+    views = (_view(row, ways.get(row.id), bytes(digests.get(row.id, b""))) for row in page.rows)
+    return Page(tuple(views), page.next)
 
 
 def _view(row: CaseMessage, way: Delivery | None, digest: bytes) -> DeliveryView:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,12 +17,14 @@ from centre.audit.chain import Entry
 from centre.audit.events import AuditEvent
 from centre.kernel import clock
 from centre.kernel.actors import Actor
+from centre.kernel.pages import Page
 from tenants.cases import lifecycle, policies
 from tenants.cases.graph import Side, State, Verb
 from tenants.cases.models import Case
 from tenants.cases.worklists import PARTS, Part, Place
 
 MAX_ROWS: Final = 200
+MAX_AUTHORITIES: Final = 200
 SORTS: Final = ("urgency", "age", "newest", "due")
 
 
@@ -69,13 +72,6 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    rows: tuple[Row, ...]
-    #: Where the next page begins; None: there is none.
-    next: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Counts:
     by_tab: Mapping[str, int]
     by_state: Mapping[Place, int]
@@ -84,7 +80,7 @@ class Counts:
 
 def read_worklist(
     *, filters: Filters, by: Actor, sort: str = "urgency", after: str | None = None, limit: int = 50
-) -> Page:
+) -> Page[Row]:
     """Return a page of the worklist and note in the trail that it was shown."""
     policies.require_reader(by)
     with transaction.atomic():
@@ -111,11 +107,10 @@ def rows(*, case_ids: Sequence[UUID], by: Actor) -> tuple[Row, ...]:
 
 def worklist(
     *, filters: Filters, sort: str = "urgency", after: str | None = None, limit: int = 50
-) -> Page:
+) -> Page[Row]:
     """Return a page of the worklist with one query. Doors use `read_worklist`.
 
-    Pages are found by their last row and not by counting, so each costs the same and nothing is
-    shown twice when cases come in between. A mark that is none starts at the beginning.
+    A mark that is none starts at the beginning.
     """
     order = sort if sort in SORTS else "urgency"
     limit = max(1, min(limit, MAX_ROWS))
@@ -123,9 +118,8 @@ def worklist(
     if mark := _unpack(order, after):
         found = found.filter(_beyond(order, *mark))
     cases = list(found.order_by(*_ORDERS[order])[: limit + 1])
-    more = len(cases) > limit
-    cases = cases[:limit]
-    return Page(tuple(map(_row, cases)), _pack(order, cases[-1]) if more else None)
+    page = Page.cut(cases, limit, partial(_pack, order))
+    return Page(tuple(map(_row, page.rows)), page.next)
 
 
 def counts(filters: Filters | None = None) -> Counts:
@@ -161,11 +155,19 @@ def counts(filters: Filters | None = None) -> Counts:
     return Counts(by_tab, by_state, overdue)
 
 
-def authorities() -> tuple[tuple[UUID, str], ...]:
-    """Return the other authorities of all cases with their names, by name."""
-    found = Case.objects.exclude(other_authority=None).order_by()
-    named = found.values_list("other_authority").annotate(name=Max("other_name"))
-    return tuple(sorted(named, key=lambda each: (each[1].casefold(), each[0])))
+def authorities(*, chosen: UUID | None = None) -> tuple[tuple[UUID, str], ...]:
+    """Return the other authorities with most cases, and the chosen one, with their names, by name.
+
+    At most `MAX_AUTHORITIES`: one that is not among them is found by searching for its name.
+    """
+    named = (
+        Case.objects.exclude(other_authority=None)
+        .values_list("other_authority")
+        .annotate(name=Max("other_name"), wanted=Q(other_authority=chosen), cases=Count("id"))
+        .order_by("-wanted", "-cases", "other_authority")
+    )
+    found = [(authority, name) for authority, name, *_ in named[:MAX_AUTHORITIES]]
+    return tuple(sorted(found, key=lambda each: (each[1].casefold(), each[0])))
 
 
 # -- which cases ----------------------------------------------------------------------------

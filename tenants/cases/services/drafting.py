@@ -83,7 +83,7 @@ def submit_draft(*, case_id: UUID, version: int, by: Actor) -> Case:
         draft = wire.read_record(RequestDraft, bytes(case.content.record))
         _require_valid(draft)
         work = Work(by=by)
-        unsent = [each.id for each in documents.of_case(case.id) if each.message_id is None]
+        unsent = [each.id for each in documents.unsent_of_case(case.id)]
         _send(case, draft, work, Verb.SUBMIT, document_ids=unsent)
         work.finish()
     return case

@@ -14,7 +14,14 @@ from tenants.cases.drafts import RequestDraft
 from tenants.cases.readiness import unreachable
 from tenants.importers.errors import RunNotReady
 from tenants.importers.models import ImportRun, RowState, RunState
-from tenants.importers.services.runs import end, locked, rows_of, wake
+from tenants.importers.services.runs import (
+    end,
+    locked,
+    record_assigned,
+    record_discarded,
+    rows_of,
+    wake,
+)
 
 _PATIENCE: Final = "3s"
 _BUSY: Final = "Die Datei wird gerade bearbeitet. Versuchen Sie es in einigen Sekunden noch einmal."
@@ -41,6 +48,7 @@ def choose(*, run_id: UUID, line: int, authority_id: UUID, by: Actor) -> None:
             run.state, run.finished_at = RunState.RUNNING, None
             run.save()
             wake()
+        record_assigned(run, by, line=line, authority_id=authority_id)
 
 
 def confirm(*, run_id: UUID, submit: bool = True, by: Actor) -> None:
@@ -69,6 +77,7 @@ def discard(*, run_id: UUID, by: Actor) -> None:
             raise RunNotReady("Ein begonnener Import kann nicht verworfen werden.")
         rows.delete()
         end(run, RunState.DISCARDED)
+        record_discarded(run, by)
 
 
 def _locked_soon(run_id: UUID) -> ImportRun:

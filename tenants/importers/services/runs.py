@@ -63,18 +63,26 @@ def actor_of(run: ImportRun) -> Actor:
 
 
 def record_checked(run: ImportRun) -> None:
-    _record(AuditEvent.IMPORT_FILE_CHECKED, run, rows=run.rows_total)
+    _record(AuditEvent.IMPORT_FILE_CHECKED, run, actor_of(run), rows=run.rows_total)
 
 
 def record_imported(run: ImportRun) -> None:
     imported = rows_of(run).filter(state=RowState.IMPORTED).count()
-    _record(AuditEvent.IMPORT_FILE_IMPORTED, run, imported=imported)
+    _record(AuditEvent.IMPORT_FILE_IMPORTED, run, actor_of(run), imported=imported)
 
 
-def _record(event: AuditEvent, run: ImportRun, **numbers: int) -> None:
+def record_assigned(run: ImportRun, by: Actor, *, line: int, authority_id: UUID) -> None:
+    _record(AuditEvent.IMPORT_ROW_ASSIGNED, run, by, line=line, authority=authority_id)
+
+
+def record_discarded(run: ImportRun, by: Actor) -> None:
+    _record(AuditEvent.IMPORT_FILE_DISCARDED, run, by)
+
+
+def _record(event: AuditEvent, run: ImportRun, by: Actor, **said: object) -> None:
     detail = {"file": run.name, "digest": run.digest}
-    detail |= {name: str(number) for name, number in numbers.items()}
-    audit.record(events=[Entry(event=event, by=actor_of(run), subject=str(run.id), detail=detail)])
+    detail |= {name: str(value) for name, value in said.items()}
+    audit.record(events=[Entry(event=event, by=by, subject=str(run.id), detail=detail)])
 
 
 def wake() -> None:

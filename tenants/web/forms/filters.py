@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from tenants.cases.graph import Side, State
+from tenants.cases.selectors import MAX_AUTHORITIES
 from tenants.web.forms.fields import Day, PlainSelect, Tick
 
 SIDES: Final[Mapping[Side, Any]] = MappingProxyType({
@@ -70,6 +71,11 @@ class FilterForm(forms.Form):
     def __init__(self, data: Any, *, authorities: Sequence[tuple[UUID, str]]) -> None:
         super().__init__(data, auto_id="filter-%s")
         self.fields["authority"].choices = [("", _ALL), *authorities]  # type: ignore[attr-defined]
+        if len(authorities) >= MAX_AUTHORITIES:
+            self.fields["authority"].help_text = _(
+                "Hier stehen die Behörden mit den meisten Vorgängen. Andere finden Sie über das"
+                " Suchfeld."
+            )
         for field in self.fields.values():
             # Here everything is optional, so nothing says so.
             field.on_sheet = True  # type: ignore[attr-defined]

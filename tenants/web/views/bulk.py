@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 from tenants.cases import selectors, services
 from tenants.web import once
 from tenants.web.phrases import in_words
-from tenants.web.requests import actor_of, version_of
+from tenants.web.requests import actor_of, id_of, version_of
 
 MOST = 100
 
@@ -64,10 +64,4 @@ def accept(request: HttpRequest) -> HttpResponse:
 
 
 def _ids(texts: list[str]) -> list[UUID]:
-    found = []
-    for text in texts:
-        try:
-            found.append(UUID(text))
-        except ValueError:
-            continue  # a mangled address chooses nothing
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(filter(None, map(id_of, texts))))  # a mangled one chooses nothing

@@ -1,12 +1,15 @@
 """A case: what it is, where it stands, and what to do next."""
 
+from dataclasses import dataclass
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from tenants.cases import selectors, services
@@ -15,8 +18,25 @@ from tenants.cases.graph import State, Verb
 from tenants.cases.selectors import CaseView
 from tenants.clerks.roles import Role
 from tenants.web import guide
-from tenants.web.requests import actor_of, clerk_of
+from tenants.web.requests import actor_of, clerk_of, id_of
 from tenants.web.steps import PAGES
+
+
+@dataclass(frozen=True)
+class List:
+    """A list on the page of a case that can become long."""
+
+    slug: str
+    #: The field of `CaseView`, and the template.
+    key: str
+    title: Any
+
+
+LISTS: Final = (
+    List("verlauf", "timeline", gettext_lazy("Früherer Verlauf")),
+    List("zustellung", "deliveries", gettext_lazy("Frühere Nachrichten")),
+    List("anlagen", "documents", gettext_lazy("Frühere Anlagen")),
+)
 
 
 @require_safe
@@ -51,6 +71,26 @@ def links(view: CaseView) -> list[dict[str, object]]:
         if verb in possible
     )
     return found
+
+
+@require_safe
+def earlier(request: HttpRequest, case_id: UUID, part: str) -> HttpResponse:
+    """Show what comes before the newest entries of one of a case's lists."""
+    chosen = next((each for each in LISTS if each.slug == part), None)
+    if chosen is None:
+        raise Http404
+    mark = id_of(request.GET.get("vor", ""))
+    before = {chosen.key: mark} if mark else {}
+    view = selectors.read_case(case_id=case_id, by=actor_of(request), before=before)
+    may_act = clerk_of(request).may(Role.CASEWORKER)
+    context = {
+        "case": view,
+        "part": chosen,
+        "may_act": may_act,
+        "may_see_danger": may_act,
+        "is_earlier": True,
+    }
+    return render(request, "web/case_earlier.html", context)
 
 
 @require_POST

@@ -1,10 +1,13 @@
 """Accounts of the municipality, for those who keep them."""
 
 import secrets
+from typing import Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -18,6 +21,8 @@ from tenants.web.forms.clerks import ChangeForm, CreateForm
 from tenants.web.phrases import say
 from tenants.web.requests import actor_of, clerk_of
 
+PAGE_SIZE: Final = 50
+
 
 def _administrators_only(request: HttpRequest) -> None:
     if not clerk_of(request).may(Role.ADMINISTRATOR):
@@ -27,7 +32,21 @@ def _administrators_only(request: HttpRequest) -> None:
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     _administrators_only(request)
-    context = {"accounts": selectors.clerks(), "section": "clerks"}
+    search = request.GET.get("suche", "").strip()[:100]
+    accounts = Paginator(selectors.clerks(search=search), PAGE_SIZE)
+    page = accounts.get_page(request.GET.get("seite"))
+
+    def url(number: int) -> str:
+        return f"?{urlencode({'suche': search, 'seite': number})}"
+
+    context = {
+        "page": page,
+        "search": search,
+        "found": accounts.count,
+        "first_url": url(1) if page.has_previous() else "",
+        "next_url": url(page.next_page_number()) if page.has_next() else "",
+        "section": "clerks",
+    }
     return render(request, "web/clerks.html", context)
 
 

@@ -23,7 +23,7 @@ from tenants.importers.models import RowState, RunState
 from tenants.importers.selectors import RunView
 from tenants.web import attachments
 from tenants.web.phrases import say
-from tenants.web.requests import actor_of, number_of
+from tenants.web.requests import actor_of, id_of, number_of
 from tenants.web.uploads import was_too_much
 
 _PARTS: Final = (
@@ -58,8 +58,8 @@ def index(request: HttpRequest) -> HttpResponse:
                 problem = say(refused.message)
             else:
                 return redirect("web:import_run", run_id=run.id)
-    after = request.GET.get("nach")
-    page = selectors.recent(after=after if _is_id(after) else None)
+    after = id_of(request.GET.get("nach", ""))
+    page = selectors.recent(after=after)
     context = {
         "section": "imports",
         "problem": problem,
@@ -141,14 +141,12 @@ def choose(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """Decide to which authority a row goes."""
     selectors.run(run_id)
     line = number_of(request.POST.get("line", ""))
-    authority = request.POST.get("authority", "")
+    authority = id_of(request.POST.get("authority", ""))
     try:
-        if not _is_id(authority):
+        if authority is None:
             messages.error(request, _("Wählen Sie eine Behörde aus."))
         else:
-            services.choose(
-                run_id=run_id, line=line, authority_id=UUID(authority), by=actor_of(request)
-            )
+            services.choose(run_id=run_id, line=line, authority_id=authority, by=actor_of(request))
             messages.success(request, _("Zeile %(line)s ist entschieden.") % {"line": line})
     except ImporterError as refused:
         messages.error(request, say(refused.message))
@@ -179,11 +177,3 @@ def template(request: HttpRequest) -> HttpResponse:
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="ersuchen-vorlage.csv"'},
     )
-
-
-def _is_id(text: str | None) -> bool:
-    try:
-        UUID(text or "")
-    except ValueError:
-        return False
-    return True

@@ -81,7 +81,7 @@ def _with_documents(
 ) -> dict[str, Any]:
     if not page.may_attach or once.is_done(request):
         return values
-    offered = attachments.unsent(view.documents)
+    offered = view.unsent
     return values | {"document_ids": attachments.chosen(request, view.case_id, offered)}
 
 
@@ -101,7 +101,7 @@ def _page(request: HttpRequest, page: StepPage, view: CaseView, form: forms.Form
         "case": view,
         "page": page,
         "form": form,
-        "offered": attachments.unsent(view.documents) if page.may_attach else [],
+        "offered": view.unsent if page.may_attach else [],
         "once": once.token(),
         "version": request.POST.get("version", view.version),
         "back": reverse("web:case", args=[view.case_id]),

@@ -15,7 +15,7 @@ from tenants.cases import selectors
 from tenants.cases.selectors import Counts, Filters
 from tenants.clerks.roles import Role
 from tenants.web.forms.filters import FilterForm
-from tenants.web.requests import actor_of, clerk_of
+from tenants.web.requests import actor_of, clerk_of, id_of
 
 PAGE_SIZE = 50
 SORTS: Final = (
@@ -104,7 +104,8 @@ def show(request: HttpRequest) -> HttpResponse:
     sort = request.GET.get("folge", "")
     sort = sort if sort in dict(SORTS) else SORTS[0][0]
     after = request.GET.get("nach") or None
-    form = FilterForm(request.GET, authorities=selectors.authorities())
+    chosen = id_of(request.GET.get("behoerde", ""))
+    form = FilterForm(request.GET, authorities=selectors.authorities(chosen=chosen))
     form.is_valid()
     filters = _filters(tab, search, form.chosen())
     page = selectors.read_worklist(

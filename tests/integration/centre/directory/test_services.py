@@ -10,6 +10,8 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import DatabaseError, connection, transaction
 
+from centre.audit import selectors as audit
+from centre.audit.events import AuditEvent
 from centre.audit.models import TrailEntry
 from centre.directory import encoding, selectors, services
 from centre.directory.errors import (
@@ -21,6 +23,7 @@ from centre.directory.errors import (
 )
 from centre.directory.models import DirectorySnapshot
 from centre.directory.records import (
+    ACTIVE,
     SIGN,
     SUSPENDED,
     Area,
@@ -149,10 +152,16 @@ def test_nobody_registers_authorities_of_others(centre_keys: None) -> None:
 
 def test_a_suspended_centre_is_published_as_such(centre_keys: None) -> None:
     services.publish(entries=[registration("nord", SigningKey.generate())], by=OFFICER)
-    services.suspend_centre(centre="nord", suspended=True, by=OFFICER)
-    record = selectors.current().centre("nord")
-    assert record is not None
-    assert record.state == SUSPENDED
+    for suspended, state in ((True, SUSPENDED), (True, SUSPENDED), (False, ACTIVE)):
+        services.suspend_centre(centre="nord", suspended=suspended, by=OFFICER)
+        record = selectors.current().centre("nord")
+        assert record is not None
+        assert record.state == state
+    # Doing it again is nothing to tell about.
+    assert [entry.event for entry in audit.trail(subject="nord")] == [
+        AuditEvent.DIRECTORY_CENTRE_SUSPENDED,
+        AuditEvent.DIRECTORY_CENTRE_RESUMED,
+    ]
     with pytest.raises(EntryInvalid, match="mars"):
         services.suspend_centre(centre="mars", suspended=True, by=OFFICER)
 

@@ -8,7 +8,10 @@ import psycopg
 import pytest
 from django.db import transaction
 
+from centre.audit import selectors as audit
+from centre.audit.events import AuditEvent
 from centre.kernel.actors import system
+from centre.kernel.ids import new_id
 from centre.registry.models import Municipality
 from centre.tenancy.context import require_tenant, tenant_scope
 from federation.outbox import outcomes, selectors, services
@@ -208,12 +211,45 @@ def test_operator_sees_links_and_dead_letters(
     assert waiting.oldest_age is not None
     assert waiting.oldest_age >= link.oldest_age
 
-    first = selectors.dead_letters(page_size=2)
-    second = selectors.dead_letters(page_size=2, page_token=first.next_token)
+    first = selectors.dead_letters(limit=2)
+    assert first.next
+    second = selectors.dead_letters(limit=2, after=UUID(first.next))
     assert {row.message_id for row in (*first.rows, *second.rows)} == set(ids[:3])
-    assert second.next_token == ""
+    assert second.next is None
 
     services.pause(link="nord", by=system("tests"))
     assert selectors.links()[0].state == "paused"
     services.resume(link="nord", by=system("tests"))
     assert selectors.links()[0].state == "active"
+    services.retry_now(link="nord", by=system("tests"))
+    assert [entry.event for entry in audit.trail(subject="nord")] == [
+        AuditEvent.LINK_PEER_PAUSED,
+        AuditEvent.LINK_PEER_RESUMED,
+        AuditEvent.LINK_PEER_RETRIED,
+    ]
+
+
+@pytest.mark.process("web")
+def test_alarms_come_in_pages_and_who_has_seen_them_is_told(owner: Callable[..., None]) -> None:
+    ids = [new_id() for _ in range(5)]
+    for each in ids:
+        owner(
+            "INSERT INTO outbox_alarm (id, code, link, detail, raised_at)"
+            " VALUES (%s, 'X', '', '', now())",
+            each,
+        )
+    first = selectors.alarms(limit=3)
+    assert first.next
+    second = selectors.alarms(limit=3, after=UUID(first.next))
+    assert [each.id for each in (*first.rows, *second.rows)] == ids[::-1]
+    assert second.next is None
+
+    by = system("tests")
+    assert services.acknowledge_alarms(alarm_id=ids[0], by=by) == 1
+    assert services.acknowledge_alarms(alarm_id=ids[0], by=by) == 0
+    assert services.acknowledge_alarms(alarm_id=None, by=by) == 4
+    assert not selectors.alarms().rows
+    assert {each.acknowledged_by for each in selectors.alarms(open_only=False).rows} == {"tests"}
+    (one,), (others,) = audit.trail(subject=str(ids[0])), audit.trail(subject="all")
+    assert one.event == others.event == AuditEvent.OUTBOX_ALARM_ACKNOWLEDGED
+    assert others.content["detail"] == {"alarms": "4"}

@@ -41,7 +41,7 @@ def test_a_draft_takes_its_documents_along(a: Town, b: Town, post: Postman) -> N
         assert Upload.objects.filter(message_id=sent.message_id).count() == 1
     post.until_quiet()
     with b.scope():
-        [received] = selectors.case_view(case_id=case.id, by=b.by).documents
+        [received] = selectors.case_view(case_id=case.id, by=b.by).documents.rows
     assert received.received
     assert (received.name, bytes(received.key)) == ("Bescheid.pdf", bytes(sent.key))
     assert received.message_id == sent.message_id
@@ -64,7 +64,8 @@ def test_queries_and_answers_carry_documents(a: Town, b: Town, post: Postman) ->
     for town in (a, b):
         with town.scope():
             names = [
-                each.name for each in selectors.case_view(case_id=case.id, by=town.by).documents
+                each.name
+                for each in selectors.case_view(case_id=case.id, by=town.by).documents.rows
             ]
         assert names == ["Titel.pdf", "Bescheid.pdf"]
 

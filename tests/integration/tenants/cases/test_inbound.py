@@ -84,7 +84,7 @@ def test_an_acceptance_that_meets_a_withdrawal(
     with a.scope():
         view = selectors.case_view(case_id=case_id, by=a.by)
     assert view.other_reference == "V-1"
-    assert "überholt" in view.timeline[-1].label
+    assert "überholt" in view.timeline.rows[-1].label
 
 
 def test_a_refusal_that_meets_a_withdrawal(a: Town, b: Town, post: Postman, case_id: UUID) -> None:

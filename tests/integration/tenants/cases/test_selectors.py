@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,12 +12,15 @@ from django.test.utils import CaptureQueriesContext
 
 from centre.audit import selectors as audit
 from centre.kernel import clock
+from centre.kernel.ids import new_id
 from tenants.cases import selectors, services
 from tenants.cases.drafts import Address, Danger
 from tenants.cases.errors import CaseNotFound, NotAllowed
 from tenants.cases.graph import Side, State, Verb
+from tenants.cases.models import CaseEvent, CaseMessage
 from tenants.cases.selectors import Filters
 from tenants.clerks.roles import Role
+from tenants.documents import services as documents
 from tests.factories.clerks import clerk
 from tests.factories.requests import request
 
@@ -153,7 +157,7 @@ def test_every_reading_is_in_the_trail(a: Town, b: Town, post: Postman) -> None:
     assert view.side is Side.REQUESTED
     assert {step.verb for step in view.steps} == {Verb.ACCEPT, Verb.REFUSE, Verb.ASK}
     assert view.state_label == "Neu, zu prüfen"
-    assert [entry.is_ours for entry in view.timeline] == [False, True]
+    assert [entry.is_ours for entry in view.timeline.rows] == [False, True]
     assert view.due_label == "Annahme oder Rückfrage"
     assert not view.is_overdue
 
@@ -188,7 +192,7 @@ def test_strangers_and_other_towns_see_nothing(a: Town, b: Town) -> None:
 def test_the_way_of_each_message_in_words(a: Town, b: Town, post: Postman) -> None:
     with a.scope():
         case = services.submit_request(draft=request(to=b.id), by=a.by)
-        [way] = selectors.case_view(case_id=case.id, by=a.by).deliveries
+        [way] = selectors.case_view(case_id=case.id, by=a.by).deliveries.rows
         assert (way.title, way.words, way.can_resend) == ("Ersuchen", "wartet auf Versand", False)
         assert way.sentence
         [(message_id, ours)] = selectors.message_ids(case.id)
@@ -215,3 +219,70 @@ def test_operator_is_told_what_a_deletion_cuts_off(a: Town, b: Town, post: Postm
     post.until_quiet()
     with b.scope():
         assert selectors.what_deletion_cuts_off() == ""
+
+
+def test_long_lists_of_a_case_come_in_parts(
+    a: Town, b: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest first, each part in the order of time, all of them once."""
+    monkeypatch.setattr("tenants.cases.selectors.case.LISTED", 3)
+    monkeypatch.setattr("tenants.cases.selectors.deliveries.LISTED", 3)
+    monkeypatch.setattr("tenants.documents.selectors.LISTED", 3)
+    start = clock.now()
+    with a.scope():
+        case = services.submit_request(draft=request(to=b.id), by=a.by)
+        for number in range(7):
+            at = start + timedelta(minutes=number // 2)  # some at the same time
+            CaseEvent.objects.create(
+                case_id=case.id,
+                at=at,
+                side="requesting",
+                by="Karla",
+                what="note",
+                label=f"{number}",
+            )
+            with clock.frozen(at):
+                documents.attach(case_id=case.id, name=f"{number}.txt", chunks=[b"text"], by=a.by)
+        original = CaseMessage.objects.get(case_id=case.id)
+        for number in range(2, 9):
+            original.pk, original.number, original.sequence = new_id(), number, number
+            original._state.adding = True
+            original.save()
+
+        def walked(name: str) -> list[list[Any]]:
+            parts, before = [], {}
+            for _ in range(5):
+                view = selectors.read_case(case_id=case.id, by=a.by, before=before)
+                page = getattr(view, name)
+                parts.append(list(page.rows))
+                if page.next is None:
+                    break
+                before = {name: UUID(page.next)}
+            return parts[::-1]
+
+        whole = CaseEvent.objects.filter(case_id=case.id).order_by("at", "id")
+        parts = walked("timeline")
+        assert [len(part) for part in parts[1:]] == [3] * (len(parts) - 1)
+        assert [each.at for part in parts for each in part] == [each.at for each in whole]
+        names = [each.name for part in walked("documents") for each in part]
+        assert sorted(names) == [f"{number}.txt" for number in range(7)]
+        assert names[0] in {"0.txt", "1.txt"}
+        sent = CaseMessage.objects.filter(case_id=case.id).order_by("number")
+        ways = [each.message_id for part in walked("deliveries") for each in part]
+        assert ways == [each.id for each in sent]
+        view = selectors.read_case(case_id=case.id, by=a.by)
+        assert len(view.unsent) == 7  # what may go along is never a part
+        elsewhere = selectors.read_case(case_id=case.id, by=a.by, before={"timeline": uuid4()})
+        assert elsewhere.timeline == view.timeline
+
+
+def test_the_choice_of_authorities_is_bounded_and_has_the_chosen_one(
+    a: Town, b: Town, c: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = import_module("tenants.cases.selectors.worklist")  # its name is a function's, too
+    monkeypatch.setattr(module, "MAX_AUTHORITIES", 1)
+    with a.scope():
+        drafts = [request(to=b.id), request(to=b.id), request(to=c.id)]
+        services.submit_requests(drafts=drafts, by=a.by)
+        assert [each for each, _ in selectors.authorities()] == [b.id]
+        assert [each for each, _ in selectors.authorities(chosen=c.id)] == [c.id]

@@ -110,7 +110,7 @@ def test_both_the_first_and_the_corrected_request_arrive(
     with b.scope():
         view = selectors.case_view(case_id=case.id, by=b.by)
     assert view.request.own_reference == "neu"
-    assert any("berichtigt" in entry.text for entry in view.timeline)
+    assert any("berichtigt" in entry.text for entry in view.timeline.rows)
     check_log(a, case.id)
     check_log(b, case.id)
 
@@ -155,7 +155,7 @@ def test_a_parked_answer_is_sent_again_by_the_clerk(
     post.tell(b, [letter], DeliveryState.PARKED, "POISON")
     assert b.case(case.id).trouble == "POISON"
     with b.scope():
-        [delivery] = selectors.case_view(case_id=case.id, by=b.by).deliveries[1:]
+        [delivery] = selectors.case_view(case_id=case.id, by=b.by).deliveries.rows[1:]
         assert (delivery.words, delivery.can_resend) == ("angehalten", True)
         assert selectors.counts().by_tab["undeliverable"] == 1
         services.resend_message(case_id=case.id, message_id=letter.message_id, by=b.by)

@@ -60,6 +60,29 @@ def test_unknown_closed_and_wrong_look_alike() -> None:
     assert len(words) == 1
 
 
+def test_what_is_done_to_an_account_is_told_in_the_trail() -> None:
+    clerk("chefin", role=Role.ADMINISTRATOR)
+    made = services.create_clerk(
+        login="z.zander", name="Zoe Zander", role=Role.READER, password=PASSWORD, by=BY
+    )
+    services.change_clerk(clerk_id=made.id, name="Zoe Z.", role=Role.CASEWORKER, by=BY)
+    services.reset_password(clerk_id=made.id, password=PASSWORD, by=BY)
+    services.close_account(clerk_id=made.id, by=BY)
+    services.reopen_account(clerk_id=made.id, by=BY)
+    told = list(audit.trail(subject="z.zander"))
+    assert [entry.content["event"] for entry in told] == [
+        AuditEvent.CLERK_ACCOUNT_CREATED,
+        AuditEvent.CLERK_ACCOUNT_CHANGED,
+        AuditEvent.CLERK_ACCOUNT_CHANGED,
+        AuditEvent.CLERK_ACCOUNT_CLOSED,
+        AuditEvent.CLERK_ACCOUNT_CHANGED,
+    ]
+    assert [entry.content["detail"].get("changed") for entry in told] == [
+        None, None, "password", None, "reopened"
+    ]  # fmt: skip
+    assert {entry.content["actor"]["name"] for entry in told} == {BY.name}
+
+
 def _administrator_and(other: Clerk) -> Clerk:
     clerk("chefin", role=Role.ADMINISTRATOR)
     return other

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from centre.audit import selectors as audit
+from centre.audit.events import AuditEvent
 from centre.kernel import clock
 from centre.kernel.actors import system
 from tenants.cases.errors import NotAllowed
@@ -159,6 +160,9 @@ def test_chosen_authority_makes_a_row_good(desk: Desk, b: Town) -> None:
     view = desk.check(row(2, PLZ="32423", Ort="Betadorf"))
     with desk.town.scope():
         services.choose(run_id=view.id, line=2, authority_id=b.id, by=desk.town.by)
+        told = list(audit.trail(subject=str(view.id)))[-1]
+    assert told.event == AuditEvent.IMPORT_ROW_ASSIGNED
+    assert (told.content["detail"]["line"], told.content["detail"]["authority"]) == ("2", str(b.id))
     assert desk.run(view.id).good == 1
     assert not desk.rows(view)[0].faults
 
@@ -248,6 +252,9 @@ def test_file_that_failed_or_was_thrown_away_can_be_given_again(desk: Desk, to_b
         services.discard(run_id=view.id, by=desk.town.by)
         assert not ImportRow.objects.filter(run_id=view.id).exists()
         assert not bytes(ImportRun.objects.get(id=view.id).content)
+        told = list(audit.trail(subject=str(view.id)))[-1]
+        assert told.event == AuditEvent.IMPORT_FILE_DISCARDED
+        assert told.content["actor"]["id"] == desk.town.by.id
     assert desk.check(to_b(1)).good == 1
 
 

@@ -1,5 +1,6 @@
 """The case page and the steps that lead on from it."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -340,3 +341,23 @@ def test_many_are_accepted_in_words_where_the_authority_is_suspended(
     answer = client.post("/annehmen/", form)
     assert _NOTHING_CAN_BE_SENT in answer.text
     assert b.case(case_id).state == State.REGISTERED
+
+
+def test_what_came_before_the_newest_has_a_page_of_its_own(
+    visit: Visit, b: Town, case_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenants.cases.selectors.case.LISTED", 1)
+    client = visit(b)
+    page = client.get(f"/vorgang/{case_id}/").text
+    (link,) = re.findall(r'href="(/vorgang/[^"]+/frueher/verlauf/\?vor=[^"]+)"', page)
+    earlier = client.get(link).text
+    assert "Früherer Verlauf" in earlier
+    assert 'class="amt-timeline__' in earlier
+    assert f'href="/vorgang/{case_id}/"' in earlier
+    assert client.get(f"/vorgang/{case_id}/frueher/nichts/").status_code == 404
+    assert client.get(f"/vorgang/{case_id}/frueher/verlauf/?vor=unsinn").status_code == 200
+    for part in ("zustellung", "anlagen"):
+        assert client.get(f"/vorgang/{case_id}/frueher/{part}/?vor={uuid4()}").status_code == 200
+    with b.scope():
+        trail = audit.trail(subject=b.case(case_id).reference)
+        assert [entry.event for entry in trail].count(AuditEvent.CASE_REQUEST_READ) == 5
