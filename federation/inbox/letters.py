@@ -11,6 +11,7 @@ from centre.kernel.ids import new_id
 from centre.keys import keystore
 from centre.keys.errors import KeyUnknown, SealBroken
 from federation.inbox.claims import Claimed
+from federation.inbox.models import InboundMessage as Row
 from federation.outbox import services as outbox
 from federation.protocol import limits
 from federation.protocol.errors import ItemRefused, MessageUnprocessable
@@ -49,7 +50,7 @@ def open_letter(row: Claimed) -> InboundMessage:
     )
 
 
-def answer_with_failure(row: Claimed, *, reason: str, text: str) -> None:
+def answer_with_failure(row: Claimed | Row, *, reason: str, text: str) -> None:
     """Tell the sender that its message can have no effect here. Nobody answers such an answer.
 
     If the sender can no longer be written to, the alarm of the parked message has to do.

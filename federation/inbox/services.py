@@ -1,5 +1,6 @@
 """What an operator decides about a message that could not be applied. In the tenant's scope."""
 
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -9,9 +10,11 @@ from centre.audit.chain import Entry
 from centre.audit.events import AuditEvent
 from centre.kernel.actors import Actor
 from centre.kernel.errors import AmtsbrueckeError
-from federation.inbox import locks, selectors, states
+from federation.inbox import letters, locks, selectors, states
 from federation.inbox.models import InboundMessage, InboundState
 from federation.inbox.ordering import FIRST_SEQUENCE
+
+_DISCARDED: Final = "Das Rechenzentrum des Empfängers hat die Nachricht verworfen."
 
 
 class NotParked(AmtsbrueckeError):
@@ -30,12 +33,13 @@ def retry(*, origin: str, message_id: UUID, by: Actor) -> None:
 
 @transaction.atomic
 def discard(*, origin: str, message_id: UUID, why: str, by: Actor) -> None:
-    """Never apply a parked message; let what waited for it go on without it.
+    """Never apply a parked message; let what waited for it go on without it, and tell its sender.
 
     The envelope stays, as evidence of what had been received.
     """
     row = _parked(origin, message_id)
     states.discard(row)
+    letters.answer_with_failure(row, reason=row.reason or "DISCARDED", text=_DISCARDED)
     thread = (row.case_id, row.sender)
     reached = selectors.positions([row.case_id]).get(thread, FIRST_SEQUENCE)
     if row.case_sequence == reached:

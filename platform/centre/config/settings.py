@@ -67,6 +67,12 @@ TENANT_FOUNDERS = [
 # Each is called without arguments in the scope of a municipality that somebody wants to delete, and
 # says in a sentence for the operator what would be cut off with it, or "".
 TENANT_LOSSES = ["tenants.cases.selectors.what_deletion_cuts_off"]
+# Each is called `(*, municipality, by)` by the owner, in nobody's scope, when a municipality is
+# about to be deleted: nothing comes in any more, its keys are still there. May be called again.
+TENANT_ENDINGS = [
+    "federation.inbox.endings.discard_all",
+    "federation.outbox.endings.cancel_what_needs_documents",
+]
 
 # -- federation: the only upward links, as names ---------------------------------------------
 # Who acts on messages of each kind. What stands here for several kinds gets them in one call.

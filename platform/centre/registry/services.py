@@ -10,7 +10,6 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.utils.module_loading import import_string
-from psycopg import sql
 
 from centre.audit import services as audit
 from centre.audit.chain import Entry
@@ -24,12 +23,10 @@ from centre.registry.models import Domain, Municipality, MunicipalityState
 from centre.registry.selectors import MunicipalityUnknown, RegistryError
 from centre.tenancy import roles
 from centre.tenancy.context import public_scope, schema_scope, tenant_scope
-from centre.tenancy.locks import exclusively, others_have_ended
+from centre.tenancy.locks import exclusively
 from centre.tenancy.migrating import migrate
 from centre.tenancy.operations import role_names
 
-#: So long a deletion waits for what is being written.
-_OTHERS_S = 30.0
 log = structlog.get_logger(__name__)
 
 _AGS_LENGTH, _ARS_LENGTH = 8, 12
@@ -46,12 +43,6 @@ class NotTheOwner(RegistryError):
     """Only the owner of the database may do this: run it with AMTSBRUECKE_PROCESS=owner."""
 
     reason = "NOT_THE_OWNER"
-
-
-class NotConfirmed(RegistryError):
-    """This cannot be undone and was not confirmed."""
-
-    reason = "NOT_CONFIRMED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +104,7 @@ def create_tenant(
     Repeating it finishes what was interrupted and changes nothing that is there. Raises
     `MunicipalityConflict` if the slug belongs, or ever belonged, to another authority.
     """
-    _require_owner()
+    require_owner()
     roles.check_slug(slug)
     check_numbers(ags=ags, ars=ars)
     check_name(name)
@@ -130,8 +121,8 @@ def create_tenant(
                 audit.record(events=[_founding(municipality, by)])
         if municipality.state == MunicipalityState.FOUNDING:
             with transaction.atomic():
-                _enter(municipality, MunicipalityState.ACTIVE)
-                _tell(AuditEvent.TENANT_MUNICIPALITY_CREATED, municipality, by)
+                enter(municipality, MunicipalityState.ACTIVE)
+                tell(AuditEvent.TENANT_MUNICIPALITY_CREATED, municipality, by)
     return municipality
 
 
@@ -141,7 +132,7 @@ def create_tenants(*, tenants: Iterable[NewTenant], by: Actor) -> Iterator[Found
     One that fails does not stop the others. Repeating it finishes what is not there yet, and passes
     over what is.
     """
-    _require_owner()
+    require_owner()
     for new in tenants:
         try:
             municipality, outcome = _found(new, by)
@@ -219,76 +210,19 @@ def resume_tenant(*, slug: str, by: Actor) -> Municipality:
 
 def export_tenant(*, slug: str, path: Path, by: Actor) -> tuple[archive.Member, ...]:
     """Write all rows of a municipality to one file, check the file, and return what is in it."""
-    _require_owner()
+    require_owner()
     with public_scope():
         municipality = selectors.municipality(slug=slug)
         archive.write(municipality, path, at=clock.now())
         members = archive.check(path)
         with transaction.atomic():
             rows = str(sum(member.rows for member in members))
-            _tell(AuditEvent.TENANT_MUNICIPALITY_EXPORTED, municipality, by, rows=rows)
+            tell(AuditEvent.TENANT_MUNICIPALITY_EXPORTED, municipality, by, rows=rows)
     return members
 
 
-def confirmation(municipality: Municipality) -> str:
-    """Return what somebody must type who wants to delete this municipality."""
-    return f"delete-{municipality.slug}-{municipality.id.hex[-8:]}"
-
-
-def delete_tenant(*, slug: str, confirm: str, export_to: Path, by: Actor) -> None:
-    """Export a municipality, then delete its schema, role, host names and rows.
-
-    Its part of the trail is kept, and so is its name: no other municipality ever gets it. Raises
-    `NotConfirmed` unless `confirm` is the `confirmation` of exactly this municipality.
-    """
-    _require_owner()
-    with public_scope(), exclusively(f"tenant {slug}"):
-        municipality = selectors.municipality(slug=slug)
-        if confirm != confirmation(municipality):
-            losses = "".join(f"{loss} " for loss in _losses(municipality))
-            raise NotConfirmed(
-                f"{municipality.name} and all its cases would be deleted. {losses}"
-                f"Confirm with: {confirmation(municipality)}"
-            )
-        before = MunicipalityState(municipality.state)
-        _enter(municipality, MunicipalityState.DELETING)
-        if _schema_exists(municipality):
-            try:
-                _await_others()
-                export_tenant(slug=slug, path=export_to, by=by)
-            except BaseException:  # nothing is gone yet: its doors open again
-                _enter(municipality, before)
-                raise
-        with transaction.atomic():
-            _remove(municipality)
-            _enter(municipality, MunicipalityState.DELETED)
-            _tell(AuditEvent.TENANT_MUNICIPALITY_DELETED, municipality, by)
-
-
-def _await_others() -> None:
-    """Wait for what is being written just now: it belongs into the export. Nothing new begins."""
-    if not others_have_ended(patience=_OTHERS_S):
-        raise MunicipalityConflict(
-            f"Something is still being written after {_OTHERS_S:.0f} s, such as an import or a "
-            f"migration. Try again when it has ended."
-        )
-
-
-def _losses(municipality: Municipality) -> list[str]:
-    """Return what the other rooms have to say before a municipality is deleted."""
-    if not _schema_exists(municipality):
-        return []
-    try:
-        with tenant_scope(municipality), transaction.atomic():
-            said = [import_string(loss)() for loss in settings.TENANT_LOSSES]
-    except DatabaseError as error:
-        log.warning("losses not known", tenant=municipality.slug, error=str(error))
-        return ["What would be cut off with it is not known: its schema is not complete."]
-    return [each for each in said if each]
-
-
 def _switch(slug: str, by: Actor, old: MunicipalityState, new: MunicipalityState) -> Municipality:
-    _require_owner()
+    require_owner()
     with public_scope(), transaction.atomic():
         municipality = _locked(slug)
         if municipality.state == new:
@@ -297,8 +231,8 @@ def _switch(slug: str, by: Actor, old: MunicipalityState, new: MunicipalityState
             raise MunicipalityConflict(
                 f"{slug!r} is {municipality.state}; only what is {old} can become {new}."
             )
-        _enter(municipality, new)
-        _tell(_SWITCHED[new], municipality, by)
+        enter(municipality, new)
+        tell(_SWITCHED[new], municipality, by)
     return municipality
 
 
@@ -314,27 +248,13 @@ def _founding(municipality: Municipality, by: Actor) -> Entry:
     )
 
 
-def _tell(event: AuditEvent, municipality: Municipality, by: Actor, **detail: str) -> None:
+def tell(event: AuditEvent, municipality: Municipality, by: Actor, **detail: str) -> None:
     entry = Entry(event=event, by=by, subject=municipality.slug, detail=detail)
     audit.record(events=[entry])
     log.info(event.value, tenant=municipality.slug, by=by.name, **detail)
 
 
-def _remove(municipality: Municipality) -> None:
-    role = municipality.tenant_role
-    Domain.objects.filter(tenant=municipality).delete()
-    with connection.cursor() as cursor:
-        for table in archive.shared_tables(kept=False):
-            cursor.execute(
-                sql.SQL("DELETE FROM public.{} WHERE tenant_role = {}").format(
-                    sql.Identifier(table), sql.Literal(role)
-                )
-            )
-        cursor.execute(f"DROP SCHEMA IF EXISTS {municipality.schema_name} CASCADE")
-        cursor.execute(f"DROP ROLE IF EXISTS {role}")
-
-
-def _schema_exists(municipality: Municipality) -> bool:
+def schema_exists(municipality: Municipality) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regnamespace(%s) IS NOT NULL", [municipality.schema_name])
         return bool(cursor.fetchone()[0])
@@ -347,7 +267,7 @@ def _locked(slug: str) -> Municipality:
     return found
 
 
-def _enter(municipality: Municipality, state: MunicipalityState) -> None:
+def enter(municipality: Municipality, state: MunicipalityState) -> None:
     municipality.state = state
     municipality.save(update_fields=["state"])
 
@@ -385,7 +305,7 @@ def _new_row(
 
 def _found_schema(municipality: Municipality) -> None:
     names, schema = role_names(), municipality.schema_name
-    blueprint = None if _schema_exists(municipality) else blueprints.current()
+    blueprint = None if schema_exists(municipality) else blueprints.current()
     with schema_scope(schema), transaction.atomic():
         _execute(roles.create_tenant_role(names, municipality.slug))
         _execute([f"CREATE SCHEMA IF NOT EXISTS {schema}"])
@@ -402,6 +322,6 @@ def _execute(statements: Iterable[str]) -> None:
             cursor.execute(statement)
 
 
-def _require_owner() -> None:
+def require_owner() -> None:
     if connection.settings_dict["USER"] != role_names().owner:
         raise NotTheOwner

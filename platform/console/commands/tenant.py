@@ -165,13 +165,16 @@ def resume(slug: str) -> None:
     help="Without it, the command says what to write here.",
 )
 def delete(slug: str, export_to: Path, confirm: str) -> None:
-    """Export a municipality, then remove its schema, role and keys; the trail stays."""
-    become("owner", at_once=True)
-    from centre.registry import services
+    """Export a municipality, then remove its schema, role and keys; the trail stays.
+
+    Others are told what is not done any more, so its letters are signed one last time.
+    """
+    become("owner", "master_key_file", at_once=True)
+    from centre.registry import deletion
 
     try:
-        services.delete_tenant(slug=slug, confirm=confirm, export_to=export_to, by=operator())
-    except services.NotConfirmed as error:
+        deletion.delete_tenant(slug=slug, confirm=confirm, export_to=export_to, by=operator())
+    except deletion.NotConfirmed as error:
         raise ConsoleError(
             error.message, hint="Nothing was changed. These words belong behind --confirm."
         ) from error

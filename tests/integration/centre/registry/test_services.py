@@ -4,14 +4,12 @@ import json
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection, transaction
+from django.db import transaction
 from pytest_django import Settings
 
 from centre.audit import services as audit
@@ -25,7 +23,6 @@ from centre.registry.models import Domain, Municipality, MunicipalityState
 from centre.registry.selectors import MunicipalityUnknown
 from centre.registry.services import RegistryError
 from centre.tenancy.context import require_tenant, tenant_scope
-from centre.tenancy.locks import others_have_ended
 from centre.tenancy.roles import NameInvalid
 
 ME = system("tests")
@@ -47,20 +44,6 @@ def found(*, municipality: Municipality, administrator: Any) -> None:
     Group.objects.get_or_create(name="Rat")
 
 
-def lose() -> str:
-    return f"7 cases of {require_tenant().slug} are open."
-
-
-def lose_nothing() -> str:
-    return ""
-
-
-def stumble() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT FROM not_migrated_yet")
-    return ""
-
-
 @pytest.fixture
 def owner(
     as_process: Callable[[str], AbstractContextManager[None]],
@@ -69,7 +52,6 @@ def owner(
     founded.clear()
     settings.TENANT_FOUNDERS = [f"{__name__}.found"]
     settings.TENANT_CHECKS = [f"{__name__}.refuse"]
-    settings.TENANT_LOSSES = [f"{__name__}.lose", f"{__name__}.lose_nothing"]
     with as_process("owner"):
         yield
 
@@ -160,6 +142,11 @@ def test_suspend_and_resume_are_idempotent(owner: None) -> None:
     assert not selectors.active().filter(slug="alpha").exists()
     for _ in range(2):
         assert services.resume_tenant(slug="alpha", by=ME).state == MunicipalityState.ACTIVE
+    told = TrailEntry.objects.filter(tenant_role=CENTRE, subject="alpha").order_by("number")
+    assert [each.event for each in told][-2:] == [
+        AuditEvent.TENANT_MUNICIPALITY_SUSPENDED,
+        AuditEvent.TENANT_MUNICIPALITY_RESUMED,
+    ]
     with pytest.raises(MunicipalityUnknown):
         services.suspend_tenant(slug="omega", by=ME)
 
@@ -195,87 +182,6 @@ def test_damaged_archive_is_noticed(owner: None, tmp_path: Path) -> None:
         archive.check(tmp_path / "bad.zip")
 
 
-def test_delete_asks_first(owner: None, tmp_path: Path) -> None:
-    """And says what would be cut off with this municipality."""
-    losses = r"deleted\. 7 cases of alpha are open\. Confirm with: delete-alpha-"
-    with pytest.raises(services.NotConfirmed, match=losses):
-        services.delete_tenant(slug="alpha", confirm="yes", export_to=tmp_path / "a.zip", by=ME)
-    assert selectors.municipality(slug="alpha").state == MunicipalityState.ACTIVE
-
-
-def test_delete_asks_also_where_nobody_can_say_what_is_lost(
-    owner: None, tmp_path: Path, settings: Settings
-) -> None:
-    settings.TENANT_LOSSES = [f"{__name__}.stumble"]
-    with pytest.raises(services.NotConfirmed, match=r"not complete\. Confirm with: delete-alpha-"):
-        services.delete_tenant(slug="alpha", confirm="", export_to=tmp_path / "a.zip", by=ME)
-
-
-def test_what_is_being_written_is_exported(
-    owner: None, tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    delta = _create()
-    target = tmp_path / "delta.zip"
-    with psycopg.connect(cluster.url("owner")) as writer:
-        writer.execute(f"INSERT INTO {delta.schema_name}.auth_group (name) VALUES ('late')")
-
-        def commit(_: float) -> None:
-            assert selectors.municipality(slug=delta.slug).state == MunicipalityState.DELETING
-            writer.commit()
-
-        monkeypatch.setattr(services, "others_have_ended", partial(others_have_ended, sleep=commit))
-        confirm = services.confirmation(delta)
-        services.delete_tenant(slug=delta.slug, confirm=confirm, export_to=target, by=ME)
-    with zipfile.ZipFile(target) as content:
-        assert b"late" in content.read("tenant/auth_group.jsonl")
-
-
-def test_nothing_is_deleted_while_somebody_goes_on_writing(
-    owner: None, tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(services, "_OTHERS_S", 0.0)
-    alpha = selectors.municipality(slug="alpha")
-    confirm = services.confirmation(alpha)
-    with psycopg.connect(cluster.url("owner")) as writer:
-        writer.execute(f"INSERT INTO {alpha.schema_name}.auth_group (name) VALUES ('long')")
-        with pytest.raises(services.MunicipalityConflict, match="still being written"):
-            services.delete_tenant(
-                slug="alpha", confirm=confirm, export_to=tmp_path / "a.zip", by=ME
-            )
-        writer.rollback()
-    assert selectors.municipality(slug="alpha").state == MunicipalityState.ACTIVE
-
-
-def test_delete_exports_removes_and_remembers_the_name(owner: None, tmp_path: Path) -> None:
-    delta = _create()
-    target = tmp_path / "delta.zip"
-    with tenant_scope(delta), transaction.atomic():
-        entry = Entry(event=AuditEvent.CASE_REQUEST_READ, by=ME, subject="kept", detail={})
-        audit.record(events=[entry])
-    confirm = services.confirmation(delta)
-    services.delete_tenant(slug=delta.slug, confirm=confirm, export_to=target, by=ME)
-    assert archive.check(target)
-    with pytest.raises(MunicipalityUnknown):
-        selectors.municipality(slug=delta.slug)
-    assert selectors.by_host("delta-stadt.krz.localhost") is None
-    assert TrailEntry.objects.filter(tenant_role=delta.tenant_role, subject="kept").exists()
-    assert _events()[-1] == AuditEvent.TENANT_MUNICIPALITY_DELETED
-    with pytest.raises(services.MunicipalityConflict, match="choose another"):
-        _create()
-
-
-def test_delete_that_cannot_export_opens_the_doors_again(owner: None, tmp_path: Path) -> None:
-    delta = _create()
-    with pytest.raises(FileNotFoundError):
-        services.delete_tenant(
-            slug=delta.slug,
-            confirm=services.confirmation(delta),
-            export_to=tmp_path / "nowhere" / "delta.zip",
-            by=ME,
-        )
-    assert selectors.municipality(slug=delta.slug).state == MunicipalityState.ACTIVE
-
-
 @pytest.mark.parametrize("name", ["", "  ", "x" * 201, "a\nb", "a\x1b[31m"])
 def test_name_that_is_none_is_refused(owner: None, name: str) -> None:
     with pytest.raises(RegistryError, match="printable characters"):
@@ -283,22 +189,3 @@ def test_name_that_is_none_is_refused(owner: None, name: str) -> None:
     with pytest.raises(RegistryError, match="printable characters"):
         services.create_tenant(slug="epsilon", name=name, ags="05770013", ars="057700013013", by=ME)
     assert not selectors.hosted().filter(slug="epsilon").exists()
-
-
-def test_delete_goes_on_after_an_interruption(
-    owner: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    delta = _create()
-    arguments: dict[str, Any] = {
-        "slug": delta.slug,
-        "confirm": services.confirmation(delta),
-        "export_to": tmp_path / "delta.zip",
-        "by": ME,
-    }
-    with monkeypatch.context() as broken:
-        broken.setattr(services, "_remove", lambda _: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            services.delete_tenant(**arguments)
-    assert selectors.municipality(slug=delta.slug).state == MunicipalityState.DELETING
-    services.delete_tenant(**arguments)
-    assert not selectors.hosted().filter(slug=delta.slug).exists()

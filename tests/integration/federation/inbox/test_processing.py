@@ -98,6 +98,19 @@ def test_a_gap_holds_what_follows_until_it_is_filled(
     assert desk.effects(alpha) == ["another case", "first", "second", "third"]
 
 
+def test_what_waits_is_listed_in_parts(deliver: Deliver, alpha: Municipality) -> None:
+    ids = sorted(deliver(alpha, f"{number}", sequence=number) for number in range(2, 9))
+    _run()
+    with tenant_scope(alpha):
+        parts, last = [], None
+        while part := selectors.waiting(after=last, limit=3):
+            parts.append([each.message_id for each in part])
+            last = part[-1]
+        assert selectors.message(message_id=ids[0], origin="nord").waits_for == 1
+    assert [len(part) for part in parts] == [3, 3, 1]
+    assert [each for part in parts for each in part] == ids
+
+
 def test_many_held_messages_all_follow(
     desk: Desk, deliver: Deliver, alpha: Municipality, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,6 +281,8 @@ def test_a_retried_message_takes_along_what_waited_for_it(
     desk.faults.clear()
     with tenant_scope(alpha):
         services.retry(origin="nord", message_id=bad, by=OPERATOR)
+        told = TrailEntry.objects.get(event=AuditEvent.INBOX_MESSAGE_RETRIED)
+        assert (told.tenant_role, told.subject) == (alpha.tenant_role, str(case_id))
     _run()
     assert desk.effects(alpha) == ["bad", "after"]
 
@@ -284,9 +299,27 @@ def test_a_discarded_message_lets_the_next_one_go(
         services.discard(origin="nord", message_id=bad, why="Papier kam per Post", by=OPERATOR)
         with pytest.raises(services.NotParked):
             services.retry(origin="nord", message_id=bad, by=OPERATOR)
+        assert TrailEntry.objects.get(event=AuditEvent.INBOX_MESSAGE_DISCARDED).subject == str(
+            case_id
+        )
     _run()
     assert desk.effects(alpha) == ["after"]
     assert _states(alpha)[bad] == InboundState.DISCARDED
+
+
+def test_the_sender_learns_of_a_discarded_message_that_only_failed_here(
+    desk: Desk, deliver: Deliver, alpha: Municipality, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processing, "MAX_ATTEMPTS", 1)
+    desk.faults["bad"] = RuntimeError("bug")
+    bad = deliver(alpha, "bad")
+    _run()
+    assert desk.posted == []  # an operator may mend it
+    with tenant_scope(alpha):
+        services.discard(origin="nord", message_id=bad, why="Test", by=OPERATOR)
+    (answer,) = desk.posted
+    notice = read_processing_failure(answer.payload)
+    assert (notice.message_id, notice.reason) == (bad, "RuntimeError")
 
 
 def test_two_workers_never_apply_one_tenant_at_the_same_time(

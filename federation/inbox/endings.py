@@ -1,0 +1,47 @@
+"""What becomes of messages whose municipality is about to be deleted.
+
+Their senders have a receipt for them, so they must learn that nothing will come of it.
+"""
+
+from typing import Final
+
+from django.db import transaction
+
+from centre.audit import services as audit
+from centre.audit.chain import Entry
+from centre.audit.events import AuditEvent
+from centre.kernel.actors import Actor
+from centre.registry.models import Municipality
+from centre.tenancy.context import tenant_scope
+from federation.inbox import letters, locks, states
+from federation.inbox.models import InboundMessage, InboundState
+
+_REASON: Final = "RECIPIENT_DELETED"
+_WORDS: Final = "Die Behörde wird bei ihrem Rechenzentrum nicht mehr geführt."
+_BATCH: Final = 256
+_OPEN: Final = (InboundState.PENDING, InboundState.HELD, InboundState.PARKED)
+
+
+def discard_all(*, municipality: Municipality, by: Actor) -> None:
+    """Discard what was received and never applied, and tell each sender so."""
+    with tenant_scope(municipality) as tenant:
+        while True:
+            with transaction.atomic():
+                locks.lock()
+                found = InboundMessage.objects.filter(tenant_role=tenant.role, state__in=_OPEN)
+                rows = list(found.defer("envelope").order_by("pk")[:_BATCH])
+                for row in rows:
+                    states.discard(row)
+                    letters.answer_with_failure(row, reason=_REASON, text=_WORDS)
+                audit.record(events=[_entry(row, by) for row in rows])
+            if not rows:
+                return
+
+
+def _entry(row: InboundMessage, by: Actor) -> Entry:
+    return Entry(
+        event=AuditEvent.INBOX_MESSAGE_DISCARDED,
+        by=by,
+        subject=str(row.case_id),
+        detail={"message": str(row.id), "reason": _REASON},
+    )

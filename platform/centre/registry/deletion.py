@@ -1,0 +1,116 @@
+"""The end of a municipality: what it had is exported, what others wait for ends, then it goes."""
+
+import time
+from pathlib import Path
+from typing import Final
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.utils.module_loading import import_string
+from psycopg import sql
+
+from centre.audit.events import AuditEvent
+from centre.kernel.actors import Actor
+from centre.registry import archive, selectors
+from centre.registry.models import Domain, Municipality, MunicipalityState
+from centre.registry.selectors import RegistryError
+from centre.registry.services import (
+    MunicipalityConflict,
+    enter,
+    export_tenant,
+    require_owner,
+    schema_exists,
+    tell,
+)
+from centre.tenancy.context import public_scope, tenant_scope
+from centre.tenancy.locks import exclusively, others_have_ended
+
+log = structlog.get_logger(__name__)
+
+#: So long it waits for what is being written.
+_OTHERS_S: Final = 30.0
+#: By then every gateway has seen that nothing more may come in: they look once a second.
+_GATEWAYS_S: Final = 3.0
+
+
+class NotConfirmed(RegistryError):
+    """This cannot be undone and was not confirmed."""
+
+    reason = "NOT_CONFIRMED"
+
+
+def confirmation(municipality: Municipality) -> str:
+    """Return what somebody must type who wants to delete this municipality."""
+    return f"delete-{municipality.slug}-{municipality.id.hex[-8:]}"
+
+
+def delete_tenant(*, slug: str, confirm: str, export_to: Path, by: Actor) -> None:
+    """Export a municipality, then delete its schema, role, host names and rows.
+
+    Its letters and its part of the trail are kept as evidence, and so is its name: no other
+    municipality ever gets it. What others still wait for ends, and they are told. Repeating it
+    finishes what was interrupted. Raises `NotConfirmed` unless `confirm` is the `confirmation` of
+    exactly this municipality.
+    """
+    require_owner()
+    with public_scope(), exclusively(f"tenant {slug}"):
+        municipality = selectors.municipality(slug=slug)
+        if confirm != confirmation(municipality):
+            losses = "".join(f"{loss} " for loss in _losses(municipality))
+            raise NotConfirmed(
+                f"{municipality.name} and all its cases would be deleted. {losses}"
+                f"Confirm with: {confirmation(municipality)}"
+            )
+        before = MunicipalityState(municipality.state)
+        enter(municipality, MunicipalityState.DELETING)
+        if schema_exists(municipality):
+            try:
+                _await_others()
+                export_tenant(slug=slug, path=export_to, by=by)
+            except BaseException:  # nothing is gone yet: its doors open again
+                enter(municipality, before)
+                raise
+            for ending in settings.TENANT_ENDINGS:
+                import_string(ending)(municipality=municipality, by=by)
+        with transaction.atomic():
+            _remove(municipality)
+            enter(municipality, MunicipalityState.DELETED)
+            tell(AuditEvent.TENANT_MUNICIPALITY_DELETED, municipality, by)
+
+
+def _await_others() -> None:
+    """Wait for what is being written just now: it belongs into the export. Nothing new begins."""
+    time.sleep(_GATEWAYS_S)
+    if not others_have_ended(patience=_OTHERS_S):
+        raise MunicipalityConflict(
+            f"Something is still being written after {_OTHERS_S:.0f} s, such as an import or a "
+            f"migration. Try again when it has ended."
+        )
+
+
+def _losses(municipality: Municipality) -> list[str]:
+    """Return what the other rooms have to say before a municipality is deleted."""
+    if not schema_exists(municipality):
+        return []
+    try:
+        with tenant_scope(municipality), transaction.atomic():
+            said = [import_string(loss)() for loss in settings.TENANT_LOSSES]
+    except DatabaseError as error:
+        log.warning("losses not known", tenant=municipality.slug, error=str(error))
+        return ["What would be cut off with it is not known: its schema is not complete."]
+    return [each for each in said if each]
+
+
+def _remove(municipality: Municipality) -> None:
+    role = municipality.tenant_role
+    Domain.objects.filter(tenant=municipality).delete()
+    with connection.cursor() as cursor:
+        for table in archive.shared_tables(kept=False):
+            cursor.execute(
+                sql.SQL("DELETE FROM public.{} WHERE tenant_role = {}").format(
+                    sql.Identifier(table), sql.Literal(role)
+                )
+            )
+        cursor.execute(f"DROP SCHEMA IF EXISTS {municipality.schema_name} CASCADE")
+        cursor.execute(f"DROP ROLE IF EXISTS {role}")

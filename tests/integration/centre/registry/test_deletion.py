@@ -1,0 +1,174 @@
+"""The end of a municipality: asked for twice, exported, told to others, and then gone."""
+
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection, transaction
+from pytest_django import Settings
+
+from centre.audit import services as audit
+from centre.audit.chain import CENTRE, Entry
+from centre.audit.events import AuditEvent
+from centre.audit.models import TrailEntry
+from centre.kernel.actors import Actor, system
+from centre.registry import archive, deletion, selectors, services
+from centre.registry.models import Municipality, MunicipalityState
+from centre.registry.selectors import MunicipalityUnknown
+from centre.tenancy.context import require_tenant, tenant_scope
+from centre.tenancy.locks import others_have_ended
+
+ME = system("tests")
+DELTA = {"slug": "delta-stadt", "name": "Deltastadt", "ags": "05770004", "ars": "057700004004"}
+
+ended: list[tuple[str, str]] = []
+
+
+def lose() -> str:
+    return f"7 cases of {require_tenant().slug} are open."
+
+
+def lose_nothing() -> str:
+    return ""
+
+
+def stumble() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM not_migrated_yet")
+    return ""
+
+
+def end(*, municipality: Municipality, by: Actor) -> None:
+    """An ending, called by its dotted name."""
+    with tenant_scope(municipality), connection.cursor() as cursor:
+        cursor.execute("SELECT FROM auth_group")  # all is still there
+    ended.append((municipality.slug, municipality.state))
+
+
+@pytest.fixture
+def owner(
+    as_process: Callable[[str], AbstractContextManager[None]],
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[None]:
+    ended.clear()
+    monkeypatch.setattr(deletion, "_GATEWAYS_S", 0.0)  # there are none
+    settings.TENANT_FOUNDERS = []
+    settings.TENANT_LOSSES = [f"{__name__}.lose", f"{__name__}.lose_nothing"]
+    settings.TENANT_ENDINGS = [f"{__name__}.end"]
+    with as_process("owner"):
+        yield
+
+
+def _create() -> Municipality:
+    return services.create_tenant(**DELTA, by=ME)
+
+
+def _events() -> list[str]:
+    return [e.event for e in TrailEntry.objects.filter(tenant_role=CENTRE, subject=DELTA["slug"])]
+
+
+def test_delete_asks_first(owner: None, tmp_path: Path) -> None:
+    """And says what would be cut off with this municipality."""
+    losses = r"deleted\. 7 cases of alpha are open\. Confirm with: delete-alpha-"
+    with pytest.raises(deletion.NotConfirmed, match=losses):
+        deletion.delete_tenant(slug="alpha", confirm="yes", export_to=tmp_path / "a.zip", by=ME)
+    assert selectors.municipality(slug="alpha").state == MunicipalityState.ACTIVE
+
+
+def test_delete_asks_also_where_nobody_can_say_what_is_lost(
+    owner: None, tmp_path: Path, settings: Settings
+) -> None:
+    settings.TENANT_LOSSES = [f"{__name__}.stumble"]
+    with pytest.raises(deletion.NotConfirmed, match=r"not complete\. Confirm with: delete-alpha-"):
+        deletion.delete_tenant(slug="alpha", confirm="", export_to=tmp_path / "a.zip", by=ME)
+
+
+def test_what_is_being_written_is_exported(
+    owner: None, tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delta = _create()
+    target = tmp_path / "delta.zip"
+    with psycopg.connect(cluster.url("owner")) as writer:
+        writer.execute(f"INSERT INTO {delta.schema_name}.auth_group (name) VALUES ('late')")
+
+        def commit(_: float) -> None:
+            assert selectors.municipality(slug=delta.slug).state == MunicipalityState.DELETING
+            writer.commit()
+
+        monkeypatch.setattr(deletion, "others_have_ended", partial(others_have_ended, sleep=commit))
+        confirm = deletion.confirmation(delta)
+        deletion.delete_tenant(slug=delta.slug, confirm=confirm, export_to=target, by=ME)
+    with zipfile.ZipFile(target) as content:
+        assert b"late" in content.read("tenant/auth_group.jsonl")
+
+
+def test_nothing_is_deleted_while_somebody_goes_on_writing(
+    owner: None, tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deletion, "_OTHERS_S", 0.0)
+    alpha = selectors.municipality(slug="alpha")
+    confirm = deletion.confirmation(alpha)
+    with psycopg.connect(cluster.url("owner")) as writer:
+        writer.execute(f"INSERT INTO {alpha.schema_name}.auth_group (name) VALUES ('long')")
+        with pytest.raises(services.MunicipalityConflict, match="still being written"):
+            deletion.delete_tenant(
+                slug="alpha", confirm=confirm, export_to=tmp_path / "a.zip", by=ME
+            )
+        writer.rollback()
+    assert selectors.municipality(slug="alpha").state == MunicipalityState.ACTIVE
+
+
+def test_delete_exports_removes_and_remembers_the_name(owner: None, tmp_path: Path) -> None:
+    delta = _create()
+    target = tmp_path / "delta.zip"
+    with tenant_scope(delta), transaction.atomic():
+        entry = Entry(event=AuditEvent.CASE_REQUEST_READ, by=ME, subject="kept", detail={})
+        audit.record(events=[entry])
+    confirm = deletion.confirmation(delta)
+    deletion.delete_tenant(slug=delta.slug, confirm=confirm, export_to=target, by=ME)
+    assert ended == [("delta-stadt", MunicipalityState.DELETING)]
+    assert archive.check(target)
+    with pytest.raises(MunicipalityUnknown):
+        selectors.municipality(slug=delta.slug)
+    assert selectors.by_host("delta-stadt.krz.localhost") is None
+    assert TrailEntry.objects.filter(tenant_role=delta.tenant_role, subject="kept").exists()
+    assert _events()[-1] == AuditEvent.TENANT_MUNICIPALITY_DELETED
+    with pytest.raises(services.MunicipalityConflict, match="choose another"):
+        _create()
+
+
+def test_delete_that_cannot_export_opens_the_doors_again(owner: None, tmp_path: Path) -> None:
+    delta = _create()
+    with pytest.raises(FileNotFoundError):
+        deletion.delete_tenant(
+            slug=delta.slug,
+            confirm=deletion.confirmation(delta),
+            export_to=tmp_path / "nowhere" / "delta.zip",
+            by=ME,
+        )
+    assert selectors.municipality(slug=delta.slug).state == MunicipalityState.ACTIVE
+
+
+def test_delete_goes_on_after_an_interruption(
+    owner: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delta = _create()
+    arguments: dict[str, Any] = {
+        "slug": delta.slug,
+        "confirm": deletion.confirmation(delta),
+        "export_to": tmp_path / "delta.zip",
+        "by": ME,
+    }
+    with monkeypatch.context() as broken:
+        broken.setattr(deletion, "_remove", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            deletion.delete_tenant(**arguments)
+    assert selectors.municipality(slug=delta.slug).state == MunicipalityState.DELETING
+    deletion.delete_tenant(**arguments)
+    assert not selectors.hosted().filter(slug=delta.slug).exists()
