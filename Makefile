@@ -26,6 +26,10 @@ demo: setup ## Umbrella, three centres, real requests; ARGS="--once --json", AMT
 test: setup ## All tests; TESTS=tests/unit for some of them, ARGS for pytest
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS) $(ARGS)
 
+.PHONY: servers
+servers: setup ## The same with PostgreSQL 16 and RabbitMQ, where it matters; ARGS=17 for that one
+	@$(BIN)/python scripts/other_servers.py $(ARGS)
+
 .PHONY: bench
 bench: setup ## Measure against the goals and this machine's limits; ARGS="--quick --json --only G1,G5"
 	@$(BIN)/python -m benchmarks $(ARGS)

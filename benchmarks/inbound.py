@@ -40,7 +40,7 @@ from centre.kernel.actors import system
 from centre.kernel.ids import new_id
 from centre.keys.seal import SealPrivateKey
 from centre.keys.sign import SigningKey
-from console.embedded.cluster import LOGINS, ensure_cluster
+from console.cluster import LOGINS, ensure_cluster
 from console.embedded.postgres import EmbeddedPostgres
 from console.roles import become
 

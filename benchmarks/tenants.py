@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from console.embedded.cluster import LOGINS, ensure_cluster
+from console.cluster import LOGINS, ensure_cluster
 from console.embedded.postgres import EmbeddedPostgres
 
 _PASSWORD = "of-the-benchmark"  # noqa: S105 -- of a server that nobody else reaches

@@ -2,6 +2,7 @@
 
 import csv
 from collections import defaultdict
+from collections.abc import Collection
 from pathlib import Path
 
 from centre.directory.records import Area
@@ -10,8 +11,11 @@ from console.errors import ConsoleError
 _COLUMNS = ("slug", "ars", "postcode", "place")
 
 
-def read(path: Path) -> dict[str, list[Area]]:
-    """Read a CSV file (UTF-8; comma or semicolon) with the columns slug, ars, postcode, place."""
+def read(path: Path, *, hosted: Collection[str]) -> dict[str, list[Area]]:
+    """Read a CSV file (UTF-8; comma or semicolon) with the columns slug, ars, postcode, place.
+
+    `hosted`: the slugs that there are.
+    """
     with path.open(encoding="utf-8-sig", newline="") as file:
         head = file.readline()
         file.seek(0)
@@ -29,7 +33,13 @@ def read(path: Path) -> dict[str, list[Area]]:
                     f"Line {rows.line_num} of {path}: keys and postcodes are digits only.",
                     hint="Keep leading zeros; a spreadsheet likes to drop them.",
                 )
-            areas[row["slug"] or ""].append(
+            if (slug := row["slug"] or "") not in hosted:
+                raise ConsoleError(
+                    f"Line {rows.line_num} of {path}: no active municipality {slug!r} is hosted"
+                    f" here.",
+                    hint="See `amtsbruecke tenant list`; create it first, or take the line out.",
+                )
+            areas[slug].append(
                 Area(
                     ars_prefix=row["ars"] or "",
                     postcode=row["postcode"] or "",

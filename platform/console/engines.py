@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from psycopg.conninfo import conninfo_to_dict
 
-from console.embedded.cluster import LOGINS, ensure_cluster
+from console.cluster import LOGINS, ensure_cluster
 from console.embedded.postgres import EmbeddedPostgres
 from console.embedded.valkey import EmbeddedValkey
 from console.home import CentreFolder
@@ -31,7 +31,9 @@ class Engines:
     def passwords(self) -> dict[str, str]:
         """Return the password of each login role, as centre.env has it."""
         settings = self._folder.settings()
-        return {login: str(conninfo_to_dict(settings[_url(login)])["password"]) for login in LOGINS}
+        return {
+            login: str(conninfo_to_dict(settings[url_of(login)])["password"]) for login in LOGINS
+        }
 
     def note_addresses(self) -> None:
         """Write the running engines' addresses to centre.env; a moved home changes them."""
@@ -39,8 +41,8 @@ class Engines:
         fresh = dict(settings)
         if self.postgres is not None:
             for login in LOGINS:
-                known = conninfo_to_dict(settings[_url(login)])
-                fresh[_url(login)] = self.postgres.dsn(
+                known = conninfo_to_dict(settings[url_of(login)])
+                fresh[url_of(login)] = self.postgres.dsn(
                     user=str(known["user"]), password=str(known["password"]), database=DATABASE
                 )
         if self.valkey is not None and self.valkey.running:
@@ -70,5 +72,6 @@ def role_prefix(centre: str) -> str:
     return re.sub(r"[^a-z0-9_]", "", centre)[:20]
 
 
-def _url(login: str) -> str:
+def url_of(login: str) -> str:
+    """Return the name of the setting with the address of a login role."""
     return f"AMTSBRUECKE_{login.upper()}_DATABASE_URL"

@@ -37,7 +37,7 @@ from centre.config.environment import Environment, Process
 from centre.kernel.actors import system
 from centre.registry import services
 from centre.registry.models import Municipality
-from console.embedded.cluster import LOGINS, ensure_cluster
+from console.cluster import LOGINS, ensure_cluster
 from console.embedded.postgres import FAST, EmbeddedPostgres
 from console.errors import EngineError
 

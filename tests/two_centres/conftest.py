@@ -22,7 +22,7 @@ from centre.directory import encoding
 from centre.directory.records import Snapshot
 from centre.kernel import clock
 from centre.keys.sign import SigningKey
-from console.embedded.cluster import LOGINS, ensure_cluster
+from console.cluster import LOGINS, ensure_cluster
 from console.embedded.postgres import FAST, EmbeddedPostgres
 from tests.factories.certificates import CertificateAuthority
 

@@ -1,16 +1,50 @@
-"""`amtsbruecke centre`: speak to the supervisor that runs in another terminal."""
+"""`amtsbruecke centre`: set a centre up; speak to the supervisor that runs in another terminal."""
 
 import json
 from typing import Any
 
 import click
 
-from console.home import Home
+from console.home import DEFAULT_PORT_BASE, Home
 
 
 @click.group("centre")
 def command() -> None:
-    """Stop and start centres that run in another terminal."""
+    """Set centres up; stop and start those that run in another terminal."""
+
+
+@command.command("create")
+@click.argument("name", metavar="CENTRE")
+@click.option("--umbrella", "is_umbrella", is_flag=True, help="It publishes the directory.")
+@click.option("--gateway", required=True, metavar="HOST:PORT", help="Where others reach it.")
+@click.option("--domain", default="", help="Municipalities get host names under this one.")
+@click.option("--directory-from", default="", metavar="HOST:PORT", help="The umbrella's gateway.")
+@click.option(
+    "--umbrella-key", "keys", multiple=True, metavar="HEX", help="Whose directory counts."
+)
+@click.option(
+    "--database",
+    envvar="AMTSBRUECKE_ADMIN_DATABASE_URL",
+    metavar="URL",
+    help="Administrator of a PostgreSQL of yours, from 16 on; used now and not kept. Else one comes"
+    " along. (AMTSBRUECKE_ADMIN_DATABASE_URL)",
+)
+@click.option("--database-name", default="", help="By default amtsbruecke_CENTRE.")
+@click.option("--broker", default="", metavar="URL", help="RabbitMQ, Valkey or Redis of yours.")
+@click.option("--first-port", default=DEFAULT_PORT_BASE, show_default=True, help="Of ten.")
+@click.pass_obj
+def create(home: Home, /, name: str, **wanted: Any) -> None:
+    """Write a centre's settings and secrets, make its database, roles and tables.
+
+    What the settings file already says stays as it is; repeated, it finishes what was interrupted.
+    """
+    from console import preparing
+
+    folder = home.centre(name)
+    known = preparing.create(folder, preparing.Wanted(**wanted))
+    click.echo(f"{folder.settings_file}: {'kept' if known else 'written'}. Its database is ready.")
+    for step in preparing.next_steps(folder):
+        click.echo(step)
 
 
 @command.command("status")

@@ -36,11 +36,12 @@ def entry(areas: Path, into: Path, name: str) -> None:
     from centre.registry import selectors as registry
     from console import areas as competence
 
-    by_slug = competence.read(areas)
+    hosted = list(registry.active())
+    by_slug = competence.read(areas, hosted={each.slug for each in hosted})
     services.create_centre_keys(by=operator())
     records = [
         services.authority_record(municipality=each, areas=by_slug.get(each.slug, []))
-        for each in registry.active()
+        for each in hosted
     ]
     tls_dir = settings.AMTSBRUECKE.tls_dir
     assert tls_dir is not None  # required above
@@ -52,8 +53,27 @@ def entry(areas: Path, into: Path, name: str) -> None:
         authorities=records,
     )
     into.write_bytes(signed)
+    for each in hosted:
+        if each.slug not in by_slug:
+            click.secho(f"{each.slug} has no line: nobody finds it by an address.", fg="yellow")
     click.echo(f"{into}: {len(records)} authorities. Tell the umbrella this digest by another way:")
     click.echo(_digest(signed))
+
+
+@command.command("key")
+def key() -> None:
+    """Umbrella: print the key that signs the directory, for the settings of all centres.
+
+    In a centre's centre.env it stands as AMTSBRUECKE_UMBRELLA_KEYS.
+    """
+    become("owner", "master_key_file", at_once=True)
+    from centre.directory import services
+    from centre.keys import keystore
+
+    services.create_centre_keys(by=operator())
+    for half in keystore.centre_public_keys():
+        if half.purpose == "sign":
+            click.echo(half.raw.hex())
 
 
 @command.command("publish")

@@ -13,7 +13,9 @@ def command(workers: int, threads: int, socket: int | None) -> None:
     """Run the web server of this centre."""
     become("web")
     from console import soundness
+    from console.web import files
     from console.web.server import serve
 
     soundness.require(everything=True)
+    files.collect()
     serve(workers=workers, threads=threads, socket=socket)

@@ -5,7 +5,6 @@ in a process of its own), then the umbrella publishes what the centres have told
 """
 
 import json
-import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -16,12 +15,11 @@ from typing import Any
 
 from centre.kernel import clock
 from centre.keys import pki
-from centre.keys.wrapping import MasterKey
 from console.demo.plan import Centre, Plan
-from console.embedded.cluster import LOGINS
-from console.engines import DATABASE, EMBEDDED, role_prefix, running_database
+from console.engines import EMBEDDED, running_database
 from console.errors import ConsoleError
 from console.home import CentreFolder, Home
+from console.preparing import make_secrets, settings_for
 
 type Report = Callable[[str], None]
 
@@ -93,43 +91,20 @@ def prepare(
 ) -> None:
     """Write a centre's settings, master key and certificate. Secrets are made once and kept."""
     folder = home.centre(centre.name)
-    folder.create()
+    fresh = make_secrets(folder)
     known = folder.settings() if folder.settings_file.exists() else {}
-    master = folder.path / "master.key"
-    if not master.exists():
-        MasterKey.create_file(master)
-    ports = centre.ports
-    umbrella = plan.umbrella.ports
-    settings = {
-        "AMTSBRUECKE_ROLE": centre.role,
-        EMBEDDED: "postgres" if centre.role == "umbrella" else "postgres valkey",
-        "AMTSBRUECKE_MASTER_KEY_FILE": str(master),
-        "AMTSBRUECKE_TLS_DIR": str(folder.tls),
-        "AMTSBRUECKE_GATEWAY_BIND": f"127.0.0.1:{ports.gateway}",
-        "AMTSBRUECKE_GATEWAY_ENDPOINT": f"127.0.0.1:{ports.gateway}",
-        "AMTSBRUECKE_METRICS_BIND_GATEWAY": f"127.0.0.1:{ports.metrics_gateway}",
-        "AMTSBRUECKE_UMBRELLA_ENDPOINT": f"127.0.0.1:{umbrella.gateway}",
-    }
-    if centre.role == "centre":
-        settings |= {
-            "AMTSBRUECKE_METRICS_BIND_DISPATCH": f"127.0.0.1:{ports.metrics_dispatch}",
-            "AMTSBRUECKE_METRICS_BIND_WEB": f"127.0.0.1:{ports.metrics_web}",
-            "AMTSBRUECKE_METRICS_BIND_WORKER": f"127.0.0.1:{ports.metrics_worker}",
-            "AMTSBRUECKE_WEB_BIND": f"127.0.0.1:{ports.web}",
-            "AMTSBRUECKE_WEB_DOMAIN": centre.domain,
-        }
-    made_once = {
-        "AMTSBRUECKE_SECRET_KEY": secrets.token_urlsafe(48),
-        **{
-            f"AMTSBRUECKE_{login.upper()}_DATABASE_URL": (
-                f"postgresql://{role_prefix(centre.name)}_{login}:{secrets.token_urlsafe(24)}@/{DATABASE}"
-            )
-            for login in LOGINS
-        },
-    }
-    fresh = {**made_once, **known, **settings, **more}
-    if fresh != known:
-        folder.write_settings(fresh)
+    settings = settings_for(
+        folder,
+        role=centre.role,
+        ports=centre.ports,
+        gateway=f"127.0.0.1:{centre.ports.gateway}",
+        umbrella=f"127.0.0.1:{plan.umbrella.ports.gateway}",
+        domain=centre.domain,
+    )
+    engines = {EMBEDDED: "postgres" if centre.role == "umbrella" else "postgres valkey"}
+    wanted = {**fresh, **known, **settings, **engines, **more}
+    if wanted != known:
+        folder.write_settings(wanted)
     certify(home, folder, centre)
 
 

@@ -28,8 +28,6 @@ def found(said: dict[str, Any]) -> dict[str, Any]:
     """Migrate, make keys and municipalities with their first clerks; tell what is public."""
     begin = time.monotonic()
     become("owner")
-    from django.conf import settings
-
     from centre.directory import services as directory
     from console.demo.entries import registration
     from console.migrations import migrate
@@ -38,8 +36,6 @@ def found(said: dict[str, Any]) -> dict[str, Any]:
     directory.create_centre_keys(by=BY)
     chosen = [town for town in towns() if town.slug in said["towns"]]
     _found_towns(chosen)
-    if settings.AMTSBRUECKE.role == "umbrella":
-        _collect_static()
     return {
         "summary": f"{len(chosen)} municipalities in {time.monotonic() - begin:.1f} s",
         "registration": registration(said["title"], chosen) if chosen else "",
@@ -118,12 +114,6 @@ def _password_hash() -> str:
     from django.contrib.auth.hashers import make_password
 
     return make_password(PASSWORD)
-
-
-def _collect_static() -> None:
-    from django.core.management import call_command
-
-    call_command("collectstatic", interactive=False, verbosity=0)
 
 
 def publish(said: list[str]) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def test_killed_in_the_middle_it_goes_on_with_the_same_password(
         def kill(*_: Any) -> None:
             raise KeyboardInterrupt
 
-        killed.setattr(services, "_enter", kill)  # all is done but the last word
+        killed.setattr(services, "enter", kill)  # all is done but the last word
         assert run(HEAD + DELTA, "--passwords", str(secrets)).exit_code != 0
     assert Municipality.objects.get(slug="delta").state == MunicipalityState.FOUNDING
     with secrets.open("a") as torn:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from centre.registry import selectors, services
+from centre.registry import deletion, selectors
 from console.commands import tenant as tenant_command
 from console.errors import ConsoleError
 
@@ -26,7 +26,7 @@ def test_deletion_says_where_its_words_go(run: Callable[..., Result], tmp_path: 
     refused = run("delete", "alpha", "--export-to", str(target))
     assert isinstance(refused.exception, ConsoleError)
     alpha = selectors.municipality(slug="alpha")
-    assert services.confirmation(alpha) in refused.exception.message
+    assert deletion.confirmation(alpha) in refused.exception.message
     assert "--confirm" in refused.exception.hint
     assert not target.exists()
 

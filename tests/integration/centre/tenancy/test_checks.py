@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from django.core.checks import run_checks
 from django.db import connections
+from psycopg.conninfo import conninfo_to_dict
 
 from centre.tenancy import checks
 
@@ -23,11 +24,9 @@ def test_server_of_the_tests_passes(db: None) -> None:
 
 def test_superuser_is_refused(db: None, cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     connection = connections["default"]
-    parameters = {
-        **connection.get_connection_params(),
-        "user": "postgres",
-        "password": cluster.server._admin_secret(),
-    }
+    admin = conninfo_to_dict(cluster.server.admin_dsn)
+    login = {"user": admin["user"], "password": admin.get("password", "")}
+    parameters = {**connection.get_connection_params(), **login}
     monkeypatch.setattr(type(connection), "get_connection_params", lambda _: parameters)
     assert _ids() == ["tenancy.E002"]
 

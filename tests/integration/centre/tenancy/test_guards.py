@@ -4,6 +4,7 @@ import pickle
 import threading
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
+from itertools import groupby
 from typing import Any, cast
 
 import psycopg
@@ -25,6 +26,9 @@ from centre.tenancy.context import (
 )
 from centre.tenancy.errors import TenantRequired, WrongTenant
 from centre.tenancy.routing import SchemaAlias
+
+#: The version of PostgreSQL that tells its search path whenever that changes.
+REPORTS_ITS_PATH = 180_000
 
 
 def _role() -> str:
@@ -171,8 +175,9 @@ def test_path_changed_behind_our_back_is_noticed(db: None, alpha: Municipality) 
     with tenant_scope(alpha):
         _role()
         connection.connection.execute("SET search_path = m_beta, public")
-        with pytest.raises(WrongTenant, match="was found in 'm_beta, public'"):
-            _role()
+        if connection.pg_version >= REPORTS_ITS_PATH:
+            with pytest.raises(WrongTenant, match="was found in 'm_beta, public'"):
+                _role()
         assert _role() == "krz_t_alpha"
 
 
@@ -192,7 +197,10 @@ def test_unchanged_place_costs_nothing(
             _role()
             _role()
         _role()
-    assert went == [("m_alpha, public", "krz_t_alpha"), ("public", None)] * 2
+    here, there = ("m_alpha, public", "krz_t_alpha"), ("public", None)
+    if connection.pg_version < REPORTS_ITS_PATH:  # told before each statement, see below
+        went = [place for place, _ in groupby(went)]
+    assert went == [here, there] * 2
 
 
 def test_older_server_is_told_each_time(

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from console import processes
-from console.embedded.cluster import LOGINS, ensure_cluster
+from console.cluster import LOGINS, ensure_cluster
 from console.embedded.postgres import FAST, EmbeddedPostgres
 from console.embedded.sockets import LIMIT
 from console.errors import EngineError, EngineInUse, PortInUse

@@ -1,0 +1,251 @@
+"""A centre from nothing, with the operator's commands alone, on a database and a broker of others.
+
+Both may be named from outside (tests/README.md): so the same way is gone with PostgreSQL 16 and
+RabbitMQ.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from console.cluster import ClusterRefused, ensure_cluster
+from console.embedded.postgres import FAST, EmbeddedPostgres
+from console.embedded.valkey import EmbeddedValkey
+from console.home import Home
+from console.supervisor.output import Output
+from console.supervisor.supervisor import Supervisor
+from tests.factories.import_files import file, row
+
+ROOT = Path(__file__).resolve().parents[3]
+FIRST_PORT = 21_880
+UMBRELLA, CENTRE = "dach", "neu"
+DBA, SECRET = "amtsbruecke_test_dba", "of-tests"
+TOWNS = (
+    ("minden", "Minden, Stadt", "05770024", "057700024024", "32423", "Minden"),
+    ("herford", "Herford, Stadt", "05758012", "057580012012", "32049", "Herford"),
+)
+LOGIN_PASSWORD = "Muehlbach.77.Steg"
+
+
+def eventually[T](look: Callable[[], T], *, what: str, within: float = 90) -> T:
+    deadline = time.monotonic() + within
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"not within {within} s: {what}"
+        time.sleep(0.1)
+    return found
+
+
+@pytest.fixture(scope="module")
+def administrator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of somebody who may make roles and databases, and is no superuser."""
+    with ExitStack() as stack:
+        superuser = os.environ.get("AMTSBRUECKE_TEST_POSTGRES")
+        if superuser is None:
+            server = EmbeddedPostgres(tmp_path_factory.mktemp("server"), settings=FAST)
+            superuser = stack.enter_context(server).admin_dsn
+        with psycopg.connect(superuser, autocommit=True) as connection:
+            _clear(connection)
+            connection.execute(f"CREATE ROLE {DBA} LOGIN CREATEROLE CREATEDB PASSWORD '{SECRET}'")
+        yield make_conninfo(superuser, user=DBA, password=SECRET)
+
+
+def _clear(connection: psycopg.Connection[Any]) -> None:
+    """Remove what an earlier run has left on a server that stays."""
+    connection.execute(f"DROP DATABASE IF EXISTS amtsbruecke_{CENTRE} WITH (FORCE)")
+    connection.execute("DROP DATABASE IF EXISTS of_somebody_else WITH (FORCE)")
+    roles = connection.execute(
+        "SELECT rolname FROM pg_roles WHERE rolname ~ %s OR rolname = %s", [f"^{CENTRE}_", DBA]
+    ).fetchall()
+    for (name,) in sorted(roles, key=lambda each: each[0] == DBA):
+        connection.execute(f'DROP OWNED BY "{name}"')
+        connection.execute(f'DROP ROLE "{name}"')
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if named := os.environ.get("AMTSBRUECKE_TEST_BROKER"):
+        yield named
+        return
+    with EmbeddedValkey(tmp_path_factory.mktemp("broker")) as engine:
+        yield engine.url
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return Home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def amtsbruecke(home: Home) -> Callable[..., str]:
+    """Run a command as a person does; return what it says."""
+
+    def run(*arguments: str, said: str = "", code: int = 0) -> str:
+        plain = {name: at for name, at in os.environ.items() if "AMTSBRUECKE" not in name}
+        plain.pop("DJANGO_SETTINGS_MODULE", None)
+        done = subprocess.run(
+            [sys.executable, "-m", "console", "--home", str(home.path), *arguments],
+            env=plain,
+            cwd=ROOT,
+            input=said,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, f"{arguments}\n{done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def centre(
+    home: Home, amtsbruecke: Callable[..., str], administrator: str, broker: str
+) -> Iterator[Callable[..., str]]:
+    """An umbrella with a database of its own, and a centre; return the centre's command."""
+    gateway = f"127.0.0.1:{FIRST_PORT + 1}"
+    at = ["--gateway", gateway, "--first-port", str(FIRST_PORT)]
+    amtsbruecke("centre", "create", UMBRELLA, "--umbrella", *at)
+    amtsbruecke("pki", "init")
+    amtsbruecke("pki", "issue", UMBRELLA)
+    with Supervisor(home, output=Output(None)) as supervisor:
+        supervisor.start([home.centre(UMBRELLA)])
+        key = amtsbruecke("--centre", UMBRELLA, "directory", "key").strip()
+        said = amtsbruecke(
+            *("centre", "create", CENTRE, "--domain", f"{CENTRE}.localhost"),
+            *("--gateway", f"127.0.0.1:{FIRST_PORT + 11}", "--first-port", str(FIRST_PORT + 10)),
+            *("--directory-from", gateway, "--umbrella-key", key),
+            *("--database", administrator, "--broker", broker),
+        )
+        assert "tenant create" in said
+        amtsbruecke("pki", "issue", CENTRE)
+        supervisor.start([home.centre(CENTRE)])
+
+        def ours(*arguments: str, **more: Any) -> str:
+            return amtsbruecke("--centre", CENTRE, *arguments, **more)
+
+        for slug, name, ags, ars, *_ in TOWNS:
+            ours(
+                *("tenant", "create", slug, "--name", name, "--ags", ags, "--ars", ars),
+                *("--admin-login", "leitung", "--admin-password-stdin"),
+                said=LOGIN_PASSWORD,
+            )
+        areas, entry = home.path / "areas.csv", home.path / "neu.entry"
+        areas.write_text("slug,ars,postcode,place\nminden,,32423,Minden\nherford,,32049,Herford\n")
+        ours("directory", "entry", str(areas), str(entry), "--name", "Rechenzentrum Neu")
+        amtsbruecke("--centre", UMBRELLA, "directory", "publish", str(entry), "--yes")
+        eventually(lambda: _is_ready(FIRST_PORT + 14), what="the pages are ready")
+        ours("directory", "fetch")
+        yield ours
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        return _get(port, "/readyz") == (200, "ready\n")
+    except OSError:
+        return False
+
+
+def _get(port: int, path: str, **headers: str) -> tuple[int, str]:
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def test_a_request_crosses_and_the_pages_have_their_looks(
+    home: Home, centre: Callable[..., str]
+) -> None:
+    rows = (row(number, PLZ="32049", Ort="Herford") for number in range(1, 4))
+    path = home.path / "ersuchen.csv"
+    path.write_bytes(file(*rows))
+    centre("import", "--tenant", "minden", str(path))
+    url = home.centre(CENTRE).settings()["AMTSBRUECKE_OWNER_DATABASE_URL"]
+    with psycopg.connect(url, autocommit=True) as connection:
+
+        def registered() -> bool:
+            states = connection.execute("SELECT state FROM m_minden.cases_case").fetchall()
+            return states == [("registered",)] * 3
+
+        eventually(registered, what="all three are registered at the other town")
+    status, page = _get(FIRST_PORT + 10, "/anmelden/", Host=f"minden.{CENTRE}.localhost")
+    assert status == 200
+    (sheet, *_) = re.findall(r'href="(/static/[^"]+\.css)"', page)
+    assert _get(FIRST_PORT + 10, sheet, Host=f"minden.{CENTRE}.localhost")[0] == 200
+    assert "problem" not in centre("doctor")
+    assert "intact" in centre("audit", "verify")
+
+
+def test_create_again_changes_nothing(
+    home: Home, centre: Callable[..., str], amtsbruecke: Callable[..., str], administrator: str
+) -> None:
+    before = home.centre(CENTRE).settings()
+    said = amtsbruecke(
+        *("centre", "create", CENTRE, "--domain", "another.example", "--gateway", "a:1"),
+        *("--database", administrator),
+    )
+    assert "kept" in said
+    assert home.centre(CENTRE).settings() == before
+    assert "minden" in centre("tenant", "list")
+    secret = before["AMTSBRUECKE_SECRET_KEY"]
+    assert secret not in said
+    assert SECRET not in home.centre(CENTRE).settings_file.read_text()  # the administrator's
+
+
+def test_an_address_of_nobody_here_is_refused(home: Home, centre: Callable[..., str]) -> None:
+    areas = home.path / "wrong.csv"
+    areas.write_text("slug,ars,postcode,place\nminden,,32423,Minden\nkiel,,24103,Kiel\n")
+    into = home.path / "wrong.entry"
+    said = centre("directory", "entry", str(areas), str(into), "--name", "Neu", code=2)
+    assert "Line 3" in said
+    assert "'kiel'" in said
+    assert not into.exists()
+    areas.write_text("slug,ars,postcode,place\nminden,,32423,Minden\n")
+    said = centre("directory", "entry", str(areas), str(into), "--name", "Neu")
+    assert "herford has no line" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["Falsch", "--gateway", "a:1", "--domain", "a.example"], "cannot be the name"),
+        (["drei", "--gateway", "a:1"], "needs a domain"),
+        (["drei", "--gateway", "a:1", "--domain", "a.example", "--first-port", "70000"], "ports"),
+        (["drei", "--gateway", "a:1", "--domain", "a.example", "--umbrella-key", "x"], "Ed25519"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_and_leaves_nothing(
+    home: Home, amtsbruecke: Callable[..., str], arguments: list[str], words: str
+) -> None:
+    assert words in amtsbruecke("centre", "create", *arguments, code=2)
+    assert not (home.path / "centres" / "drei").exists()
+
+
+def test_somebody_elses_database_is_left_alone(administrator: str) -> None:
+    passwords = dict.fromkeys(("owner", "web", "worker", "federation"), "x")
+    with psycopg.connect(administrator, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE of_somebody_else")
+    with pytest.raises(ClusterRefused, match=f"belongs to {DBA}"):
+        ensure_cluster(
+            administrator, prefix=f"{CENTRE}_x", passwords=passwords, database="of_somebody_else"
+        )
+    with pytest.raises(ClusterRefused, match="CREATEROLE"):
+        ensure_cluster(
+            make_conninfo(administrator, user=f"{CENTRE}_x_web", password="x"),
+            prefix=f"{CENTRE}_x",
+            passwords=passwords,
+            database=f"amtsbruecke_{CENTRE}",
+        )
