@@ -13,7 +13,6 @@ from benchmarks.modes import Clockwork, drain, target
 from benchmarks.world import wait_for
 from centre.keys.blobs import CHUNK_SIZE
 
-_DRAINED = 12_000
 _ROUNDS = 3
 #: Letters of which half are settled and half wait, on the link of a centre that is gone.
 _BURY = """
@@ -27,7 +26,9 @@ SELECT uuidv7(), %(role)s, %(link)s, %(recipient)s, gen_random_uuid(), 1, 'assis
 _SETTLED = "UPDATE outbox_link SET next_lseq = %s, acked_lseq = %s WHERE name = %s"
 
 
-def behind_a_dead_link(clock: Clockwork, count: int, *, link: str) -> dict[str, float]:
+def behind_a_dead_link(
+    clock: Clockwork, count: int, *, drained: int, link: str
+) -> dict[str, float]:
     """Put letters behind a peer that is gone; memory of dispatch and the rate of another link.
 
     As many settled letters come into the table with them.
@@ -35,7 +36,7 @@ def behind_a_dead_link(clock: Clockwork, count: int, *, link: str) -> dict[str, 
     world = clock.world
     pid = world.pids("krz")["dispatch"]
     wait_for(lambda: clock.known(link), what=f"the link {link}")
-    empty = [drain(clock, _DRAINED)["per_s"] for _ in range(_ROUNDS)]
+    empty = [drain(clock, drained)["per_s"] for _ in range(_ROUNDS)]
     idle = resources.rss_mib(pid)
     role = world.krz.value("SELECT tenant_role FROM registry_municipality ORDER BY slug LIMIT 1")
     with psycopg.connect(world.krz.url("owner")) as connection:
@@ -60,7 +61,7 @@ def behind_a_dead_link(clock: Clockwork, count: int, *, link: str) -> dict[str, 
         ),
         what="dispatch to try the dead link",
     )
-    loaded = [drain(clock, _DRAINED)["per_s"] for _ in range(_ROUNDS)]
+    loaded = [drain(clock, drained)["per_s"] for _ in range(_ROUNDS)]
     return {
         "memory_ratio": resources.rss_mib(pid) / idle,
         "rate_ratio": median(loaded) / median(empty),

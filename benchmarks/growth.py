@@ -25,14 +25,17 @@ def measure(
     sizes: tuple[int, ...],
     requests: int,
     rounds: int,
+    whole: bool,
     say: Callable[[str], None],
 ) -> dict[int, dict[str, float]]:
-    """Return, for each number of municipalities, the rates and the time of a page."""
+    """Return, for each number of municipalities, the rates and the time of a page.
+
+    The rate of the whole product is 0 unless `whole`.
+    """
     found: dict[int, dict[str, float]] = {}
     first, *between, last = sizes
-    found |= _side_by_side(folder, (first, last), requests=requests, rounds=rounds, say=say)
-    for towns in between:
-        found |= _side_by_side(folder, (towns,), requests=requests, rounds=1, say=say)
+    for group, times in (((first, last), rounds), *(((towns,), 1) for towns in between)):
+        found |= _side_by_side(folder, group, requests=requests, rounds=times, whole=whole, say=say)
     return found
 
 
@@ -42,6 +45,7 @@ def _side_by_side(
     *,
     requests: int,
     rounds: int,
+    whole: bool,
     say: Callable[[str], None],
 ) -> dict[int, dict[str, float]]:
     rates: dict[int, list[float]] = {towns: [] for towns in sizes}
@@ -71,7 +75,7 @@ def _side_by_side(
                 clock.world.resume()
                 say(f"{towns} towns: {rates[towns][-1]:.4g} requests/s until the receipt")
                 clock.world.settled()
-        for _ in range(rounds):
+        for _ in range(rounds if whole else 0):
             for towns, clock in worlds.items():
                 wholes[towns].append(modes.whole(clock, requests, bulk=8)["per_s"])
                 say(f"{towns} towns: {wholes[towns][-1]:.4g} requests/s through the whole product")
@@ -79,7 +83,7 @@ def _side_by_side(
     return {
         towns: {
             "per_s": median(rates[towns]),
-            "whole_per_s": median(wholes[towns]),
+            "whole_per_s": median(wholes[towns] or [0.0]),
             "page_ms": median(times[towns]),
             # Against the smallest, round by round.
             "rate_share": _median_of_ratios(rates[towns], rates[first]),

@@ -25,7 +25,7 @@ SELECT uuidv7(), %(role)s, %(link)s, gen_random_uuid(), gen_random_uuid(), 1, 'a
 """
 
 
-def measure(folder: Path, *, letters: int, rounds: int) -> dict[str, float]:
+def measure(folder: Path, *, letters: int, rounds: int, steady_s: float) -> dict[str, float]:
     """Return the ratios for G10 and G13."""
     with (
         Peers(folder) as peers,
@@ -39,14 +39,15 @@ def measure(folder: Path, *, letters: int, rounds: int) -> dict[str, float]:
     ):
         world.start()
         world.pause(*modes.NEIGHBOURS)
-        return Neighbours(world, peers, letters).measure(rounds)
+        return Neighbours(world, peers, letters, steady_s).measure(rounds)
 
 
 class Neighbours:
     """The sending centre and its twenty links."""
 
-    def __init__(self, world: World, peers: Peers, letters: int) -> None:
+    def __init__(self, world: World, peers: Peers, letters: int, steady_s: float) -> None:
         self._world, self._peers, self._letters = world, peers, letters
+        self._steady_s = steady_s
         self._clock = Clockwork(world)
 
     def measure(self, rounds: int) -> dict[str, float]:
@@ -111,7 +112,7 @@ class Neighbours:
         since = self._clock.now()
         self._post(
             self._peers.recipients(self._peers.healthy),
-            count=int(pace * 4),
+            count=int(pace * self._steady_s),
             bulk=18,
             pace=pace / 18,
         )
