@@ -13,8 +13,6 @@ from benchmarks import modes, pages
 from benchmarks.modes import Clockwork
 from benchmarks.world import PORT_BASE, World
 
-#: Requests in the worklist of the clerk whose page is fetched.
-_CASES = 300
 #: As the guide tells a centre with many municipalities: connections that know all of them.
 _REMEMBERED = "AMTSBRUECKE_SCHEMAS_PER_CONNECTION"
 
@@ -24,18 +22,21 @@ def measure(
     *,
     sizes: tuple[int, ...],
     requests: int,
+    cases: int,
     rounds: int,
     whole: bool,
     say: Callable[[str], None],
 ) -> dict[int, dict[str, float]]:
     """Return, for each number of municipalities, the rates and the time of a page.
 
-    The rate of the whole product is 0 unless `whole`.
+    The worklist of the clerk whose page it is has so many `cases`. The rate of the whole product is 0 unless `whole`.
     """
     found: dict[int, dict[str, float]] = {}
     first, *between, last = sizes
     for group, times in (((first, last), rounds), *(((towns,), 1) for towns in between)):
-        found |= _side_by_side(folder, group, requests=requests, rounds=times, whole=whole, say=say)
+        found |= _side_by_side(
+            folder, group, requests=requests, cases=cases, rounds=times, whole=whole, say=say
+        )
     return found
 
 
@@ -44,6 +45,7 @@ def _side_by_side(
     sizes: tuple[int, ...],
     *,
     requests: int,
+    cases: int,
     rounds: int,
     whole: bool,
     say: Callable[[str], None],
@@ -63,7 +65,7 @@ def _side_by_side(
             world.start()
             worlds[towns] = Clockwork(world)
             say(f"two centres with {towns} towns each run")
-            world.krz.step("submit", towns=[0], recipients=world.nord.authorities, count=_CASES)
+            world.krz.step("submit", towns=[0], recipients=world.nord.authorities, count=cases)
             world.settled()
         for _ in range(rounds):
             for towns, clock in worlds.items():

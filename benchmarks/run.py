@@ -25,10 +25,13 @@ class Sizes:
     """How much is measured."""
 
     rounds: int = 5
+    #: Of what takes long each time: an outage, a document, a slow disk.
+    long_rounds: int = 3
     towns: int = 50
     growth: tuple[int, ...] = (1, 10, 100, 400)
     growth_rounds: int = 3
     neighbour_rounds: int = 5
+    neighbour_letters: int = 20_000
     letters: int = 20_000
     backlog: int = 20_000
     sustained: int = 100_000
@@ -42,6 +45,8 @@ class Sizes:
     whole_growth: bool = True
     document: int = 99_000_000
     whole: int = 2_400
+    #: In the worklist of the clerk whose page is fetched.
+    cases: int = 300
     file: int = 20_000
     faults: int = 4_000
     outage_s: float = 8.0
@@ -55,10 +60,12 @@ class Sizes:
         """About five minutes."""
         return cls(
             rounds=2,
+            long_rounds=1,
             towns=10,
             growth=(1, 20),
             growth_rounds=1,
             neighbour_rounds=1,
+            neighbour_letters=2_000,
             letters=4_000,
             backlog=6_000,
             sustained=6_000,
@@ -69,8 +76,9 @@ class Sizes:
             steady_s=2.0,
             whole_growth=False,
             document=30_000_000,
-            whole=800,
-            file=500,
+            whole=400,
+            cases=100,
+            file=300,
             faults=0,
             left_out=frozenset({"G11"}),
             outage_s=4.0,
@@ -177,7 +185,7 @@ class Run:
             if self._any("G18"):
                 found = [
                     self._took("document", lambda: fresh.document(clockwork, self.sizes.document))
-                    for _ in range(min(self.sizes.rounds, 3))
+                    for _ in range(self.sizes.long_rounds)
                 ]
                 self.values["G18"] = median(each["share"] for each in found)
                 self.values["G18a"] = max(each["above_idle_mib"] for each in found)
@@ -317,7 +325,7 @@ class Run:
                     clockwork, seconds=self.sizes.outage_s, per_s=self._accept_rate
                 ),
             )["share"]
-            for _ in range(min(self.sizes.rounds, 3))
+            for _ in range(self.sizes.long_rounds)
         ]
         return median(found)
 
@@ -325,7 +333,7 @@ class Run:
 
     def _slow_disk(self) -> None:
         found = slow_disk.measure(
-            self.folder / "slow", letters=self.sizes.letters // 2, rounds=self.sizes.rounds
+            self.folder / "slow", letters=self.sizes.letters // 2, rounds=self.sizes.long_rounds
         )
         if isinstance(found, str):
             self.notes.append(found)
@@ -338,7 +346,7 @@ class Run:
             "twenty links",
             lambda: neighbours.measure(
                 self.folder / "neighbours",
-                letters=self.sizes.letters,
+                letters=self.sizes.neighbour_letters,
                 rounds=self.sizes.neighbour_rounds,
                 steady_s=self.sizes.steady_s,
             ),
@@ -354,6 +362,7 @@ class Run:
             self.folder,
             sizes=sizes.growth,
             requests=sizes.whole,
+            cases=sizes.cases,
             rounds=sizes.growth_rounds,
             whole=sizes.whole_growth,
             say=self._say,
