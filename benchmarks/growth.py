@@ -29,7 +29,8 @@ def measure(
 ) -> dict[int, dict[str, float]]:
     """Return, for each number of municipalities, the rates and the time of a page.
 
-    The worklist of the clerk whose page it is has so many `cases`. The rate of the whole product is 0 unless `whole`.
+    The worklist of the clerk whose page it is has so many `cases`. The rate of the whole product is
+    0 unless `whole`.
     """
     found: dict[int, dict[str, float]] = {}
     first, *between, last = sizes

@@ -62,7 +62,7 @@ class Sizes:
             rounds=2,
             long_rounds=1,
             towns=10,
-            growth=(1, 20),
+            growth=(1, 10),
             growth_rounds=1,
             neighbour_rounds=1,
             neighbour_letters=2_000,
