@@ -36,6 +36,7 @@ def behind_a_dead_link(
     world = clock.world
     pid = world.pids("krz")["dispatch"]
     wait_for(lambda: clock.known(link), what=f"the link {link}")
+    world.checkpoint()
     empty = [drain(clock, drained)["per_s"] for _ in range(_ROUNDS)]
     idle = resources.rss_mib(pid)
     role = world.krz.value("SELECT tenant_role FROM registry_municipality ORDER BY slug LIMIT 1")
@@ -53,6 +54,7 @@ def behind_a_dead_link(
         connection.execute(_SETTLED, (count + 1, count, link))
     # Nobody ever gets so many at once: the housekeeping after it is not what is measured.
     clock.do("VACUUM ANALYZE outbox_letter")
+    world.checkpoint()
     clock.do("SELECT pg_notify('amtsbruecke_dispatch', %s)", link)
     tried = world.krz.value("SELECT count(*) FROM outbox_attempt WHERE link = %s", link)
     wait_for(

@@ -74,6 +74,7 @@ def _side_by_side(
         for _ in range(rounds):
             for towns, clock in worlds.items():
                 clock.world.pause(*modes.NEIGHBOURS)
+                clock.world.checkpoint()
                 rates[towns].append(modes.end_to_end(clock, requests, bulk=8)["per_s"])
                 clock.world.resume()
                 say(f"{towns} towns: {rates[towns][-1]:.4g} requests/s until the receipt")

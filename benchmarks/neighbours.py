@@ -59,9 +59,11 @@ class Neighbours:
                 self._post(self._peers.recipients([bad]), count=_BEHIND)
         found: list[dict[str, float]] = []
         for _ in range(rounds):
+            self._world.krz.checkpoint()
             with clock.held(SLOW, DEAD):
                 alone = {"rate": self._rate(), "p99": self._p99(pace, healthy)}
             self._wait_for_trouble()
+            self._world.krz.checkpoint()
             beside = {"rate": self._rate(), "p99": self._p99(pace, healthy)}
             found.append(
                 {

@@ -29,7 +29,7 @@ class Sizes:
     long_rounds: int = 3
     towns: int = 50
     growth: tuple[int, ...] = (1, 10, 100, 400)
-    growth_rounds: int = 3
+    growth_rounds: int = 5
     neighbour_rounds: int = 5
     neighbour_letters: int = 20_000
     letters: int = 20_000

@@ -26,6 +26,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
 from benchmarks import resources
@@ -36,6 +37,7 @@ from centre.keys.sign import SigningKey
 from console.demo.plan import Centre as Planned
 from console.demo.plan import Plan
 from console.demo.provisioning import prepare
+from console.embedded.postgres import ADMIN
 from console.engines import running_database
 from console.home import CentreFolder, Home, Ports
 from console.supervisor import control
@@ -84,6 +86,17 @@ class Centre:
     def value(self, statement: str, *parameters: Any) -> Any:
         (row,) = self.rows(statement, *parameters)
         return next(iter(row.values()))
+
+    def checkpoint(self) -> None:
+        """Let the database write out what it owes the disk, or the next figure pays for the last.
+
+        The only thing here that takes the administrator.
+        """
+        secret = (self.folder.postgres / "admin.secret").read_text()
+        address = conninfo_to_dict(self.url("owner"))
+        login = {**address, "user": ADMIN, "password": secret}
+        with psycopg.connect(make_conninfo(**login), autocommit=True) as connection:
+            connection.execute("CHECKPOINT")
 
     # -- work in the centre's own processes ----------------------------------------------------
 
@@ -322,6 +335,11 @@ class World:
         self._paused.clear()
 
     # -- both sides ----------------------------------------------------------------------------
+
+    def checkpoint(self) -> None:
+        """Begin with clean databases, both of them."""
+        for centre in (self.krz, self.nord):
+            centre.checkpoint()
 
     def settled(self, *, seconds: float = 900) -> None:
         """Wait until everything has arrived on both sides and has had its effect."""
