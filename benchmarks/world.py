@@ -94,7 +94,7 @@ class Centre:
         """
         secret = (self.folder.postgres / "admin.secret").read_text()
         address = conninfo_to_dict(self.url("owner"))
-        login = {**address, "user": ADMIN, "password": secret}
+        login: dict[str, Any] = {**address, "user": ADMIN, "password": secret}
         with psycopg.connect(make_conninfo(**login), autocommit=True) as connection:
             connection.execute("CHECKPOINT")
 
