@@ -20,16 +20,21 @@ _EVERYBODY: Final = """
              ORDER BY letter.tenant_role LIMIT 1), tenants.after
       FROM tenants WHERE tenants.tenant_role IS NOT NULL
 """
+#: A tenant's waiting letters behind one of them, as a range of the queue, in its order. With equal
+#: signs instead, any index with the order of ids would do, such as the primary key: then the planner
+#: walks past all letters ever sent where many wait for somebody else.
+_BEHIND: Final = """lseq IS NULL AND NOT held
+              AND (link, tenant_role, id) > (%(link)s, {tenant}.tenant_role, {tenant}.after)
+              AND (link, tenant_role) <= (%(link)s, {tenant}.tenant_role)
+            ORDER BY link, tenant_role, id LIMIT"""
 #: Who of those that we know has letters behind its last numbered one? Asked for the first of them,
 #: not whether there is any: that the planner would look up in an index by time of expiry.
-_KNOWN: Final = """
+_KNOWN: Final = f"""
     SELECT known.tenant_role, known.after
       FROM unnest(%(roles)b::text[], %(after)b::uuid[]) AS known (tenant_role, after),
            LATERAL (
-           SELECT FROM outbox_letter AS letter
-            WHERE letter.link = %(link)s AND letter.lseq IS NULL AND NOT letter.held
-              AND letter.tenant_role = known.tenant_role AND letter.id > known.after
-            ORDER BY letter.id LIMIT 1) AS first
+           SELECT FROM outbox_letter
+            WHERE {_BEHIND.format(tenant="known")} 1) AS first
 """
 # Rows are picked in turns, one per tenant and turn, so that nobody's import delays a neighbour's
 # single letter; each look begins with the tenant after the one that was served last. From each no
@@ -50,10 +55,9 @@ WITH RECURSIVE tenants AS ({tenants}), share AS (
     SELECT letter.id, letter.size, letter.turn, tenants.tenant_role,
            tenants.tenant_role <= %(served)s AS served
       FROM tenants, LATERAL (
-           SELECT id, size, row_number() OVER (ORDER BY id) AS turn FROM outbox_letter
-            WHERE link = %(link)s AND lseq IS NULL AND NOT held
-              AND tenant_role = tenants.tenant_role AND id > tenants.after
-            ORDER BY id LIMIT (SELECT most FROM share)) AS letter
+           SELECT id, size, row_number() OVER (ORDER BY link, tenant_role, id) AS turn
+             FROM outbox_letter
+            WHERE {behind} (SELECT most FROM share)) AS letter
      WHERE tenants.tenant_role IS NOT NULL
      ORDER BY letter.turn, served, tenants.tenant_role LIMIT %(most)s
 ), ranked AS (
@@ -75,8 +79,9 @@ WITH RECURSIVE tenants AS ({tenants}), share AS (
 )
 SELECT moved.next_lseq, numbered.* FROM moved LEFT JOIN numbered ON true ORDER BY numbered.lseq
 """
-NUMBER_ANYBODYS: Final = _NUMBER.format(tenants=_EVERYBODY)
-NUMBER_KNOWN: Final = _NUMBER.format(tenants=_KNOWN)
+_RANGE: Final = _BEHIND.format(tenant="tenants")
+NUMBER_ANYBODYS: Final = _NUMBER.format(tenants=_EVERYBODY, behind=_RANGE)
+NUMBER_KNOWN: Final = _NUMBER.format(tenants=_KNOWN, behind=_RANGE)
 
 
 @dataclass(frozen=True, slots=True)

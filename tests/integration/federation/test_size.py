@@ -48,6 +48,14 @@ SELECT {_ID}, 'nord', 'krz_t_alpha', 'nord', n, gen_random_uuid(), gen_random_uu
        'query', '', '', now(), 'applied', now(), now() FROM generate_series(1, {SETTLED}) AS n;
 """
 
+#: Written before all others and after them, in turns with them.
+_WAIT = f"""
+INSERT INTO outbox_letter (id, tenant_role, link, recipient, case_id, case_sequence, kind, size,
+    envelope, digest, expires_at, accepted_at)
+SELECT uuidv7(), 'krz_t_alpha', 'gone', gen_random_uuid(), gen_random_uuid(), n, 'query',
+       1, '', '', now() + interval '14 days', now() FROM generate_series(1, {SETTLED}) AS n;
+"""
+
 
 @pytest.fixture(scope="module")
 def full(cluster: Any, django_db_setup: None) -> Iterator[Callable[[str], str]]:
@@ -193,6 +201,37 @@ def test_settled_letters_cost_nothing_where_other_indexes_look_cheaper(
     """As to a planner who sees that letters lie in the order of their ids, not of positions."""
     plan = _plan(full("federation"), "federation", statement, values, random_page_cost=1000)
     assert not (read := _read_whole(plan)), f"{read}\n{json.dumps(plan, indent=1)}"
+
+
+@pytest.fixture
+def behind(full: Callable[[str], str]) -> Iterator[Callable[[str], str]]:
+    """As many letters as are settled wait for a dead peer, and the planner knows it."""
+    with psycopg.connect(full("owner"), autocommit=True) as owner:
+        owner.execute(_WAIT)
+        owner.execute("ANALYZE outbox_letter")
+        yield full
+        owner.execute("DELETE FROM outbox_letter WHERE link = 'gone'")
+        owner.execute("VACUUM ANALYZE outbox_letter")
+
+
+@pytest.mark.parametrize("random_page_cost", [4, 1000])
+@pytest.mark.parametrize(
+    "statement", [numbering.NUMBER_ANYBODYS, numbering.NUMBER_KNOWN], ids=["anybody's", "known"]
+)
+def test_letters_of_a_dead_link_are_not_read_for_another(
+    behind: Callable[[str], str], statement: str, random_page_cost: float
+) -> None:
+    """So many wait that a walk along the keys, which have the right order, looks short."""
+    url = behind("federation")
+    plan = _plan(url, "federation", statement, _LOOK, random_page_cost=random_page_cost)
+    walked = _indexes(_without_changes(plan), under="")
+    assert walked == {"outbox_queue"}, json.dumps(plan, indent=1)
+
+
+def _without_changes(node: dict[str, Any]) -> dict[str, Any]:
+    """Return a plan without what finds the rows that it changes, each by its key."""
+    kept = [each for each in node.get("Plans", []) if each["Node Type"] != "ModifyTable"]
+    return {**node, "Plans": [_without_changes(each) for each in kept]}
 
 
 def _plan(
