@@ -21,8 +21,8 @@ _EVERYBODY: Final = """
       FROM tenants WHERE tenants.tenant_role IS NOT NULL
 """
 #: A tenant's waiting letters behind one of them, as a range of the queue, in its order. With equal
-#: signs instead, any index with the order of ids would do, such as the primary key: then the planner
-#: walks past all letters ever sent where many wait for somebody else.
+#: signs instead, any index with the order of ids would do, such as the primary key: then where many
+#: wait for somebody else, the planner walks past all letters ever sent.
 _BEHIND: Final = """lseq IS NULL AND NOT held
               AND (link, tenant_role, id) > (%(link)s, {tenant}.tenant_role, {tenant}.after)
               AND (link, tenant_role) <= (%(link)s, {tenant}.tenant_role)
