@@ -35,7 +35,7 @@ _KNOWN: Final = f"""
            LATERAL (
            SELECT FROM outbox_letter
             WHERE {_BEHIND.format(tenant="known")} 1) AS first
-"""
+"""  # noqa: S608 -- words of this file
 # Rows are picked in turns, one per tenant and turn, so that nobody's import delays a neighbour's
 # single letter; each look begins with the tenant after the one that was served last. From each no
 # more rows are read than twice its fair share: with many tenants, most would be read in vain. Where
