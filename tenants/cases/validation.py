@@ -350,7 +350,9 @@ def _money_way(draft: RequestDraft) -> Faults:
             text=Words("„%(value)s“ ist keine gültige IBAN.", value=way.iban)
             if way.iban
             else "Die IBAN fehlt.",
-            hint="Prüfen Sie Länge und Prüfziffern, zum Beispiel DE02 1203 0000 0000 2020 51.",
+            hint="Prüfen Sie Länge und Prüfziffern, zum Beispiel DE02 1203 0000 0000 2020 51."
+            if way.iban
+            else "Geben Sie das Konto an, auf das gezahlt werden soll.",
         )
     if way.bic and not checks.is_bic(way.bic):
         yield Fault(

@@ -72,8 +72,9 @@ def _change(name: str, service: str) -> None:
 
 
 def _line(link: "LinkOverview") -> str:
+    failing = link.failing_since is not None and link.state == "active"
     parts = [
-        f"{link.name:<16} {link.state:<7}",
+        f"{link.name:<16} {'failing' if failing else link.state:<7}",
         f"backlog {link.backlog}",
         f"oldest {_age(link.oldest_age)}",
         f"dead {link.dead}",
