@@ -7,7 +7,7 @@ and only then closes connections.
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Final
@@ -29,7 +29,14 @@ from centre.keys.sign import SigningKey
 from federation.gateway import sql
 from federation.gateway.desk import Desk
 from federation.gateway.errors import AddressOccupied
-from federation.gateway.server import BLOB_SERVICE, LINK_SERVICE, Register, build, exchange
+from federation.gateway.server import (
+    BLOB_SERVICE,
+    DIRECTORY_SERVICE,
+    LINK_SERVICE,
+    Register,
+    build,
+    exchange,
+)
 from federation.gateway.sql import Connection
 from federation.gateway.tls import ServerCertificates
 from federation.gateway.view import NOBODY, Lookout, View
@@ -70,11 +77,12 @@ async def _serve(environment: Environment) -> None:
             services.append(exchange(desk))
         server, state = build(services, shared_port=environment.gateways > 1)
         await _listen(server, environment)
-        await _tell_health(state, health_pb2.HealthCheckResponse.SERVING)
+        names = ["", DIRECTORY_SERVICE, *((LINK_SERVICE, BLOB_SERVICE) if desk else ())]
+        await _tell_health(state, names, health_pb2.HealthCheckResponse.SERVING)
         log.info("gateway started", bind=str(environment.gateway_bind), role=environment.role)
         await stop.wait()
         log.info("gateway stopping")
-        await _tell_health(state, health_pb2.HealthCheckResponse.NOT_SERVING)
+        await _tell_health(state, names, health_pb2.HealthCheckResponse.NOT_SERVING)
         if desk is not None:
             await desk.drain()
         await server.stop(_STOP_GRACE_S)
@@ -143,8 +151,8 @@ async def _listen(server: grpc.aio.Server, environment: Environment) -> None:
     await server.start()
 
 
-async def _tell_health(state: health.aio.HealthServicer, status: int) -> None:
-    for name in ("", LINK_SERVICE, BLOB_SERVICE):
+async def _tell_health(state: health.aio.HealthServicer, names: Sequence[str], status: int) -> None:
+    for name in names:
         await state.set(name, status)
 
 

@@ -17,6 +17,7 @@ from federation.protocol import limits
 
 LINK_SERVICE: Final = "amtsbruecke.exchange.v1beta1.LinkService"
 BLOB_SERVICE: Final = "amtsbruecke.exchange.v1beta1.BlobService"
+DIRECTORY_SERVICE: Final = "amtsbruecke.directory.v1beta1.DirectoryService"
 
 #: Adds a service to a server. For services of other rooms, such as the directory's.
 type Register = Callable[[grpc.aio.Server], None]

@@ -12,7 +12,7 @@ from centre.audit.chain import Entry
 from centre.audit.events import AuditEvent
 from centre.kernel.actors import Actor
 from centre.registry.models import Municipality
-from centre.tenancy.context import tenant_scope
+from centre.tenancy.context import require_tenant, tenant_scope
 from federation.inbox import letters, locks, states
 from federation.inbox.models import InboundMessage, InboundState
 
@@ -20,6 +20,16 @@ _REASON: Final = "RECIPIENT_DELETED"
 _WORDS: Final = "Die Behörde wird bei ihrem Rechenzentrum nicht mehr geführt."
 _BATCH: Final = 256
 _OPEN: Final = (InboundState.PENDING, InboundState.HELD, InboundState.PARKED)
+
+
+def what_was_never_applied() -> str:
+    """Return a sentence for an operator about messages that wait here, or ""."""
+    waiting = InboundMessage.objects.filter(
+        tenant_role=require_tenant().role, state__in=_OPEN
+    ).count()
+    if not waiting:
+        return ""
+    return f"{waiting} messages have come in and were not applied; their senders will be told."
 
 
 def discard_all(*, municipality: Municipality, by: Actor) -> None:

@@ -71,7 +71,8 @@ class LazyGroup(click.Group):
         except OSError as problem:
             raise Refusal(_of_the_system(problem)) from problem
         except Exception as problem:
-            if type(problem).__name__ == "OperationalError":  # psycopg's or Django's
+            names = {each.__name__ for each in type(problem).__mro__}
+            if "OperationalError" in names:  # psycopg's or Django's
                 raise Refusal(_of_the_database(problem)) from problem
             raise
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from console.errors import ConsoleError
 
@@ -26,31 +27,69 @@ class ClusterRefused(ConsoleError):
 
 
 def ensure_cluster(
-    admin_dsn: str, *, prefix: str, passwords: Mapping[str, str], database: str = "amtsbruecke"
+    admin_dsn: str,
+    *,
+    prefix: str,
+    passwords: Mapping[str, str],
+    database: str = "amtsbruecke",
+    belongs_to: str = "",
 ) -> None:
     """Create the database and its roles, or bring them to the state that the product expects.
 
     `passwords` has one for each of `LOGINS`. Idempotent; running it again sets the passwords anew.
-    Raises `ClusterRefused` if the server is too old, or a role there may more than it should.
+    Raises `ClusterRefused` if the server is too old, a role there may more than it should, or the
+    roles are those of somebody else: `belongs_to` says who we are and is noted at the database.
     """
-    with psycopg.connect(admin_dsn, autocommit=True) as connection:
+    try:
+        conninfo_to_dict(admin_dsn)
+    except psycopg.ProgrammingError:
+        # Its words quote the address, and that has a password in it.
+        raise ClusterRefused(
+            "The address of the database cannot be read.",
+            hint="Such as postgresql://USER:PASSWORD@HOST:5432/postgres; in a password % is %25,"
+            " @ is %40, / is %2F.",
+        ) from None
+    with psycopg.connect(admin_dsn, autocommit=True, connect_timeout=10) as connection:
         version = connection.info.server_version // 10_000
         if version < _OLDEST:
             raise ClusterRefused(
                 f"PostgreSQL {version} is too old.", hint=f"From {_OLDEST} on: see operating.md."
             )
+        if belongs_to:
+            _refuse_foreign(connection, prefix, belongs_to)
         try:
             for login in LOGINS:
                 name = f"{prefix}_{login}"
                 _ensure_login(connection, name, passwords[login], owner=login == "owner")
             _ensure_group(connection, f"{prefix}_tenants", owner=f"{prefix}_owner")
             _ensure_database(connection, database, prefix)
+            if belongs_to:
+                connection.execute(
+                    sql.SQL("COMMENT ON DATABASE {} IS {}").format(
+                        sql.Identifier(database), sql.Literal(belongs_to)
+                    )
+                )
         except psycopg.errors.InsufficientPrivilege as error:
             raise ClusterRefused(
                 f"This administrator may not do it: {' '.join(str(error).split())}",
                 hint="It needs CREATEROLE and CREATEDB. If roles of this name are there already,"
                 " let their administrator do it, or give the centre another name.",
             ) from error
+
+
+def _refuse_foreign(connection: psycopg.Connection, prefix: str, belongs_to: str) -> None:
+    """Two centres with the same roles would take each other's passwords and rows."""
+    rows = connection.execute(
+        "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database"
+        " WHERE pg_get_userbyid(datdba) = %s",
+        [f"{prefix}_owner"],
+    ).fetchall()
+    for name, noted in rows:
+        if noted not in {None, belongs_to}:
+            raise ClusterRefused(
+                f"The roles {prefix}_* and the database {name} belong to another centre ({noted}).",
+                hint="Give this centre another name, or bring back its folder with the master key.",
+            )
 
 
 def _role_exists(connection: psycopg.Connection, name: str) -> bool:

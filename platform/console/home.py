@@ -127,6 +127,10 @@ class CentreFolder:
 
     def write_settings(self, settings: Mapping[str, str]) -> None:
         """Replace centre.env as a whole; a crash leaves the old or the new file, never half."""
+        if broken := [name for name, value in settings.items() if not value.isprintable()]:
+            raise SettingMissing(
+                f"The value of {broken[0]} is not one line.", hint="Give it without line breaks."
+            )
         fresh = self.settings_file.with_suffix(".env.new")
         fresh.unlink(missing_ok=True)
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,9 +1,13 @@
 """A new centre: settings and secrets, database and roles, tables. Every step may be repeated."""
 
+import fcntl
+import hashlib
+import re
 import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,10 +20,15 @@ from centre.keys.wrapping import MasterKey
 from console.cluster import LOGINS, ensure_cluster
 from console.engines import DATABASE, EMBEDDED, Engines, role_prefix, running_database, url_of
 from console.errors import ConsoleError
-from console.home import CentreFolder, Ports
+from console.home import CentreFolder, Home, Ports
 
 _SECRET_BYTES: Final = 48
 _PASSWORD_BYTES: Final = 24
+_LAST_PORT: Final = 65_535
+_LABEL: Final = r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_DOMAIN: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_HOST: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*|\[[0-9a-fA-F:.]+\]")
+_BROKER: Final = re.compile(r"(amqps?|rediss?|redis\+socket|valkeys?|sentinel)://\S+\Z")
 
 
 class PreparationFailed(ConsoleError):
@@ -43,14 +52,41 @@ class Wanted:
     broker: str
     first_port: int
 
+    def check(self) -> None:
+        """Raise `PreparationFailed` for what cannot be meant."""
+        if not (self.is_umbrella or _DOMAIN.fullmatch(self.domain)):
+            raise PreparationFailed(
+                "A centre needs a domain: each municipality gets a host name under it."
+                if not self.domain
+                else f"{self.domain!r} is no domain.",
+                hint="Such as --domain amtshilfe.krz.example; the DNS must lead *.DOMAIN to the"
+                " pages.",
+            )
+        for option, address in (("gateway", self.gateway), ("directory-from", self.directory_from)):
+            if (address or option == "gateway") and not _is_address(address):
+                raise PreparationFailed(
+                    f"--{option} {address!r} is no address.",
+                    hint="Such as gateway.krz.example:8443",
+                )
+        if self.broker and not _BROKER.match(self.broker):
+            raise PreparationFailed(
+                "This is no address of a broker.",
+                hint="Such as amqp://USER:PASSWORD@HOST:5672// or redis://:PASSWORD@HOST:6379/0",
+            )
 
-def create(folder: CentreFolder, wanted: Wanted) -> bool:
-    """Set a centre up; return whether it had settings already, which are kept."""
-    if not (wanted.is_umbrella or wanted.domain):
-        raise PreparationFailed(
-            "A centre needs a domain: each municipality gets a host name under it.",
-            hint="Such as --domain amtshilfe.krz.example; the DNS must lead *.DOMAIN to the pages.",
-        )
+
+def _is_address(text: str) -> bool:
+    host, _, port = text.rpartition(":")
+    numbered = port.isascii() and port.isdigit() and 0 < int(port) <= _LAST_PORT
+    return bool(_HOST.fullmatch(host)) and numbered
+
+
+def create(folder: CentreFolder, wanted: Wanted) -> list[str]:
+    """Set a centre up; return the settings that were there already and are kept.
+
+    Until its database is there, nothing is kept but the secrets: a typing error can be mended.
+    """
+    wanted.check()
     engines = [] if wanted.database else ["postgres"]
     if not (wanted.is_umbrella or wanted.broker):
         engines.append("valkey")
@@ -70,14 +106,46 @@ def create(folder: CentreFolder, wanted: Wanted) -> bool:
     )
     written = {name: value for name, value in {**settings, **said}.items() if value}
     Environment.from_mapping({"AMTSBRUECKE_CENTRE": folder.name, **written})  # or it says what not
+    if not _is_done(folder):
+        _refuse_taken_ports(folder, written)
     fresh = make_secrets(folder)
+    with _alone(folder):
+        done = _is_done(folder)
+        known = folder.settings() if folder.settings_file.exists() else {}
+        kept = known if done else {name: known[name] for name in fresh if name in known}
+        folder.write_settings({**fresh, **({} if done else written), **kept})
+        if wanted.database:
+            name = wanted.database_name or f"amtsbruecke_{role_prefix(folder.name)}"
+            use_server(folder, wanted.database, database=name)
+        migrate(folder)
+    return [name for name, value in written.items() if done and known.get(name) != value]
+
+
+def _is_done(folder: CentreFolder) -> bool:
+    """Whether its database was set up: the address of that is the last thing that is written."""
     known = folder.settings() if folder.settings_file.exists() else {}
-    folder.write_settings({**fresh, **(known or written)})
-    if wanted.database:
-        name = wanted.database_name or f"amtsbruecke_{role_prefix(folder.name)}"
-        use_server(folder, wanted.database, database=name)
-    migrate(folder)
-    return bool(known)
+    return "?" in known.get(url_of("owner"), "")
+
+
+@contextmanager
+def _alone(folder: CentreFolder) -> Iterator[None]:
+    """Let two who set the same centre up take turns."""
+    with (folder.path / "create.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _refuse_taken_ports(folder: CentreFolder, written: Mapping[str, str]) -> None:
+    ours = {value for name, value in written.items() if "_BIND" in name}
+    for other in Home(folder.path.parents[1]).centres():
+        if other.name == folder.name:
+            continue
+        settings = other.settings()
+        if taken := sorted(ours & {settings[name] for name in settings if "_BIND" in name}):
+            raise PreparationFailed(
+                f"{other.name} has the address {taken[0]} already.",
+                hint="Choose another --first-port: each centre takes ten.",
+            )
 
 
 def next_steps(folder: CentreFolder) -> Iterator[str]:
@@ -89,7 +157,9 @@ def next_steps(folder: CentreFolder) -> Iterator[str]:
     yield f"  1. Keep {_master_key(folder)} where the database's back-up is not."
     yield f"  2. Put ca.pem, centre.pem and centre.key into {folder.tls}"
     yield f"     (for trials: amtsbruecke pki init; amtsbruecke pki issue {folder.name})."
-    yield f"  3. Start it: {us} run, and look at it from another terminal: {us} doctor"
+    yield f"  3. Start it: {us} run"
+    yield f"     (beside others of this home that run: amtsbruecke centre start {folder.name}),"
+    yield f"     and look at it from another terminal: {us} doctor"
     if umbrella:
         yield f"  4. Give all centres the key of the directory: {us} directory key"
         yield f"  5. {us} directory publish ENTRY …, with what the centres have sent you."
@@ -149,7 +219,14 @@ def use_server(folder: CentreFolder, admin_dsn: str, *, database: str) -> None:
     """
     settings, passwords = folder.settings(), Engines(folder).passwords()
     prefix = settings.get("AMTSBRUECKE_ROLE_PREFIX") or role_prefix(folder.name)
-    ensure_cluster(admin_dsn, prefix=prefix, passwords=passwords, database=database)
+    key = hashlib.sha256(_master_key(folder).read_bytes()).hexdigest()[:16]
+    ensure_cluster(
+        admin_dsn,
+        prefix=prefix,
+        passwords=passwords,
+        database=database,
+        belongs_to=f"Amtsbrücke, centre {folder.name}, master key {key}",
+    )
     where = {
         name: str(value)
         for name, value in conninfo_to_dict(admin_dsn).items()
@@ -173,9 +250,10 @@ def migrate(folder: CentreFolder) -> None:
             check=False,
         )
     if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        lines = done.stderr.strip().splitlines() or ["it said nothing"]
+        words = next((each for each in lines if each.startswith("Error: ")), lines[-1])
         raise PreparationFailed(
-            f"The tables of {folder.name} could not be made: {last}",
+            f"The tables of {folder.name} could not be made: {words.removeprefix('Error: ')}",
             hint=f"Then again: amtsbruecke --centre {folder.name} migrate",
         )
 

@@ -95,4 +95,6 @@ def test_no_machine_path_or_host_is_committed() -> None:
 def test_ci_runs_all_that_must_be_green_and_the_tests_last() -> None:
     (rule,) = re.findall(r"^check: ([a-z ]+?) *##", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert rule.split() == ["lint", "types", "contracts", "proto", "test"]
-    assert "{ make check " in (ROOT / ".ci" / "run").read_text()
+    script = (ROOT / ".ci" / "run").read_text()
+    assert "{ make check && make servers && echo 0" in script
+    assert re.search(r"^CI=1\nexport CI$", script, re.MULTILINE)  # no skip counts as passed

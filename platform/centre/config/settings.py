@@ -66,7 +66,10 @@ TENANT_FOUNDERS = [
 ]
 # Each is called without arguments in the scope of a municipality that somebody wants to delete, and
 # says in a sentence for the operator what would be cut off with it, or "".
-TENANT_LOSSES = ["tenants.cases.selectors.what_deletion_cuts_off"]
+TENANT_LOSSES = [
+    "tenants.cases.selectors.what_deletion_cuts_off",
+    "federation.inbox.endings.what_was_never_applied",
+]
 # Each is called `(*, municipality, by)` by the owner, in nobody's scope, when a municipality is
 # about to be deleted: nothing comes in any more, its keys are still there. May be called again.
 TENANT_ENDINGS = [

@@ -20,10 +20,17 @@ from django.db import connection, transaction
 from psycopg import sql
 
 from centre.registry.models import Municipality
+from centre.registry.selectors import RegistryError
 from centre.tenancy.context import schema_scope
 from centre.tenancy.fields import TenantRoleField
 
 FORMAT = "amtsbruecke tenant archive v1"
+
+
+class ArchiveRefused(RegistryError):
+    """An archive cannot be written there."""
+
+    reason = "ARCHIVE_REFUSED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,27 @@ def write(municipality: Municipality, path: Path, *, at: datetime) -> tuple[Memb
         os.fsync(written.fileno())
     unfinished.replace(path)
     return tuple(members)
+
+
+def refuse_to_replace(path: Path, municipality: Municipality) -> None:
+    """Raise `ArchiveRefused` unless the archive can be written there without loss.
+
+    What it may replace is an earlier archive of the same municipality.
+    """
+    if not path.parent.is_dir():
+        raise ArchiveRefused(f"There is no folder {path.parent}.")
+    if not path.exists():
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest = json.loads(archive.read("manifest.json"))
+            same = manifest["municipality"]["authority_id"] == str(municipality.authority_id)
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError):
+        same = False
+    if not same:
+        raise ArchiveRefused(
+            f"{path} is there already and is no archive of {municipality.slug}. Name another file."
+        )
 
 
 def check(path: Path) -> tuple[Member, ...]:

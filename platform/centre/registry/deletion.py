@@ -18,13 +18,16 @@ from centre.registry.selectors import RegistryError
 from centre.registry.services import (
     MunicipalityConflict,
     enter,
+    execute,
     export_tenant,
     require_owner,
     schema_exists,
     tell,
 )
+from centre.tenancy import roles
 from centre.tenancy.context import public_scope, tenant_scope
 from centre.tenancy.locks import exclusively, others_have_ended
+from centre.tenancy.operations import role_names
 
 log = structlog.get_logger(__name__)
 
@@ -62,13 +65,16 @@ def delete_tenant(*, slug: str, confirm: str, export_to: Path, by: Actor) -> Non
                 f"{municipality.name} and all its cases would be deleted. {losses}"
                 f"Confirm with: {confirmation(municipality)}"
             )
+        archive.refuse_to_replace(export_to, municipality)
         before = MunicipalityState(municipality.state)
         enter(municipality, MunicipalityState.DELETING)
         if schema_exists(municipality):
             try:
+                execute(roles.close_schema(role_names(), slug))
                 _await_others()
                 export_tenant(slug=slug, path=export_to, by=by)
             except BaseException:  # nothing is gone yet: its doors open again
+                execute(roles.open_schema(role_names(), slug))
                 enter(municipality, before)
                 raise
             for ending in settings.TENANT_ENDINGS:
@@ -80,7 +86,7 @@ def delete_tenant(*, slug: str, confirm: str, export_to: Path, by: Actor) -> Non
 
 
 def _await_others() -> None:
-    """Wait for what is being written just now: it belongs into the export. Nothing new begins."""
+    """Wait for what is being written just now: it belongs into the export. No more is let in."""
     time.sleep(_GATEWAYS_S)
     if not others_have_ended(patience=_OTHERS_S):
         raise MunicipalityConflict(

@@ -213,6 +213,7 @@ def export_tenant(*, slug: str, path: Path, by: Actor) -> tuple[archive.Member, 
     require_owner()
     with public_scope():
         municipality = selectors.municipality(slug=slug)
+        archive.refuse_to_replace(path, municipality)
         archive.write(municipality, path, at=clock.now())
         members = archive.check(path)
         with transaction.atomic():
@@ -307,16 +308,16 @@ def _found_schema(municipality: Municipality) -> None:
     names, schema = role_names(), municipality.schema_name
     blueprint = None if schema_exists(municipality) else blueprints.current()
     with schema_scope(schema), transaction.atomic():
-        _execute(roles.create_tenant_role(names, municipality.slug))
-        _execute([f"CREATE SCHEMA IF NOT EXISTS {schema}"])
-        _execute(roles.open_schema(names, municipality.slug))
+        execute(roles.create_tenant_role(names, municipality.slug))
+        execute([f"CREATE SCHEMA IF NOT EXISTS {schema}"])
+        execute(roles.open_schema(names, municipality.slug))
         if blueprint and not blueprint.problem:
             blueprints.replay(blueprint.script)
             return
     migrate(schema)
 
 
-def _execute(statements: Iterable[str]) -> None:
+def execute(statements: Iterable[str]) -> None:
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)

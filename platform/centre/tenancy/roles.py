@@ -103,3 +103,13 @@ def open_schema(names: RoleNames, slug: str) -> Iterable[str]:
             f"ALTER DEFAULT PRIVILEGES FOR ROLE {names.owner} IN SCHEMA {schema} "
             f"GRANT {rights} ON {kind} TO {role}"
         )
+
+
+def close_schema(names: RoleNames, slug: str) -> Iterable[str]:
+    """Yield statements that keep everybody from writing to a municipality; `open_schema` undoes it.
+
+    Rights to tables are looked at whenever a statement runs, so this ends what goes on by itself,
+    such as an import in many transactions, at its next row.
+    """
+    role, schema = names.tenant(slug), schema_name(slug)
+    yield f"REVOKE INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} FROM {role}"

@@ -41,8 +41,12 @@ def create(home: Home, /, name: str, **wanted: Any) -> None:
     from console import preparing
 
     folder = home.centre(name)
-    known = preparing.create(folder, preparing.Wanted(**wanted))
-    click.echo(f"{folder.settings_file}: {'kept' if known else 'written'}. Its database is ready.")
+    kept = preparing.create(folder, preparing.Wanted(**wanted))
+    click.echo(f"{folder.settings_file}: its database is ready.")
+    if kept:
+        click.secho(
+            f"Kept as they were: {', '.join(sorted(kept))}. Change them there.", fg="yellow"
+        )
     for step in preparing.next_steps(folder):
         click.echo(step)
 

@@ -64,7 +64,9 @@ def export(case: str, *, tenant: str, into: Path | None) -> None:
             )
         content = export_evidence(case_id=case_id, by=operator())
     target = into or Path(f"nachweis-{case}.zip")
-    target.write_bytes(content)
+    unfinished = target.with_name(f"{target.name}.part")
+    unfinished.write_bytes(content)
+    unfinished.replace(target)
     click.echo(f"{target}: {len(content)} bytes. Verify: amtsbruecke evidence verify {target}")
 
 

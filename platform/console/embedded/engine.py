@@ -143,5 +143,6 @@ def require_free_port(port: int, *, what: str, host: str = "127.0.0.1") -> None:
         except OSError as problem:
             raise PortInUse(
                 f"Port {port} on {host}, needed for {what}, is not free ({problem.strerror}).",
-                hint="Stop the other program, or move ours with --port-base.",
+                hint="Stop the other program, or move ours: AMTSBRUECKE_PORT_BASE of the demo,"
+                " AMTSBRUECKE_*_BIND in a centre's centre.env.",
             ) from problem

@@ -10,9 +10,10 @@ from console.errors import EngineInUse
 class DirectoryLock:
     """An advisory lock that the kernel takes back when its holder dies, however it dies."""
 
-    def __init__(self, path: Path, *, what: str) -> None:
+    def __init__(self, path: Path, *, what: str, way_out: str = "Stop that process first") -> None:
         self._path = path
         self._what = what
+        self._way_out = way_out
         self._fd: int | None = None
 
     def acquire(self) -> None:
@@ -25,7 +26,7 @@ class DirectoryLock:
             os.close(fd)
             raise EngineInUse(
                 f"{self._what} in {self._path.parent} is in use by process {holder}.",
-                hint="Stop that process first, or choose another directory with --home.",
+                hint=f"{self._way_out}, or choose another directory with --home.",
             ) from None
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)

@@ -23,7 +23,12 @@ class Supervisor:
     def __init__(self, home: Home, *, output: Output | None = None) -> None:
         self._home = home
         self._output = output or Output()
-        self._lock = DirectoryLock(home.path / "supervisor.lock", what="The supervisor")
+        self._lock = DirectoryLock(
+            home.path / "supervisor.lock",
+            what="The supervisor",
+            way_out="Let it take a centre along (amtsbruecke centre start NAME), stop it"
+            " (amtsbruecke centre stop-all)",
+        )
         self._runners: dict[str, CentreRunner] = {}
         self._stop_asked = threading.Event()
         self._control = ControlServer(home, self._answer)

@@ -4,6 +4,8 @@ To import only after `roles.become`.
 """
 
 import fcntl
+import json
+from pathlib import Path
 
 import structlog
 from django.conf import settings
@@ -20,6 +22,19 @@ class FilesMissing(ConsoleError):
     reason = "FILES_MISSING"
 
 
+def _heal(manifest: Path) -> None:
+    """Remove a list of files that cannot be read: it is made anew."""
+    if not manifest.exists():
+        return
+    try:
+        sound = isinstance(json.loads(manifest.read_bytes())["paths"], dict)
+    except (ValueError, TypeError, KeyError):
+        sound = False
+    if not sound:
+        log.warning("broken list of static files made anew", file=str(manifest))
+        manifest.unlink()
+
+
 def collect() -> None:
     """Bring them to this version; one process at a time, where several share the folder.
 
@@ -30,6 +45,7 @@ def collect() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with folder.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            _heal(folder / "staticfiles.json")
             call_command("collectstatic", interactive=False, verbosity=0)
     except OSError as error:
         if not (folder / "staticfiles.json").exists():

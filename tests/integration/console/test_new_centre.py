@@ -197,7 +197,8 @@ def test_create_again_changes_nothing(
         *("centre", "create", CENTRE, "--domain", "another.example", "--gateway", "a:1"),
         *("--database", administrator),
     )
-    assert "kept" in said
+    assert "Kept as they were: " in said
+    assert "AMTSBRUECKE_WEB_DOMAIN" in said
     assert home.centre(CENTRE).settings() == before
     assert "minden" in centre("tenant", "list")
     secret = before["AMTSBRUECKE_SECRET_KEY"]
@@ -225,6 +226,13 @@ def test_an_address_of_nobody_here_is_refused(home: Home, centre: Callable[..., 
         (["drei", "--gateway", "a:1"], "needs a domain"),
         (["drei", "--gateway", "a:1", "--domain", "a.example", "--first-port", "70000"], "ports"),
         (["drei", "--gateway", "a:1", "--domain", "a.example", "--umbrella-key", "x"], "Ed25519"),
+        (["drei", "--gateway", "a:1", "--domain", "a b"], "no domain"),
+        (["drei", "--gateway", "a:1", "--domain", "*.example"], "no domain"),
+        (["drei", "--gateway", "", "--domain", "a.example"], "no address"),
+        (["drei", "--gateway", "http://a:1", "--domain", "a.example"], "no address"),
+        (["drei", "--gateway", "a:99999", "--domain", "a.example"], "no address"),
+        (["drei", "--gateway", "a:1\nX=1:2", "--domain", "a.example"], "no address"),
+        (["drei", "--gateway", "a:1", "--domain", "a.example", "--broker", "mq"], "broker"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_and_leaves_nothing(
@@ -232,6 +240,42 @@ def test_what_cannot_be_meant_is_refused_and_leaves_nothing(
 ) -> None:
     assert words in amtsbruecke("centre", "create", *arguments, code=2)
     assert not (home.path / "centres" / "drei").exists()
+
+
+def test_a_port_of_another_centre_is_refused(
+    home: Home, centre: Callable[..., str], amtsbruecke: Callable[..., str]
+) -> None:
+    taken = ["--gateway", "a:1", "--domain", "a.example", "--first-port", str(FIRST_PORT)]
+    assert f"{UMBRELLA} has the address" in amtsbruecke("centre", "create", "drei", *taken, code=2)
+    assert not home.centre("drei").settings_file.exists()
+
+
+def test_an_address_that_cannot_be_read_is_told_without_its_password(
+    amtsbruecke: Callable[..., str], home: Home
+) -> None:
+    where = ["--gateway", "a:1", "--domain", "a.example", "--first-port", "21980"]
+    for address in ("postgresql://u:SEKRET%PW@h/x", "postgresql://u:SEKRETPW@[bad", "nonsense"):
+        said = amtsbruecke("centre", "create", "vier", *where, "--database", address, code=2)
+        assert "cannot be read" in said
+        assert "SEKRET" not in said
+        assert "Traceback" not in said
+    # What was wrong can be given again: only the secrets are kept.
+    again = ["--gateway", "b:1", "--domain", "b.example", "--first-port", "21980"]
+    amtsbruecke("centre", "create", "vier", *again, "--database", "nonsense", code=2)
+    assert home.centre("vier").settings()["AMTSBRUECKE_WEB_DOMAIN"] == "b.example"
+
+
+def test_a_centre_takes_no_other_ones_database(
+    centre: Callable[..., str], amtsbruecke: Callable[..., str], administrator: str, home: Home
+) -> None:
+    """Their names give the same roles: n-eu and neu."""
+    where = ["--gateway", "a:1", "--domain", "a.example", "--first-port", "21990"]
+    other = ["centre", "create", "n-eu", *where, "--database", administrator]
+    assert "belong to another centre" in amtsbruecke(*other, code=2)
+    assert "minden" in centre("tenant", "list")  # its passwords are what they were
+    elsewhere = ["--home", str(home.path / "elsewhere")]
+    same = ["centre", "create", CENTRE, *where, "--database", administrator]
+    assert "belong to another centre" in amtsbruecke(*elsewhere, *same, code=2)
 
 
 def test_somebody_elses_database_is_left_alone(administrator: str) -> None:

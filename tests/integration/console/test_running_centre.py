@@ -311,7 +311,12 @@ def test_the_gateway_has_the_standard_health_service(running: Running) -> None:
         options=[("grpc.ssl_target_name_override", server)],
     ) as channel:
         health = health_pb2_grpc.HealthStub(channel)
-        for service in ("", "amtsbruecke.exchange.v1beta1.LinkService"):
+        for service in (
+            "",
+            "amtsbruecke.exchange.v1beta1.LinkService",
+            "amtsbruecke.exchange.v1beta1.BlobService",
+            "amtsbruecke.directory.v1beta1.DirectoryService",
+        ):
             answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=10)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
 

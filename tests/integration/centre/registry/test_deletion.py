@@ -143,16 +143,76 @@ def test_delete_exports_removes_and_remembers_the_name(owner: None, tmp_path: Pa
         _create()
 
 
-def test_delete_that_cannot_export_opens_the_doors_again(owner: None, tmp_path: Path) -> None:
+def test_delete_that_cannot_export_opens_the_doors_again(
+    owner: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: Any
+) -> None:
     delta = _create()
-    with pytest.raises(FileNotFoundError):
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(archive, "write", fail)
+    with pytest.raises(OSError, match="disk full"):
         deletion.delete_tenant(
             slug=delta.slug,
             confirm=deletion.confirmation(delta),
-            export_to=tmp_path / "nowhere" / "delta.zip",
+            export_to=tmp_path / "delta.zip",
             by=ME,
         )
     assert selectors.municipality(slug=delta.slug).state == MunicipalityState.ACTIVE
+    with psycopg.connect(cluster.url("web")) as writer:
+        _write_as(writer, delta)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no archive", "alpha"])
+def test_no_other_file_is_written_over(owner: None, tmp_path: Path, content: Any) -> None:
+    """Above all not what is left of another municipality."""
+    delta, target = _create(), tmp_path / "kept.zip"
+    if content == "alpha":
+        services.export_tenant(slug="alpha", path=target, by=ME)
+    elif content is None:
+        target = tmp_path / "nowhere" / "delta.zip"
+    else:
+        target.write_bytes(content)
+    before = target.read_bytes() if target.exists() else None
+    arguments = {"slug": delta.slug, "export_to": target, "by": ME}
+    with pytest.raises(archive.ArchiveRefused, match=r"no folder|no archive of delta-stadt"):
+        deletion.delete_tenant(**arguments, confirm=deletion.confirmation(delta))
+    assert selectors.municipality(slug=delta.slug).state == MunicipalityState.ACTIVE
+    assert (target.read_bytes() if target.exists() else None) == before
+
+
+def _write_as(session: psycopg.Connection[Any], municipality: Municipality) -> None:
+    with session.transaction():
+        session.execute(f"SET LOCAL ROLE {municipality.tenant_role}")
+        session.execute(f"INSERT INTO {municipality.schema_name}.auth_group (name) VALUES ('x')")
+
+
+def test_what_goes_on_by_itself_is_stopped_before_the_export(
+    owner: None, tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an import does, which takes one transaction after the other."""
+    delta = _create()
+    refused: list[bool] = []
+    with psycopg.connect(cluster.url("web")) as writer:
+        _write_as(writer, delta)
+        writer.commit()
+
+        def try_again(**_: Any) -> bool:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                _write_as(writer, delta)
+            refused.append(True)
+            writer.rollback()
+            return True
+
+        monkeypatch.setattr(deletion, "others_have_ended", try_again)
+        deletion.delete_tenant(
+            slug=delta.slug,
+            confirm=deletion.confirmation(delta),
+            export_to=tmp_path / "delta.zip",
+            by=ME,
+        )
+    assert refused == [True]
 
 
 def test_delete_goes_on_after_an_interruption(

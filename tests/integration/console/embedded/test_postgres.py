@@ -243,7 +243,7 @@ def test_occupied_port_is_said_in_words(tmp_path: Path, occupied_port: int) -> N
     server = EmbeddedPostgres(tmp_path, settings=FAST, port=occupied_port)
     with pytest.raises(PortInUse, match=str(occupied_port)) as caught:
         server.start()
-    assert "--port-base" in caught.value.hint
+    assert "AMTSBRUECKE_PORT_BASE" in caught.value.hint
 
 
 def test_loopback_port_serves_when_asked_for(tmp_path: Path, free_port: int) -> None:

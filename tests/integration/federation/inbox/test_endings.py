@@ -43,9 +43,12 @@ def test_what_was_never_applied_is_discarded_and_every_sender_is_told(
     others = deliver(beta, "for beta")
     desk.posted.clear()
     with as_process("owner"):
+        with tenant_scope(alpha):
+            assert endings.what_was_never_applied().startswith("4 messages have come in")
         for _ in range(2):  # the second time there is nothing to do
             endings.discard_all(municipality=alpha, by=OPERATOR)
         with tenant_scope(alpha):
+            assert not endings.what_was_never_applied()
             states = dict(InboundMessage.objects.values_list("id", "state"))
         assert states == {
             done: InboundState.APPLIED,
