@@ -213,7 +213,7 @@ def make_secrets(folder: CentreFolder) -> dict[str, str]:
 
 
 def use_server(folder: CentreFolder, admin_dsn: str, *, database: str) -> None:
-    """Set roles and database up on somebody's server, and write its address to the settings.
+    """Prepare roles and database on somebody's server, and write its address to the settings.
 
     The administrator's address is not kept.
     """

@@ -6,6 +6,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -170,7 +171,9 @@ def complete(
         case.collected_cents, case.costs_cents = collected_cents, costs_cents
         words = _lines(codes.COMPLETION_RESULTS[result], money_words(payload), text)
         work.step(case, Verb.COMPLETE, payload, text=words, message_id=message_id)
-        _require_good(_whole_sum(case, result, collected_cents, text))
+        _require_good(
+            _whole_sum(case, result, collected_cents, text), _too_much(case, collected_cents, text)
+        )
         work.audit(AuditEvent.CASE_REQUEST_COMPLETED, case, result=result)
         work.finish()
     return case
@@ -262,6 +265,10 @@ def money_words(payload: Completion | WithdrawalConfirmation) -> str:
 # -- the parts ------------------------------------------------------------------------------
 
 
+#: More than so many times the claim is taken for a slip of the pen.
+_NEVER_TIMES: Final = 2
+
+
 def _begin(case_id: UUID, version: int | None, by: Actor) -> tuple[Case, Work]:
     policies.require_worker(by)
     return locked(case_id, version), Work(by=by)
@@ -302,6 +309,24 @@ def _whole_sum(case: Case, result: str, collected_cents: int, text: str) -> list
             ),
             hint="Wählen Sie „Teilweise bezahlt, Rest fruchtlos“, oder schreiben Sie in den "
             "Bericht, womit der Rest erledigt ist.",
+        )
+    ]
+
+
+def _too_much(case: Case, collected_cents: int, text: str) -> list[Fault]:
+    """Ask about a slipped comma: interest and late fees grow, but not to that."""
+    if collected_cents <= _NEVER_TIMES * case.total_cents or text.strip():
+        return []
+    return [
+        Fault(
+            path="collected_cents",
+            text=Words(
+                "Eingezogen sind %(collected)s, gefordert waren %(total)s.",
+                collected=format_euro(collected_cents),
+                total=format_euro(case.total_cents),
+            ),
+            hint="Berichtigen Sie den Betrag, oder schreiben Sie in den Bericht, warum es so viel "
+            "mehr ist.",
         )
     ]
 

@@ -95,6 +95,21 @@ def test_less_than_demanded_is_paid_in_full_only_with_an_explanation(
     assert b.case(case_id).state == State.COMPLETED
 
 
+def test_a_slipped_comma_is_asked_about(b: Town, case_id: UUID) -> None:
+    demanded = b.case(case_id).total_cents
+    with b.scope():
+        services.accept(**act(b, case_id), own_reference="V-1")
+        for result in ("paid_here", "partial"):
+            with pytest.raises(InputInvalid, match="gefordert waren") as refused:
+                services.complete(
+                    **act(b, case_id), result=result, collected_cents=10 * demanded, text=" "
+                )
+            assert [fault.path for fault in refused.value.faults] == ["collected_cents"]
+        # Interest and late fees have grown meanwhile.
+        services.complete(**act(b, case_id), result="paid_here", collected_cents=demanded + 500)
+    assert b.case(case_id).state == State.COMPLETED
+
+
 def test_readers_and_closed_accounts_take_no_step(b: Town, case_id: UUID) -> None:
     with b.scope():
         reader = clerk("leser", role=Role.READER)
