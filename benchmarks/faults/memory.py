@@ -13,8 +13,8 @@ from typing import Final
 from benchmarks.faults.plan import CENTRES, SPARED
 from benchmarks.faults.world import World
 
-#: Runs of so many letters must be able to say something about each sort of process. In shorter ones a
-#: spare dispatcher that takes over, and gets warm by 9 MB, looks like one that grows.
+#: Runs of so many letters must be able to say something about each sort of process. In shorter
+#: ones a spare dispatcher that takes over, and gets warm by 9 MB, looks like one that grows.
 LONG_RUN: Final = 50_000
 #: So much may a process grow for each 10,000 letters of the run, once that makes a difference.
 GROWTH_MB: Final = 3.0
