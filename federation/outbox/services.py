@@ -5,6 +5,7 @@ All of it happens in the caller's transaction.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
@@ -182,6 +183,7 @@ def resend(*, message_id: UUID, by: Actor) -> None:
         if row is None:
             raise LetterExpired
     transaction.on_commit(partial(poke.poke, row), robust=True)
+    _tell(AuditEvent.OUTBOX_MESSAGE_RESENT, message_id, by)
 
 
 def cancel(*, message_id: UUID, by: Actor) -> None:
@@ -198,8 +200,14 @@ def cancel(*, message_id: UUID, by: Actor) -> None:
             [message_id],
         )
         recipient, case_id, case_sequence, lifetime, kind = cursor.fetchone()
-    if kind == MessageKind.PROCESSING_FAILURE:
-        return  # stands outside the order
+    if kind != MessageKind.PROCESSING_FAILURE:  # that one stands outside the order
+        _post_void(message_id, recipient, case_id, case_sequence, lifetime)
+    _tell(AuditEvent.OUTBOX_MESSAGE_CANCELLED, message_id, by)
+
+
+def _post_void(
+    message_id: UUID, recipient: UUID, case_id: UUID, case_sequence: int, lifetime: timedelta
+) -> None:
     void = OutboundMessage(
         message_id=new_id(),
         recipient=recipient,
@@ -214,6 +222,10 @@ def cancel(*, message_id: UUID, by: Actor) -> None:
         post(messages=[void])
     except (RecipientUnknown, RecipientWithoutKey) as error:
         log.info("no void posted", message_id=str(message_id), reason=error.reason)
+
+
+def _tell(event: AuditEvent, message_id: UUID, by: Actor) -> None:
+    audit.record(events=[Entry(event=event, by=by, subject=str(message_id), detail={})])
 
 
 def _resolve(message_id: UUID, resolution: str, by: Actor) -> None:
@@ -239,7 +251,10 @@ def retry_now(*, link: str, by: Actor) -> None:
 
 
 def pause(*, link: str, by: Actor) -> None:
-    """Send nothing to a centre until `resume`. Letters are accepted and queue; expiry goes on."""
+    """Send nothing to a centre until `resume`. Letters are accepted and queue; expiry goes on.
+
+    What has its number already is under way and still goes; nothing else gets one.
+    """
     _change(link, AuditEvent.LINK_PEER_PAUSED, by, state=LinkState.PAUSED)
 
 

@@ -43,7 +43,8 @@ _KNOWN: Final = f"""
 #
 # The link's row is written first and only if there is something to number: whoever else moves
 # letters in or out of the queue does not lock it, so a picked letter can vanish before it is
-# numbered. Its number then stays empty, which the protocol allows.
+# numbered. Its number then stays empty, which the protocol allows. A paused link gives no numbers:
+# the stream that is still open learns of the pause within a second only.
 #
 # `coalesce(lseq, -1) = -1` says "not numbered" in words that fit no index of the queue: what was
 # picked is found by its key, whatever the planner believes about how little waits.
@@ -68,7 +69,8 @@ WITH RECURSIVE tenants AS ({tenants}), share AS (
 ), moved AS (
     UPDATE outbox_link
        SET next_lseq = next_lseq + (SELECT count(*) FROM picked)
-     WHERE name = %(link)s AND fence = %(fence)s AND EXISTS (SELECT FROM picked)
+     WHERE name = %(link)s AND fence = %(fence)s AND state = 'active'
+       AND EXISTS (SELECT FROM picked)
  RETURNING next_lseq
 ), numbered AS (
     UPDATE outbox_letter AS letter

@@ -94,6 +94,16 @@ async def test_letters_get_their_numbers_in_turns(office: Office) -> None:
     assert await office.look() == []
 
 
+async def test_a_paused_link_gives_no_numbers(office: Office) -> None:
+    """From the moment the operator is answered, whatever the open stream knows by then."""
+    office.takes = 0.0
+    letters = office.post("a", 2)
+    office.owner.execute("UPDATE outbox_link SET state = 'paused'")
+    assert await office.look() == []
+    office.owner.execute("UPDATE outbox_link SET state = 'active'")
+    assert await office.look() == letters
+
+
 async def test_each_look_begins_behind_the_town_that_was_served_last(office: Office) -> None:
     office.takes = 0.0
     for town in "abcde":
