@@ -8,13 +8,13 @@ from typing import Final
 from django.db import transaction
 
 from centre.audit import services as audit
-from centre.audit.chain import Entry
 from centre.audit.events import AuditEvent
 from centre.kernel.actors import Actor
 from centre.registry.models import Municipality
 from centre.tenancy.context import require_tenant, tenant_scope
 from federation.inbox import letters, locks, states
 from federation.inbox.models import InboundMessage, InboundState
+from federation.inbox.services import entry
 
 _REASON: Final = "RECIPIENT_DELETED"
 _WORDS: Final = "Die Behörde wird bei ihrem Rechenzentrum nicht mehr geführt."
@@ -43,15 +43,10 @@ def discard_all(*, municipality: Municipality, by: Actor) -> None:
                 for row in rows:
                     states.discard(row)
                     letters.answer_with_failure(row, reason=_REASON, text=_WORDS)
-                audit.record(events=[_entry(row, by) for row in rows])
+                told = [
+                    entry(AuditEvent.INBOX_MESSAGE_DISCARDED, row, by, reason=_REASON)
+                    for row in rows
+                ]
+                audit.record(events=told)
             if not rows:
                 return
-
-
-def _entry(row: InboundMessage, by: Actor) -> Entry:
-    return Entry(
-        event=AuditEvent.INBOX_MESSAGE_DISCARDED,
-        by=by,
-        subject=str(row.case_id),
-        detail={"message": str(row.id), "reason": _REASON},
-    )

@@ -28,7 +28,8 @@ def retry(*, origin: str, message_id: UUID, by: Actor) -> None:
     """Try a parked message again at once, for example after a fault of ours was mended."""
     row = _parked(origin, message_id)
     states.revive(row)
-    _record(AuditEvent.INBOX_MESSAGE_RETRIED, row, by, {"reason": row.reason})
+    event = AuditEvent.INBOX_MESSAGE_RETRIED
+    audit.record(events=[entry(event, row, by, reason=row.reason)])
 
 
 @transaction.atomic
@@ -39,12 +40,14 @@ def discard(*, origin: str, message_id: UUID, why: str, by: Actor) -> None:
     """
     row = _parked(origin, message_id)
     states.discard(row)
-    letters.answer_with_failure(row, reason=row.reason or "DISCARDED", text=_DISCARDED)
+    # Not the reason why it was parked: that may be the name of a fault of ours.
+    letters.answer_with_failure(row, reason="DISCARDED", text=_DISCARDED)
     thread = (row.case_id, row.sender)
     reached = selectors.positions([row.case_id]).get(thread, FIRST_SEQUENCE)
     if row.case_sequence == reached:
         states.advance({thread: reached + 1})
-    _record(AuditEvent.INBOX_MESSAGE_DISCARDED, row, by, {"reason": row.reason, "why": why[:200]})
+    event = AuditEvent.INBOX_MESSAGE_DISCARDED
+    audit.record(events=[entry(event, row, by, reason=row.reason, why=why[:200])])
 
 
 def _parked(origin: str, message_id: UUID) -> InboundMessage:
@@ -59,8 +62,7 @@ def _parked(origin: str, message_id: UUID) -> InboundMessage:
     return row
 
 
-def _record(event: AuditEvent, row: InboundMessage, by: Actor, detail: dict[str, str]) -> None:
-    entry = Entry(
-        event=event, by=by, subject=str(row.case_id), detail={"message": str(row.id), **detail}
-    )
-    audit.record(events=[entry])
+def entry(event: AuditEvent, row: InboundMessage, by: Actor, **detail: str) -> Entry:
+    """Return what the trail is told of a decision about a message."""
+    said = {"message": str(row.id), **detail}
+    return Entry(event=event, by=by, subject=str(row.case_id), detail=said)

@@ -11,11 +11,11 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from centre.tenancy.checks import OLDEST_POSTGRESQL
 from console.errors import ConsoleError
 
 #: Login roles, by the process that uses each.
 LOGINS = ("owner", "web", "worker", "federation")
-_OLDEST: Final = 16
 #: What no login may be; only a superuser can take it away.
 _FORBIDDEN: Final = ("rolsuper", "rolbypassrls", "rolcreatedb", "rolreplication")
 
@@ -50,10 +50,10 @@ def ensure_cluster(
             " @ is %40, / is %2F.",
         ) from None
     with psycopg.connect(admin_dsn, autocommit=True, connect_timeout=10) as connection:
-        version = connection.info.server_version // 10_000
-        if version < _OLDEST:
+        if (version := connection.info.server_version) < OLDEST_POSTGRESQL:
             raise ClusterRefused(
-                f"PostgreSQL {version} is too old.", hint=f"From {_OLDEST} on: see operating.md."
+                f"PostgreSQL {version // 10_000} is too old.",
+                hint=f"From {OLDEST_POSTGRESQL // 10_000} on: see docs/guides/operating.md.",
             )
         if belongs_to:
             _refuse_foreign(connection, prefix, belongs_to)

@@ -4,12 +4,12 @@
 servers that others run, at the addresses given.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from psycopg.conninfo import conninfo_to_dict
 
+from centre.config.environment import Environment
 from console.cluster import LOGINS, ensure_cluster
 from console.embedded.postgres import EmbeddedPostgres
 from console.embedded.valkey import EmbeddedValkey
@@ -59,17 +59,20 @@ def running_database(folder: CentreFolder) -> Iterator[None]:
         yield
         return
     with engines.postgres as server:
-        prefix = folder.settings().get("AMTSBRUECKE_ROLE_PREFIX") or role_prefix(folder.name)
         ensure_cluster(
-            server.admin_dsn, prefix=prefix, passwords=engines.passwords(), database=DATABASE
+            server.admin_dsn,
+            prefix=role_prefix(folder),
+            passwords=engines.passwords(),
+            database=DATABASE,
         )
         engines.note_addresses()
         yield
 
 
-def role_prefix(centre: str) -> str:
-    """Return the prefix of a centre's database roles when its settings name none."""
-    return re.sub(r"[^a-z0-9_]", "", centre)[:20]
+def role_prefix(folder: CentreFolder) -> str:
+    """Return what the centre's database roles begin with, as its processes will read it."""
+    known = folder.settings() if folder.settings_file.exists() else {}
+    return Environment.from_mapping({**known, "AMTSBRUECKE_CENTRE": folder.name}).role_prefix
 
 
 def url_of(login: str) -> str:

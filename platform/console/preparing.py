@@ -112,10 +112,15 @@ def create(folder: CentreFolder, wanted: Wanted) -> list[str]:
     with _alone(folder):
         done = _is_done(folder)
         known = folder.settings() if folder.settings_file.exists() else {}
+        if done and wanted.database and "postgres" in known.get(EMBEDDED, "").split():
+            raise PreparationFailed(
+                f"{folder.name} has the database that comes along already.",
+                hint="Repeat without --database. To move it, dump and restore the database.",
+            )
         kept = known if done else {name: known[name] for name in fresh if name in known}
         folder.write_settings({**fresh, **({} if done else written), **kept})
         if wanted.database:
-            name = wanted.database_name or f"amtsbruecke_{role_prefix(folder.name)}"
+            name = wanted.database_name or f"amtsbruecke_{role_prefix(folder)}"
             use_server(folder, wanted.database, database=name)
         migrate(folder)
     return [name for name, value in written.items() if done and known.get(name) != value]
@@ -202,7 +207,7 @@ def make_secrets(folder: CentreFolder) -> dict[str, str]:
     folder.create()
     if not _master_key(folder).exists():
         MasterKey.create_file(_master_key(folder))
-    prefix = role_prefix(folder.name)
+    prefix = role_prefix(folder)
     return {
         "AMTSBRUECKE_SECRET_KEY": secrets.token_urlsafe(_SECRET_BYTES),
         **{
@@ -218,7 +223,7 @@ def use_server(folder: CentreFolder, admin_dsn: str, *, database: str) -> None:
     The administrator's address is not kept.
     """
     settings, passwords = folder.settings(), Engines(folder).passwords()
-    prefix = settings.get("AMTSBRUECKE_ROLE_PREFIX") or role_prefix(folder.name)
+    prefix = role_prefix(folder)
     key = hashlib.sha256(_master_key(folder).read_bytes()).hexdigest()[:16]
     ensure_cluster(
         admin_dsn,
@@ -241,21 +246,32 @@ def use_server(folder: CentreFolder, admin_dsn: str, *, database: str) -> None:
 def migrate(folder: CentreFolder) -> None:
     """Bring the centre's database to this version, in a process that has the centre's settings."""
     with running_database(folder):
-        done = subprocess.run(
-            [sys.executable, "-m", "console", "migrate"],
-            env=folder.environment(),
-            cwd=folder.path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run_in(folder, "console", "migrate")
     if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or ["it said nothing"]
-        words = next((each for each in lines if each.startswith("Error: ")), lines[-1])
         raise PreparationFailed(
-            f"The tables of {folder.name} could not be made: {words.removeprefix('Error: ')}",
+            f"The tables of {folder.name} could not be made: {complaint(done)}",
             hint=f"Then again: amtsbruecke --centre {folder.name} migrate",
         )
+
+
+def run_in(folder: CentreFolder, *module: str, said: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a module as a process of this centre, with its settings alone, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", *module],
+        input=said,
+        env=folder.environment(),
+        cwd=folder.path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def complaint(done: subprocess.CompletedProcess[str]) -> str:
+    """Return what a process that failed said about it: its refusal, else its last line."""
+    lines = done.stderr.strip().splitlines() or ["it said nothing"]
+    refusal = next((each for each in lines if each.startswith("Error: ")), lines[-1])
+    return refusal.removeprefix("Error: ")
 
 
 def _master_key(folder: CentreFolder) -> Path:

@@ -103,7 +103,6 @@ class AuditEvent(_Event):
         "outbox:message:cancelled",
         "Eine nicht zustellbare Nachricht wurde abgebrochen.",
     )
-
     OUTBOX_ALARM_ACKNOWLEDGED = (
         "outbox:alarm:acknowledged",
         "Jemand hat einen Alarm zur Kenntnis genommen.",

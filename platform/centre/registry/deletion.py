@@ -73,9 +73,12 @@ def delete_tenant(*, slug: str, confirm: str, export_to: Path, by: Actor) -> Non
                 execute(roles.close_schema(role_names(), slug))
                 _await_others()
                 export_tenant(slug=slug, path=export_to, by=by)
-            except BaseException:  # nothing is gone yet: its doors open again
-                execute(roles.open_schema(role_names(), slug))
-                enter(municipality, before)
+            except BaseException:
+                if (
+                    before is not MunicipalityState.DELETING
+                ):  # nothing is gone: its doors open again
+                    execute(roles.open_schema(role_names(), slug))
+                    enter(municipality, before)
                 raise
             for ending in settings.TENANT_ENDINGS:
                 import_string(ending)(municipality=municipality, by=by)

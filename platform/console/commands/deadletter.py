@@ -1,15 +1,11 @@
 """`amtsbruecke deadletter`: letters that were not delivered, and what to do about them."""
 
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
 
 from console.operator import operator
 from console.roles import become
-
-if TYPE_CHECKING:
-    from centre.audit.events import AuditEvent
 
 
 @click.group("deadletter")
@@ -52,9 +48,7 @@ def list_letters(*, link: str, tenant: str, everything: bool, after: UUID | None
 @click.argument("message_id", type=click.UUID)
 def resend(message_id: UUID) -> None:
     """Put a letter back into the queue, as it is."""
-    from centre.audit.events import AuditEvent
-
-    _decide(message_id, "resend", AuditEvent.OUTBOX_MESSAGE_RESENT)
+    _decide(message_id, "resend")
     click.echo(f"{message_id}: queued again")
 
 
@@ -67,23 +61,17 @@ def cancel(message_id: UUID, *, yes: bool) -> None:
         click.confirm(
             f"{message_id} will never be delivered; its clerks will see so. Cancel it?", abort=True
         )
-    from centre.audit.events import AuditEvent
-
-    _decide(message_id, "cancel", AuditEvent.OUTBOX_MESSAGE_CANCELLED)
+    _decide(message_id, "cancel")
     click.echo(f"{message_id}: cancelled")
 
 
-def _decide(message_id: UUID, verb: str, event: "AuditEvent") -> None:
+def _decide(message_id: UUID, verb: str) -> None:
     """Do it in the name of the municipality, since a cancelled letter leaves a signed void."""
     become("web", "master_key_file", at_once=True)
     from django.db import transaction
 
-    from centre.audit import services as audit
-    from centre.audit.chain import Entry
     from console import towns
     from federation.outbox import services
 
-    by = operator()
     with towns.of_dead_letter(message_id), transaction.atomic():
-        getattr(services, verb)(message_id=message_id, by=by)
-        audit.record(events=[Entry(event=event, by=by, subject=str(message_id), detail={})])
+        getattr(services, verb)(message_id=message_id, by=operator())

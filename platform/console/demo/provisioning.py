@@ -5,8 +5,6 @@ in a process of its own), then the umbrella publishes what the centres have told
 """
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,7 +17,7 @@ from console.demo.plan import Centre, Plan
 from console.engines import EMBEDDED, running_database
 from console.errors import ConsoleError
 from console.home import CentreFolder, Home
-from console.preparing import make_secrets, settings_for
+from console.preparing import complaint, make_secrets, run_in, settings_for
 
 type Report = Callable[[str], None]
 
@@ -123,22 +121,13 @@ def certify(home: Home, folder: CentreFolder, centre: Centre) -> None:
 
 def run_step(folder: CentreFolder, name: str, said: object) -> dict[str, Any]:
     """Run one of `console.demo.steps` as a process of this centre; return its answer."""
-    done = subprocess.run(
-        [sys.executable, "-m", "console.demo.steps", name],
-        input=json.dumps(said),
-        env=folder.environment(),
-        cwd=folder.path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_in(folder, "console.demo.steps", name, said=json.dumps(said))
     folder.logs.mkdir(exist_ok=True)
     log = folder.logs / f"{name}.log"
     log.write_text(done.stderr)
     if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise StepFailed(
-            f"The step {name!r} of {folder.name} failed: {last}",
+            f"The step {name!r} of {folder.name} failed: {complaint(done)}",
             hint=f"The whole story is in {log}. Running the demo again goes on from here.",
         )
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

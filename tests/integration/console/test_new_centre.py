@@ -8,11 +8,8 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from http.client import HTTPConnection
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -26,8 +23,8 @@ from console.home import Home
 from console.supervisor.output import Output
 from console.supervisor.supervisor import Supervisor
 from tests.factories.import_files import file, row
+from tests.integration.console.running import ROOT, ask, eventually
 
-ROOT = Path(__file__).resolve().parents[3]
 FIRST_PORT = 21_880
 UMBRELLA, CENTRE = "dach", "neu"
 DBA, SECRET = "amtsbruecke_test_dba", "of-tests"
@@ -36,14 +33,6 @@ TOWNS = (
     ("herford", "Herford, Stadt", "05758012", "057580012012", "32049", "Herford"),
 )
 LOGIN_PASSWORD = "Muehlbach.77.Steg"
-
-
-def eventually[T](look: Callable[[], T], *, what: str, within: float = 90) -> T:
-    deadline = time.monotonic() + within
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not within {within} s: {what}"
-        time.sleep(0.1)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -151,19 +140,9 @@ def centre(
 
 def _is_ready(port: int) -> bool:
     try:
-        return _get(port, "/readyz") == (200, "ready\n")
+        return ask(port, "/readyz").status == 200
     except OSError:
         return False
-
-
-def _get(port: int, path: str, **headers: str) -> tuple[int, str]:
-    connection = HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
-        connection.request("GET", path, headers=headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
-    finally:
-        connection.close()
 
 
 def test_a_request_crosses_and_the_pages_have_their_looks(
@@ -181,10 +160,11 @@ def test_a_request_crosses_and_the_pages_have_their_looks(
             return states == [("registered",)] * 3
 
         eventually(registered, what="all three are registered at the other town")
-    status, page = _get(FIRST_PORT + 10, "/anmelden/", Host=f"minden.{CENTRE}.localhost")
-    assert status == 200
-    (sheet, *_) = re.findall(r'href="(/static/[^"]+\.css)"', page)
-    assert _get(FIRST_PORT + 10, sheet, Host=f"minden.{CENTRE}.localhost")[0] == 200
+    host = f"minden.{CENTRE}.localhost"
+    page = ask(FIRST_PORT + 10, "/anmelden/", Host=host)
+    assert page.status == 200
+    (sheet, *_) = re.findall(r'href="(/static/[^"]+\.css)"', page.text)
+    assert ask(FIRST_PORT + 10, sheet, Host=host).status == 200
     assert "problem" not in centre("doctor")
     assert "intact" in centre("audit", "verify")
 
@@ -240,6 +220,19 @@ def test_what_cannot_be_meant_is_refused_and_leaves_nothing(
 ) -> None:
     assert words in amtsbruecke("centre", "create", *arguments, code=2)
     assert not (home.path / "centres" / "drei").exists()
+
+
+def test_a_centre_with_its_own_database_gets_no_second_one(
+    centre: Callable[..., str], amtsbruecke: Callable[..., str], administrator: str, home: Home
+) -> None:
+    before = home.centre(UMBRELLA).settings()
+    said = amtsbruecke(
+        *("centre", "create", UMBRELLA, "--umbrella", "--gateway", "a:1"),
+        *("--database", administrator),
+        code=2,
+    )
+    assert "has the database that comes along already" in said
+    assert home.centre(UMBRELLA).settings() == before
 
 
 def test_a_port_of_another_centre_is_refused(

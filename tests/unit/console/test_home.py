@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from centre.config.environment import Environment
+from console.engines import role_prefix
 from console.errors import SettingMissing
 from console.home import Home, Ports, parse_settings
 
@@ -72,3 +74,13 @@ def test_blocks_of_ports_do_not_overlap() -> None:
 def test_port_base_without_room_is_refused(base: int, place: int) -> None:
     with pytest.raises(SettingMissing, match="leaves no room"):
         Ports.of(base, place)
+
+
+@pytest.mark.parametrize("name", ["krz", "owl-it", "rechenzentrum-minden-ravensberg", "a1"])
+def test_roles_are_named_as_the_processes_will_look_for_them(tmp_path: Path, name: str) -> None:
+    folder = Home(tmp_path).centre(name)
+    read = Environment.from_mapping({"AMTSBRUECKE_CENTRE": name})
+    assert role_prefix(folder) == read.role_prefix
+    folder.create()
+    folder.write_settings({"AMTSBRUECKE_ROLE_PREFIX": "other"})
+    assert role_prefix(folder) == "other"

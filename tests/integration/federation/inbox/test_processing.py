@@ -319,7 +319,7 @@ def test_the_sender_learns_of_a_discarded_message_that_only_failed_here(
         services.discard(origin="nord", message_id=bad, why="Test", by=OPERATOR)
     (answer,) = desk.posted
     notice = read_processing_failure(answer.payload)
-    assert (notice.message_id, notice.reason) == (bad, "RuntimeError")
+    assert (notice.message_id, notice.reason) == (bad, "DISCARDED")
 
 
 def test_two_workers_never_apply_one_tenant_at_the_same_time(

@@ -9,6 +9,8 @@ import psycopg
 import pytest
 from django.db import transaction
 
+from centre.audit.events import AuditEvent
+from centre.audit.models import TrailEntry
 from centre.kernel.actors import system
 from centre.registry.models import Municipality
 from centre.tenancy.context import tenant_scope
@@ -63,6 +65,9 @@ def test_what_waits_for_documents_is_cancelled_and_what_is_complete_goes_on(
     )
     assert open_uploads == (0,)
     assert (rows.pop(complete)[0], rows.pop(waiting)[0], rows.pop(dead)[0]) == (None, 0, 0)
+    with as_process("owner"):
+        told = TrailEntry.objects.filter(event=AuditEvent.OUTBOX_MESSAGE_CANCELLED)
+        assert {each.subject for each in told} == {str(waiting), str(dead)}
     # Nothing waits at the recipient: a void takes each one's place.
     assert sorted(rows.values()) == sorted(
         (None, "void", each.case_id) for each in letters if each.message_id != complete

@@ -158,6 +158,8 @@ def test_dead_letter_is_sent_again(
         with transaction.atomic():
             services.resend(message_id=letter, by=system("tests"))
         assert selectors.deliveries([letter])[letter].state is DeliveryState.WAITING
+        [entry] = audit.trail(subject=str(letter))
+        assert entry.event == AuditEvent.OUTBOX_MESSAGE_RESENT
 
 
 @pytest.mark.process("web")
