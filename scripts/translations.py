@@ -29,6 +29,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "centre.config.settings")
 from django.utils.translation.template import templatize
 
 from centre.kernel.errors import AmtsbrueckeError
+from federation.protocol.reasons import RULES
 from tenants.cases import codes, deadlines, lifecycle
 from tenants.cases import errors as _cases
 from tenants.clerks import errors as _clerks
@@ -85,6 +86,7 @@ def _plain_data() -> Iterator[str]:
     yield from (row.label for row in (*lifecycle.STEPS, *lifecycle.RECEPTIONS))
     yield from lifecycle.DONE.values()
     yield from (deadline.label for deadline in deadlines.DEADLINES.values())
+    yield from (rule.german for rule in RULES.values())
     for words in lifecycle.GRAPH.labels.values():
         yield from filter(None, words)
 

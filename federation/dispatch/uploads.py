@@ -36,7 +36,12 @@ _CALL_TIMEOUT_S: Final = 10.0
 _UPLOAD_TIMEOUT_S: Final = 600.0
 #: Nothing that waiting could mend: the letter dies.
 _HOPELESS: Final = frozenset(
-    {Reason.BLOB_TOO_LARGE, Reason.BLOB_MALFORMED, Reason.AUTHORITY_NOT_REPRESENTED}
+    {
+        Reason.BLOB_TOO_LARGE,
+        Reason.BLOB_MALFORMED,
+        Reason.AUTHORITY_NOT_REPRESENTED,
+        Reason.RECIPIENT_DELETED,
+    }
 )
 
 

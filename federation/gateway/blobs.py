@@ -98,6 +98,8 @@ class BlobServicer:
         host = view.hosts.get(recipient)
         if host is None:
             raise CallRefused(Reason.RECIPIENT_UNKNOWN, "The recipient is not hosted here.")
+        if host.deleted:
+            raise CallRefused(Reason.RECIPIENT_DELETED, "The recipient is not hosted any more.")
         if not host.active:
             raise CallRefused(Reason.RECIPIENT_SUSPENDED, "The recipient is suspended.")
         return host.tenant_role

@@ -268,9 +268,10 @@ async def receipts(
 async def hosts(connection: Connection) -> Mapping[UUID, Host]:
     """Return the municipalities hosted here, by the authority that each is in the directory."""
     cursor = await connection.execute(
-        "SELECT authority_id, tenant_role, state = 'active' FROM registry_municipality"
+        "SELECT authority_id, tenant_role, state = 'active', state = 'deleted'"
+        "  FROM registry_municipality"
     )
-    return {row[0]: Host(row[1], row[2]) async for row in cursor}
+    return {row[0]: Host(row[1], active=row[2], deleted=row[3]) async for row in cursor}
 
 
 # -- blobs -----------------------------------------------------------------------------------

@@ -31,6 +31,8 @@ class Host:
 
     tenant_role: str
     active: bool
+    #: It was, and never will be again.
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +114,10 @@ class Admission:
     def _recipient(self, envelope: Envelope) -> Host:
         authority = self.directory.authority(envelope.recipient)
         host = self.hosts.get(envelope.recipient)
-        if host is None or authority is None or authority.home_centre != self.receiver:
+        elsewhere = authority is not None and authority.home_centre != self.receiver
+        if host is not None and host.deleted and not elsewhere:
+            raise ItemRefused(Reason.RECIPIENT_DELETED, "The recipient is not hosted any more.")
+        if host is None or authority is None or elsewhere:
             raise _deferred(Reason.RECIPIENT_UNKNOWN, "The recipient is not hosted here.", _LATER)
         if not host.active or authority.state != "active":
             raise _deferred(Reason.RECIPIENT_SUSPENDED, "The recipient is suspended.", _LATER)

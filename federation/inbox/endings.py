@@ -15,9 +15,9 @@ from centre.tenancy.context import require_tenant, tenant_scope
 from federation.inbox import letters, locks, states
 from federation.inbox.models import InboundMessage, InboundState
 from federation.inbox.services import entry
+from federation.protocol.reasons import Reason
 
-_REASON: Final = "RECIPIENT_DELETED"
-_WORDS: Final = "Die Behörde wird bei ihrem Rechenzentrum nicht mehr geführt."
+_DELETED: Final = Reason.RECIPIENT_DELETED
 _BATCH: Final = 256
 _OPEN: Final = (InboundState.PENDING, InboundState.HELD, InboundState.PARKED)
 
@@ -42,9 +42,9 @@ def discard_all(*, municipality: Municipality, by: Actor) -> None:
                 rows = list(found.defer("envelope").order_by("pk")[:_BATCH])
                 for row in rows:
                     states.discard(row)
-                    letters.answer_with_failure(row, reason=_REASON, text=_WORDS)
+                    letters.answer_with_failure(row, reason=_DELETED.value, text=_DELETED.german)
                 told = [
-                    entry(AuditEvent.INBOX_MESSAGE_DISCARDED, row, by, reason=_REASON)
+                    entry(AuditEvent.INBOX_MESSAGE_DISCARDED, row, by, reason=_DELETED.value)
                     for row in rows
                 ]
                 audit.record(events=told)

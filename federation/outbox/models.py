@@ -31,6 +31,8 @@ class Letter(models.Model):
     #: Not to be numbered yet: until `not_before` is over and its documents are uploaded.
     held = models.BooleanField(db_default=False)
     not_before = models.DateTimeField(null=True)
+    #: Why the peer wanted it later when it came last.
+    deferred_for = models.CharField(max_length=40, db_default="")
     #: Its position on the link. None: not numbered yet. 0: taken out of the queue.
     lseq = models.BigIntegerField(null=True)
     expires_at = models.DateTimeField()

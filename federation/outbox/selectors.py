@@ -20,9 +20,10 @@ _UNDER_WAY = frozenset({DeliveryState.WAITING, DeliveryState.IN_TRANSIT})
 # -- of a tenant -----------------------------------------------------------------------------
 
 _DELIVERIES = """
-SELECT letter.id, letter.link, letter.lseq, letter.held, letter.not_before, letter.accepted_at,
-       link.acked_lseq, link.state, link.next_try_at, link.last_error, link.failing_since,
-       dead.state, dead.resolution, dead.reason, receipt.received_at, attempts.count
+SELECT letter.id, letter.link, letter.lseq, letter.held, letter.not_before, letter.deferred_for,
+       letter.accepted_at, link.acked_lseq, link.state, link.next_try_at, link.last_error,
+       link.failing_since, dead.state, dead.resolution, dead.reason, receipt.received_at,
+       attempts.count
   FROM outbox_letter AS letter
   LEFT JOIN outbox_link AS link ON link.name = letter.link
   LEFT JOIN LATERAL (
@@ -54,8 +55,8 @@ def deliveries(message_ids: Sequence[UUID]) -> dict[UUID, Delivery]:
 
 
 def _delivery(row: tuple[Any, ...]) -> Delivery:
-    (message_id, link, lseq, held, not_before, accepted_at, acked, link_state, next_try_at,
-     last_error, failing_since, dead_state, resolution, dead_reason, receipt_at,
+    (message_id, link, lseq, held, not_before, deferred_for, accepted_at, acked, link_state,
+     next_try_at, last_error, failing_since, dead_state, resolution, dead_reason, receipt_at,
      failures) = row  # fmt: skip
     reason = ""
     relayed_at = None
@@ -67,7 +68,7 @@ def _delivery(row: tuple[Any, ...]) -> Delivery:
         state = DeliveryState.WAITING
         next_try = not_before or next_try_at
         if held:
-            reason = "DEFERRED" if not_before else "DOCUMENTS_UNDER_WAY"
+            reason = (deferred_for or "DEFERRED") if not_before else "DOCUMENTS_UNDER_WAY"
         else:
             reason = "LINK_PAUSED" if link_state == "paused" else last_error or ""
     elif lseq == WITHDRAWN:

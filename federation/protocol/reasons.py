@@ -85,6 +85,7 @@ class Reason(StrEnum):
     AUTHORITY_SUSPENDED = "AUTHORITY_SUSPENDED"
     RECIPIENT_UNKNOWN = "RECIPIENT_UNKNOWN"
     RECIPIENT_SUSPENDED = "RECIPIENT_SUSPENDED"
+    RECIPIENT_DELETED = "RECIPIENT_DELETED"
     SEAL_KEY_UNKNOWN = "SEAL_KEY_UNKNOWN"
     DIRECTORY_STALE = "DIRECTORY_STALE"
     EXPIRED = "EXPIRED"
@@ -220,6 +221,11 @@ RULES: Final = {
     ),
     Reason.RECIPIENT_SUSPENDED: Rule(
         _C.FAILED_PRECONDITION, _R.WAIT, "Die empfangende Behörde nimmt zurzeit nichts an."
+    ),
+    Reason.RECIPIENT_DELETED: Rule(
+        _C.FAILED_PRECONDITION,
+        _R.PARK,
+        "Die empfangende Behörde wird bei ihrem Rechenzentrum nicht mehr geführt.",
     ),
     Reason.SEAL_KEY_UNKNOWN: Rule(
         _C.FAILED_PRECONDITION,

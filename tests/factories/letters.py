@@ -61,6 +61,10 @@ class SmallDirectory:
     def with_office(self, office: Office) -> "SmallDirectory":
         return replace(self, version=self.version + 1, offices={**self.offices, office.id: office})
 
+    def without_office(self, office: Office) -> "SmallDirectory":
+        others = {each.id: each for each in self.offices.values() if each.id != office.id}
+        return replace(self, version=self.version + 1, offices=others)
+
 
 def message(recipient: UUID, **changes: Any) -> OutboundMessage:
     fields: dict[str, Any] = {

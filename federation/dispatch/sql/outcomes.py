@@ -22,14 +22,14 @@ UPDATE outbox_letter AS letter SET lseq = dead.lseq
 # document, the uploads of the letter are open again: it waits for the last of them, too.
 _DEFER = """
 WITH item AS (
-    SELECT * FROM unnest(%(ids)b::uuid[], %(waits)s::int[], %(missing)s::bool[])
-           AS item (id, ms, missing)
+    SELECT * FROM unnest(%(ids)b::uuid[], %(waits)s::int[], %(reasons)s::text[])
+           AS item (id, ms, reason)
 ), opened AS (
     UPDATE outbox_upload AS upload SET done_at = NULL FROM item
-     WHERE item.missing AND upload.message_id = item.id
+     WHERE item.reason = %(missing)s AND upload.message_id = item.id
 )
 UPDATE outbox_letter AS letter
-   SET lseq = NULL, held = true,
+   SET lseq = NULL, held = true, deferred_for = item.reason,
        not_before = clock_timestamp() + make_interval(secs => item.ms / 1000.0)
   FROM item WHERE letter.id = item.id
 """
@@ -120,7 +120,8 @@ async def acknowledge(
                 {
                     "ids": [each.message_id for each in deferred],
                     "waits": [each.retry_ms for each in deferred],
-                    "missing": [each.reason == Reason.BLOB_MISSING for each in deferred],
+                    "reasons": [each.reason for each in deferred],
+                    "missing": Reason.BLOB_MISSING,
                 },
             )
 

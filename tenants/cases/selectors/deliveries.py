@@ -16,6 +16,7 @@ from centre.kernel.pages import Page
 from federation.outbox import selectors as outbox
 from federation.outbox.models import Letter
 from federation.outbox.states import Delivery, DeliveryState
+from federation.protocol.reasons import Reason
 from tenants.cases.graph import Kind
 from tenants.cases.models import CaseMessage, Direction, Outcome
 
@@ -53,14 +54,29 @@ _SENTENCES: Final = {
 _OURS: Final = frozenset({"DOCUMENTS_UNDER_WAY", "DEFERRED", "LINK_PAUSED"})
 _NOT_PROCESSED: Final = ("danger", gettext_noop("zugestellt, nicht verarbeitet"))
 
-#: What machines call it, and what people should know. Others are shown as the machine says.
+#: What machines call it, and what people should know, where the protocol's words do not do.
 _REASONS: Final = {
     "DOCUMENTS_UNDER_WAY": gettext_noop("Die Anlagen werden noch übertragen."),
     "DEFERRED": gettext_noop("Der Empfänger hat um einen späteren Versuch gebeten."),
     "LINK_PAUSED": gettext_noop("Die Verbindung zum Rechenzentrum des Empfängers ist angehalten."),
     "UNAVAILABLE": gettext_noop("Das Rechenzentrum des Empfängers ist zurzeit nicht erreichbar."),
     "DEADLINE_EXCEEDED": gettext_noop("Das Rechenzentrum des Empfängers antwortet zurzeit nicht."),
+    "NEVER_SENT": gettext_noop("Sie konnte bis zum Ende der Frist nicht übergeben werden."),
+    "NO_RECEIPT": gettext_noop(
+        "Sie wurde übergeben, aber bis zum Ende der Frist nicht quittiert. Fragen Sie beim"
+        " Empfänger nach, ob sie angekommen ist."
+    ),
+    "KILLS_CALLS": gettext_noop(
+        "Ihre Übertragung ist mehrmals abgebrochen. Ihr Rechenzentrum weiß davon."
+    ),
     "PAYLOAD_INVALID": gettext_noop("Der Inhalt konnte beim Empfänger nicht gelesen werden."),
+    "CASE_SEQUENCE_REUSED": gettext_noop(
+        "Beim Empfänger hat in diesem Vorgang schon eine andere Nachricht diese Nummer."
+    ),
+    "CASE_EXISTS": gettext_noop("Beim Empfänger gibt es schon einen Vorgang mit dieser Kennung."),
+    "SENDER_NOT_PARTY": gettext_noop(
+        "Für den Empfänger ist Ihre Behörde an diesem Vorgang nicht beteiligt."
+    ),
     "CASE_UNKNOWN": gettext_noop("Der Empfänger kennt diesen Vorgang nicht."),
     "RECIPIENT_DELETED": gettext_noop(
         "Die Behörde wird bei ihrem Rechenzentrum nicht mehr geführt. Fragen Sie dort, wer an ihre"
@@ -166,7 +182,7 @@ def _name(centre: str) -> str:
 def _reason(reason: str) -> str:
     if not reason:
         return ""
-    known = _REASONS.get(reason)
+    known = _REASONS.get(reason) or (Reason(reason).german if reason in Reason else "")
     return _(known) if known else _("Grund: %(reason)s.") % {"reason": reason}
 
 

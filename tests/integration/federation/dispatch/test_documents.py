@@ -20,7 +20,9 @@ from federation.dispatch.sql import Upload
 from federation.dispatch.uploads import UploadWorker
 from federation.gateway import commits
 from federation.gateway import sql as gateway_sql
+from federation.inbox.admission import Host
 from federation.protocol.messages import BlobRef
+from federation.protocol.reasons import Reason
 from tests.factories.letters import letter
 from tests.integration.federation.dispatch.conftest import Road, eventually
 from tests.plugins.gateway import RECEIVER
@@ -101,6 +103,22 @@ async def test_missing_document_holds_up_its_own_letter_only(road: Road, documen
             lambda: road.rows("SELECT FROM blobs_blob WHERE NOT complete AND received > 0")
         )
     assert road.rows("SELECT held FROM outbox_letter WHERE lseq IS NULL") == [{"held": True}]
+
+
+async def test_document_for_a_deleted_municipality_ends_its_letter(
+    road: Road, document: BlobRef
+) -> None:
+    """At once and visibly, instead of uploads that are tried until the letter expires."""
+    world, beta = road.gateway.world, road.beta
+    gone = Host(beta.tenant_role, active=False, deleted=True)
+    world.hosts = {**world.hosts, beta.authority_id: gone}
+    await road.gateway.lookout.refresh()
+    post(road, document)
+    async with road.dispatch():
+        await eventually(road.dead)
+    (dead,) = road.dead()
+    assert (dead["state"], dead["reason"]) == ("refused", Reason.RECIPIENT_DELETED)
+    assert road.gateway.stored() == []
 
 
 async def test_document_that_the_peer_has_lost_is_brought_again(

@@ -129,9 +129,8 @@ async def test_deferred_letter_comes_again_under_a_new_number(road: Road) -> Non
     (message_id,) = road.post()
     async with road.dispatch():
         await road.acknowledged(1)
-        (row,) = road.rows("SELECT held, lseq, not_before FROM outbox_letter")
-        assert row["held"]
-        assert row["lseq"] is None
+        (row,) = road.rows("SELECT held, lseq, deferred_for FROM outbox_letter")
+        assert row == {"held": True, "lseq": None, "deferred_for": "RECIPIENT_SUSPENDED"}
         world.hosts[road.beta.authority_id] = host
         road.do("UPDATE outbox_letter SET not_before = now()")
         await road.acknowledged(2)

@@ -18,7 +18,7 @@ import pytest
 
 from centre.config.environment import Bind, Environment
 from centre.kernel.pokes import Poke
-from federation.gateway import process
+from federation.gateway import process, sql
 from federation.gateway.desk import Desk
 from federation.gateway.errors import AddressOccupied
 from federation.gateway.server import build, exchange
@@ -248,3 +248,12 @@ async def test_a_gateway_that_still_waits_for_its_database_can_be_stopped() -> N
     await tried.wait()
     stop.set()
     assert await asyncio.wait_for(waiting, 5) is False
+
+
+@pytest.mark.parametrize("state", ["active", "suspended", "deleting", "deleted"])
+async def test_who_is_hosted_here_is_known_by_its_state(gateway: Gateway, state: str) -> None:
+    alpha = gateway.world.offices["alpha"].id
+    gateway.do(f"UPDATE registry_municipality SET state = '{state}' WHERE authority_id = '{alpha}'")
+    async with gateway.desk.pool.connection() as connection:
+        host = (await sql.hosts(connection))[alpha]
+    assert (host.active, host.deleted) == (state == "active", state == "deleted")

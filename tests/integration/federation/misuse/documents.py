@@ -12,7 +12,7 @@ from federation.links.endings import answer
 from federation.protocol import limits
 from federation.protocol.reasons import Reason
 from tests.factories.letters import Centre
-from tests.integration.federation.misuse.hands import refusal
+from tests.integration.federation.misuse.hands import delete_alpha, refusal
 from tests.integration.federation.misuse.table import Misuse, group
 from tests.plugins.gateway import PEER, Gateway
 
@@ -71,6 +71,12 @@ for _name, _changes, _reason in (
     ("document_of_an_unknown_authority", {"sender": bytes(16)}, Reason.SIGNER_UNKNOWN),
 ):
     _GROUP.add(_name, _with_header(**_changes), _reason)
+
+
+@_GROUP.case(Reason.RECIPIENT_DELETED)
+async def document_for_an_authority_that_was_deleted_here(gateway: Gateway) -> str:
+    await delete_alpha(gateway, home=None)
+    return await _put(gateway, _header(gateway), *_data())
 
 
 @_GROUP.case(Reason.AUTHORITY_NOT_REPRESENTED, alarm=True)

@@ -9,9 +9,10 @@ import grpc
 import pytest
 from amtsbruecke.exchange.v1beta1 import link_service_pb2 as pb
 
+from federation.inbox.admission import Host
 from federation.links.endings import Truthful
 from federation.wire.errors import from_rpc_error
-from tests.factories.letters import letter
+from tests.factories.letters import Office, letter
 from tests.plugins.gateway import Gateway, make_hello
 
 EXCHANGE = "/amtsbruecke.exchange.v1beta1.LinkService/Exchange"
@@ -22,6 +23,20 @@ NEIGHBOUR = "sachsen"
 
 def honest(gateway: Gateway, **changes: Any) -> bytes:
     return letter(gateway.world.offices["kiel"], gateway.world.offices["alpha"], **changes)
+
+
+async def delete_alpha(gateway: Gateway, home: str | None) -> None:
+    """Delete a municipality here; the directory has its authority there, or not any more."""
+    world = gateway.world
+    alpha = world.offices["alpha"]
+    role = world.hosts[alpha.id].tenant_role
+    world.hosts = {**world.hosts, alpha.id: Host(role, active=False, deleted=True)}
+    if home is None:
+        world.directory = world.directory.without_office(alpha)
+    else:
+        moved = Office(home, alpha.id, alpha.signing, alpha.sealing)
+        world.directory = world.directory.with_office(moved)
+    await gateway.lookout.refresh()
 
 
 async def item(gateway: Gateway, *items: bytes) -> str:

@@ -4,7 +4,7 @@ from amtsbruecke.exchange.v1beta1 import envelope_pb2
 
 from federation.protocol.reasons import Reason
 from tests.factories.letters import Office, letter
-from tests.integration.federation.misuse.hands import honest, item
+from tests.integration.federation.misuse.hands import delete_alpha, honest, item
 from tests.integration.federation.misuse.table import group
 from tests.plugins.gateway import PEER, Gateway
 
@@ -73,6 +73,26 @@ async def letter_to_an_authority_that_the_directory_has_here_but_we_do_not(gatew
     gateway.world.directory = gateway.world.directory.with_office(guest)
     await gateway.lookout.refresh()
     return await item(gateway, letter(gateway.world.offices["kiel"], guest))
+
+
+@_GROUP.case(Reason.RECIPIENT_DELETED)
+async def letter_to_an_authority_that_was_deleted_here(gateway: Gateway) -> str:
+    await delete_alpha(gateway, home="krz")
+    return await item(gateway, honest(gateway))
+
+
+@_GROUP.case(Reason.RECIPIENT_DELETED)
+async def letter_to_an_authority_that_was_deleted_and_left_the_directory(gateway: Gateway) -> str:
+    await delete_alpha(gateway, home=None)
+    return await item(gateway, honest(gateway))
+
+
+@_GROUP.case(Reason.RECIPIENT_UNKNOWN)
+async def letter_to_an_authority_that_was_deleted_here_and_lives_elsewhere(
+    gateway: Gateway,
+) -> str:
+    await delete_alpha(gateway, home="sachsen")
+    return await item(gateway, honest(gateway))
 
 
 @_GROUP.case(Reason.RECIPIENT_SUSPENDED)

@@ -27,7 +27,7 @@ _DELIVERY_S: Final = 5.0
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 async def test_misuse_is_refused_and_leaves_nothing(gateway: Gateway, case: Case) -> None:
-    before = gateway.world.directory
+    directory, hosts = gateway.world.directory, gateway.world.hosts
     async with _neighbour(gateway):
         with capture_logs() as logs, Memory() as memory:
             async with asyncio.timeout(60):
@@ -41,7 +41,7 @@ async def test_misuse_is_refused_and_leaves_nothing(gateway: Gateway, case: Case
         assert sorted(bytes(row["envelope"]) for row in stored) == sorted(answered.kept)
         assert (case.expected in gateway.alarms()) == case.alarm
     # An honest letter of the same centre goes through, whatever happened before.
-    gateway.world.directory = before
+    gateway.world.directory, gateway.world.hosts = directory, hosts
     await gateway.lookout.refresh()
     position = gateway.position()
     async with _admitted(gateway, acked_lseq=position, next_lseq=position + 1) as stream:

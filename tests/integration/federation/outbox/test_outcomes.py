@@ -144,6 +144,20 @@ def test_late_receipt_overrules_expiry(
     assert [state for *_, state, _ in told] == ["expired", "relayed"]
 
 
+def test_deferred_letter_tells_why(
+    alpha: Municipality, beta: Municipality, owner: Callable[..., None]
+) -> None:
+    (letter,) = post(alpha, beta)
+    owner(
+        "UPDATE outbox_letter SET held = true, not_before = now() + interval '5 minutes',"
+        " deferred_for = 'QUOTA_EXCEEDED'"
+    )
+    with tenant_scope(alpha):
+        found = selectors.deliveries([letter])[letter]
+    assert (found.state, found.reason) == (DeliveryState.WAITING, "QUOTA_EXCEEDED")
+    assert found.next_try_at is not None
+
+
 @pytest.mark.process("web")
 def test_dead_letter_is_sent_again(
     alpha: Municipality, beta: Municipality, owner: Callable[..., None]

@@ -1,6 +1,7 @@
 """Posting: sealed, signed, queued in the caller's transaction, or not at all."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -13,7 +14,7 @@ from centre.kernel.ids import new_id
 from centre.keys import keystore
 from centre.registry.models import Municipality
 from centre.tenancy.context import tenant_scope
-from federation.outbox import errors, selectors, services
+from federation.outbox import errors, poke, selectors, services
 from federation.outbox.models import Letter, Upload
 from federation.outbox.states import DeliveryState
 from federation.protocol.messages import BlobRef
@@ -127,8 +128,13 @@ def test_other_tenants_see_nothing(alpha: Municipality, beta: Municipality) -> N
 
 
 def test_commit_pokes_dispatch_and_rollback_does_not(
-    committed_db: None, alpha: Municipality, beta: Municipality, dsn: Callable[[str], str]
+    committed_db: None,
+    alpha: Municipality,
+    beta: Municipality,
+    dsn: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(poke, "_limiter", poke._Limiter(3600))
     with psycopg.connect(dsn("federation"), autocommit=True) as listener:
         listener.execute("LISTEN amtsbruecke_dispatch")
         with tenant_scope(alpha):
@@ -136,11 +142,21 @@ def test_commit_pokes_dispatch_and_rollback_does_not(
                 services.post(messages=[message(beta.authority_id)])
                 transaction.set_rollback(True)
             assert not list(listener.notifies(timeout=0.1))
-            for _ in range(3):  # within 20 ms: one poke
+            for _ in range(3):  # within the interval: one poke
                 with transaction.atomic():
                     services.post(messages=[message(beta.authority_id)])
-        payloads = [each.payload for each in listener.notifies(timeout=1, stop_after=1)]
+        payloads = [each.payload for each in listener.notifies(timeout=10, stop_after=1)]
+        payloads += [each.payload for each in listener.notifies(timeout=0.1)]
     assert payloads == ["nord"]
+
+
+def test_pokes_are_limited_for_each_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = iter((1.0, 1.015, 1.021))
+    monkeypatch.setattr(poke, "time", SimpleNamespace(monotonic=lambda: next(moments)))
+    limiter = poke._Limiter(poke.INTERVAL)
+    assert limiter.admit(["nord"]) == ["nord"]
+    assert limiter.admit(["nord", "krz"]) == ["krz"]
+    assert limiter.admit(["nord", "krz"]) == ["nord"]
 
 
 def test_tenant_cannot_number_its_letters(alpha: Municipality, beta: Municipality) -> None:

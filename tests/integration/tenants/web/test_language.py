@@ -13,6 +13,7 @@ from django.utils import translation
 
 from centre.kernel import clock
 from federation.outbox.states import Delivery, DeliveryState
+from federation.protocol.reasons import Reason
 from tenants.cases import services
 from tenants.cases.selectors import deliveries
 from tests.factories.requests import request
@@ -95,3 +96,14 @@ def test_a_wait_of_ones_own_does_not_blame_the_other_centre(a: Town) -> None:
     found = way(reason="LINK_PAUSED", failing_since=clock.now())
     with a.scope():
         assert "angehalten" in deliveries._sentence(DeliveryState.WAITING, found)
+
+
+def test_each_reason_of_the_protocol_has_words_for_clerks(a: Town) -> None:
+    with a.scope():
+        for reason in Reason:
+            found = way(state=DeliveryState.REFUSED, reason=reason.value)
+            german = deliveries._sentence(found.state, found)
+            with translation.override("en"):
+                english = deliveries._sentence(found.state, found)
+            assert reason not in german + english
+            assert german != english

@@ -41,7 +41,8 @@ class BlobServiceStub:
     complete document is answered at once. Limit: a document of 100 MB
     (100,006,112 sealed bytes), and `sealed` chunks of 256 KiB + 16 bytes.
 
-    Common errors: PERMISSION_DENIED `AUTHORITY_NOT_REPRESENTED`, NOT_FOUND `RECIPIENT_UNKNOWN`,
+    Common errors: PERMISSION_DENIED `AUTHORITY_NOT_REPRESENTED`, FAILED_PRECONDITION
+    `RECIPIENT_UNKNOWN` (not here, or not yet) or `RECIPIENT_DELETED` (never again),
     INVALID_ARGUMENT `BLOB_DIGEST_MISMATCH` (what was stored is thrown away) or `BLOB_MALFORMED`,
     OUT_OF_RANGE `BLOB_OFFSET_WRONG`, RESOURCE_EXHAUSTED `BLOB_TOO_LARGE` or `QUOTA_EXCEEDED`.
     """
@@ -61,7 +62,8 @@ class BlobServiceAsyncStub(BlobServiceStub):
     complete document is answered at once. Limit: a document of 100 MB
     (100,006,112 sealed bytes), and `sealed` chunks of 256 KiB + 16 bytes.
 
-    Common errors: PERMISSION_DENIED `AUTHORITY_NOT_REPRESENTED`, NOT_FOUND `RECIPIENT_UNKNOWN`,
+    Common errors: PERMISSION_DENIED `AUTHORITY_NOT_REPRESENTED`, FAILED_PRECONDITION
+    `RECIPIENT_UNKNOWN` (not here, or not yet) or `RECIPIENT_DELETED` (never again),
     INVALID_ARGUMENT `BLOB_DIGEST_MISMATCH` (what was stored is thrown away) or `BLOB_MALFORMED`,
     OUT_OF_RANGE `BLOB_OFFSET_WRONG`, RESOURCE_EXHAUSTED `BLOB_TOO_LARGE` or `QUOTA_EXCEEDED`.
     """
@@ -84,7 +86,8 @@ class BlobServiceServicer(metaclass=_abc_1.ABCMeta):
         complete document is answered at once. Limit: a document of 100 MB
         (100,006,112 sealed bytes), and `sealed` chunks of 256 KiB + 16 bytes.
 
-        Common errors: PERMISSION_DENIED `AUTHORITY_NOT_REPRESENTED`, NOT_FOUND `RECIPIENT_UNKNOWN`,
+        Common errors: PERMISSION_DENIED `AUTHORITY_NOT_REPRESENTED`, FAILED_PRECONDITION
+        `RECIPIENT_UNKNOWN` (not here, or not yet) or `RECIPIENT_DELETED` (never again),
         INVALID_ARGUMENT `BLOB_DIGEST_MISMATCH` (what was stored is thrown away) or `BLOB_MALFORMED`,
         OUT_OF_RANGE `BLOB_OFFSET_WRONG`, RESOURCE_EXHAUSTED `BLOB_TOO_LARGE` or `QUOTA_EXCEEDED`.
         """
