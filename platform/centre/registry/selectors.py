@@ -67,6 +67,9 @@ def founded() -> QuerySet[Municipality]:
     return Municipality.objects.exclude(state=MunicipalityState.FOUNDING)
 
 
-def active() -> QuerySet[Municipality]:
-    """Return the municipalities that work now."""
-    return Municipality.objects.filter(state=MunicipalityState.ACTIVE)
+def active(*, search: str = "") -> QuerySet[Municipality]:
+    """Return the municipalities that work now and have all these words in their names, by name."""
+    found = Municipality.objects.filter(state=MunicipalityState.ACTIVE).order_by("name", "slug")
+    for word in search.replace("\0", "").split()[:8]:
+        found = found.filter(name__icontains=word)
+    return found

@@ -294,7 +294,8 @@ def _tell(by: Actor, part: str, shown: Sequence[Row], **detail: str) -> None:
         event=AuditEvent.CASE_WORKLIST_READ,
         by=by,
         subject=part[:40],
-        detail={"rows": str(len(shown)), **detail},
+        # Whoever asks who has seen a case finds those who had it in a list, too.
+        detail={"cases": " ".join(row.reference for row in shown), **detail},
     )
     audit.record(events=[entry])
 

@@ -153,7 +153,10 @@ def test_every_reading_is_in_the_trail(a: Town, b: Town, post: Postman) -> None:
         ]
         assert [each["actor"]["name"] for each in read] == [b.by.name]
         [listed] = audit.trail(subject="inbox")
-        assert listed.content["detail"] == {"rows": "1", "searched": "yes", "narrowed": "yes"}
+        detail = {"cases": case.reference, "searched": "yes", "narrowed": "yes"}
+        assert listed.content["detail"] == detail
+        [chosen] = audit.trail(subject="chosen")
+        assert chosen.content["detail"] == {"cases": case.reference}
     assert view.side is Side.REQUESTED
     assert {step.verb for step in view.steps} == {Verb.ACCEPT, Verb.REFUSE, Verb.ASK}
     assert view.state_label == "Neu, zu prüfen"
