@@ -1,11 +1,13 @@
 """`amtsbruecke evidence`: a case's deliveries in one file, and its examination by anybody."""
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -46,28 +48,43 @@ def command() -> None:
 @click.option("--tenant", required=True, help="The municipality whose case it is, by its slug.")
 @click.option("--into", type=click.Path(dir_okay=False, path_type=Path), help="The file to write.")
 def export(case: str, *, tenant: str, into: Path | None) -> None:
-    """Write requests, receipts and directory of CASE (its reference or id) into one file."""
+    """Write requests, receipts and directory of CASE (its reference or id) into a new file."""
     become("worker", "master_key_file", at_once=True)
     from centre.registry import selectors as registry
     from centre.tenancy.context import tenant_scope
+    from tenants.cases import selectors as cases
+    from tenants.cases.errors import CaseNotFound
     from tenants.cases.evidence import export_evidence
-    from tenants.cases.models import Case
 
     with tenant_scope(registry.municipality(slug=tenant)):
-        found = (
-            Case.objects.filter(id=case) if _is_id(case) else Case.objects.filter(reference=case)
-        )
-        case_id = found.values_list("id", flat=True).first()
-        if case_id is None:
+        try:
+            case_id = cases.case_named(case)
+        except CaseNotFound as error:
             raise ConsoleError(
                 f"{tenant} has no case {case}.", hint="Use the reference that the case page shows."
-            )
-        content = export_evidence(case_id=case_id, by=operator())
-    target = into or Path(f"nachweis-{case}.zip")
-    unfinished = target.with_name(f"{target.name}.part")
-    unfinished.write_bytes(content)
-    unfinished.replace(target)
-    click.echo(f"{target}: {len(content)} bytes. Verify: amtsbruecke evidence verify {target}")
+            ) from error
+        target = into or Path(f"nachweis-{case}.zip")
+        with _new(target) as file:
+            size = file.write(export_evidence(case_id=case_id, by=operator()))
+    click.echo(f"{target}: {size} bytes. Verify: amtsbruecke evidence verify {target}")
+
+
+@contextmanager
+def _new(path: Path) -> Iterator[IO[bytes]]:
+    """Open a new file that only we can read: content lies open in it. It goes if this fails."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise ConsoleError(
+            f"{path} is there already, and no file is replaced.",
+            hint="Name another one with --into, or move that one away.",
+        ) from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+    except BaseException:
+        path.unlink()
+        raise
 
 
 @command.command("verify")
@@ -100,14 +117,6 @@ def verify(file: Path, *, umbrella_keys: tuple[str, ...], as_json: bool) -> None
     else:
         _print(verdict)
     raise SystemExit(_EXIT_CODES[verdict.ruling])
-
-
-def _is_id(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _key(text: str) -> bytes:

@@ -3,6 +3,7 @@
 from tenants.cases.selectors.case import (
     CaseView,
     TimelineEntry,
+    case_named,
     case_view,
     message_ids,
     message_log,
@@ -33,6 +34,7 @@ __all__ = [
     "Row",
     "TimelineEntry",
     "authorities",
+    "case_named",
     "case_view",
     "counts",
     "message_ids",

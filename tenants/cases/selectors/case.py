@@ -162,6 +162,21 @@ def require_case(*, case_id: UUID) -> None:
         raise CaseNotFound
 
 
+def case_named(name: str) -> UUID:
+    """Return the id of the case with this reference or id, or raise `CaseNotFound`.
+
+    Nothing else of it is read.
+    """
+    try:
+        wanted = Q(id=UUID(name))
+    except ValueError:
+        wanted = Q(reference=name)
+    case_id: UUID | None = Case.objects.filter(wanted).values_list("id", flat=True).first()
+    if case_id is None:
+        raise CaseNotFound
+    return case_id
+
+
 def message_ids(case_id: UUID) -> list[tuple[UUID, bool]]:
     """Return the messages of a case in the order of its log; True: sent by us."""
     rows = CaseMessage.objects.filter(case_id=case_id).order_by("number")

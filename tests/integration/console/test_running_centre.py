@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import grpc
 import pytest
@@ -54,6 +55,32 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def test_a_request_crosses(running: Running) -> None:
     ids = running.send(3)
     eventually(lambda: running.applied(ids), what="the requests to be applied")
+
+
+def test_evidence_of_a_request_that_crossed_proves_everything(
+    running: Running, tmp_path: Path
+) -> None:
+    (request,) = running.send()
+    ((case,),) = running.execute(f"SELECT case_id FROM outbox_letter WHERE id = '{request}'")
+    receipted = (
+        "SELECT count(*) FROM outbox_letter AS letter JOIN outbox_link AS link"
+        f" ON link.name = letter.link WHERE case_id = '{case}' AND lseq BETWEEN 1 AND acked_lseq"
+    )
+    eventually(
+        lambda: running.execute(receipted)[0][0] == 2,
+        what="receipts of the request and its registration",
+    )
+    ((reference,),) = running.execute(
+        f"SELECT reference FROM m_{TOWNS[0]}.cases_case WHERE id = '{case}'"
+    )
+    file = tmp_path / "nachweis.zip"
+    running.command("evidence", "export", reference, "--tenant", TOWNS[0], "--into", str(file))
+    keys = running.folder.settings()["AMTSBRUECKE_UMBRELLA_KEYS"].split()
+    options = [word for key in keys for word in ("--umbrella-key", key)]
+    said = running.command("evidence", "verify", str(file), *options)
+    assert f"case {reference} ({case})" in said
+    assert len(re.findall("delivered .*; .*content proven", said)) == 2
+    assert "Alles bewiesen / everything proven" in said
 
 
 SING = f"""
