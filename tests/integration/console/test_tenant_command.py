@@ -1,4 +1,4 @@
-"""What an operator is told who creates or deletes a municipality."""
+"""What an operator is told who creates, closes, exports or deletes a municipality."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from centre.registry import deletion, selectors
+from centre.audit.chain import CENTRE
+from centre.audit.events import AuditEvent
+from centre.audit.models import TrailEntry
+from centre.registry import archive, deletion, selectors
+from centre.registry.archive import ArchiveRefused
+from centre.registry.models import MunicipalityState
+from centre.registry.selectors import MunicipalityUnknown
 from console.commands import tenant as tenant_command
 from console.errors import ConsoleError
 
@@ -37,3 +43,56 @@ def test_password_is_asked_for_at_a_terminal_only(run: Callable[..., Result]) ->
     assert refused.exit_code == 2
     assert "--admin-password-stdin" in refused.output
     assert not selectors.hosted().filter(slug="delta").exists()
+
+
+def told(event: AuditEvent) -> list[tuple[str, dict[str, str]]]:
+    """Return who did this to alpha, as the trail says, and what it says besides."""
+    found = TrailEntry.objects.filter(tenant_role=CENTRE, subject="alpha", event=event)
+    return [(each.content["actor"]["kind"], each.content["detail"]) for each in found]
+
+
+def test_suspended_doors_stay_shut_until_they_are_resumed(run: Callable[..., Result]) -> None:
+    for _ in range(2):  # the second time there is nothing to do
+        assert run("suspend", "alpha").output.splitlines()[-1] == "alpha: suspended"
+    assert selectors.municipality(slug="alpha").state == MunicipalityState.SUSPENDED
+    assert told(AuditEvent.TENANT_MUNICIPALITY_SUSPENDED) == [("operator", {})]
+    for _ in range(2):
+        assert run("resume", "alpha").output.splitlines()[-1] == "alpha: active"
+    assert selectors.municipality(slug="alpha").state == MunicipalityState.ACTIVE
+    assert told(AuditEvent.TENANT_MUNICIPALITY_RESUMED) == [("operator", {})]
+    assert selectors.municipality(slug="beta").state == MunicipalityState.ACTIVE
+
+
+@pytest.mark.parametrize("verb", ["suspend", "resume"])
+def test_unknown_municipality_is_neither_closed_nor_opened(
+    run: Callable[..., Result], verb: str
+) -> None:
+    assert isinstance(run(verb, "omega").exception, MunicipalityUnknown)
+
+
+def test_export_writes_a_whole_archive_and_tells_the_trail(
+    run: Callable[..., Result], tmp_path: Path
+) -> None:
+    target = tmp_path / "alpha.zip"
+    done = run("export", "alpha", str(target))
+    assert done.exit_code == 0, done.output
+    members = archive.check(target)
+    rows = sum(member.rows for member in members)
+    assert rows > 0
+    said = f"alpha: {rows} rows of {len(members)} tables exported to {target}"
+    assert done.output.splitlines()[-1] == said
+    assert told(AuditEvent.TENANT_MUNICIPALITY_EXPORTED) == [("operator", {"rows": str(rows)})]
+
+
+def test_export_replaces_no_other_file_and_then_tells_nothing(
+    run: Callable[..., Result], tmp_path: Path
+) -> None:
+    target = tmp_path / "there.zip"
+    target.write_bytes(b"of somebody else")
+    assert isinstance(run("export", "alpha", str(target)).exception, ArchiveRefused)
+    assert target.read_bytes() == b"of somebody else"
+    assert isinstance(
+        run("export", "omega", str(tmp_path / "omega.zip")).exception, MunicipalityUnknown
+    )
+    assert [each.name for each in tmp_path.iterdir()] == [target.name]
+    assert told(AuditEvent.TENANT_MUNICIPALITY_EXPORTED) == []

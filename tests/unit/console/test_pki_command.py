@@ -1,0 +1,73 @@
+"""`amtsbruecke pki`: a certificate is renewed in two steps, with what to do next."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from cryptography import x509
+
+from centre.keys import pki
+from centre.keys.errors import CertificateFault
+from console.commands import pki as pki_command
+from console.home import Home
+
+type Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Return the function that runs the command; the centre `krz` has a certificate."""
+    home = Home(tmp_path)
+    pki.create_authority(home.path / "pki")
+    pki.issue(home.path / "pki", "krz", home.centre("krz").tls)
+    return lambda *said: CliRunner().invoke(pki_command.command, said, obj=home)
+
+
+def test_renewed_certificate_waits_beside_the_old_until_it_is_activated(
+    run: Run, tmp_path: Path
+) -> None:
+    tls = Home(tmp_path).centre("krz").tls
+    before = (tls / "centre.pem").read_bytes()
+    first = run("renew", "krz")
+    assert first.exit_code == 0, first.output
+    assert (tls / "centre.pem").read_bytes() == before
+    waiting = (tls / "centre.next.pem").read_bytes()
+    until = f"{pki.describe(waiting).not_after:%Y-%m-%d}"
+    assert first.output.splitlines() == [
+        f"{tls / 'centre.next.pem'}: valid until {until}",
+        f"fingerprint for the directory: {pki.fingerprint(waiting)}",
+        "then: amtsbruecke pki renew krz --activate",
+    ]
+    second = run("renew", "krz", "--activate")
+    assert second.output == f"{tls / 'centre.pem'}: valid until {until}\n"
+    assert (tls / "centre.pem").read_bytes() == waiting != before
+    assert not (tls / "centre.next.pem").exists()
+
+
+def test_certificate_and_authority_may_lie_elsewhere(run: Run, tmp_path: Path) -> None:
+    authority, into = tmp_path / "other-pki", tmp_path / "other-tls"
+    options = ("--authority", str(authority), "--into", str(into))
+    run("init", "--authority", str(authority))
+    run("issue", "nord", *options)
+    assert run("renew", "nord", *options).exit_code == 0
+    assert run("renew", "nord", "--into", str(into), "--activate").exit_code == 0
+    leaf, root = (
+        x509.load_pem_x509_certificate(path.read_bytes())
+        for path in (into / "centre.pem", authority / "ca.pem")
+    )
+    leaf.verify_directly_issued_by(root)
+    assert leaf.subject.rfc4514_string() == "CN=nord"
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (("renew", "krz", "--activate"), "renew the certificate first"),
+        (("renew", "nord"), "there is no certificate"),
+    ],
+)
+def test_step_that_cannot_be_taken_says_why(run: Run, said: tuple[str, ...], words: str) -> None:
+    refused = run(*said)
+    assert isinstance(refused.exception, CertificateFault)
+    assert words in refused.exception.message
