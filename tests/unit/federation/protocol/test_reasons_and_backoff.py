@@ -38,6 +38,34 @@ def test_the_link_waits_at_most_five_minutes(failures: int, seed: int) -> None:
     assert timedelta(milliseconds=100) <= delay <= timedelta(milliseconds=ceiling)
 
 
+@given(ceiling=st.integers(backoff.FIRST_MS, backoff.LONGEST_MS), seed=st.integers())
+def test_delays_are_spread_over_all_that_the_ceiling_allows(ceiling: int, seed: int) -> None:
+    """Else all peers of a centre that comes back would knock at the same moment."""
+    chance = random.Random(seed)  # noqa: S311 -- jitter
+    delays = [backoff.delay(ceiling, uniform=chance.uniform) for _ in range(200)]
+    tenth = timedelta(milliseconds=ceiling / 10)
+    assert min(delays) < 2 * tenth
+    assert max(delays) > 8 * tenth
+
+
+def test_delays_are_drawn_by_chance_where_nobody_says_how() -> None:
+    assert len({backoff.delay(backoff.LONGEST_MS) for _ in range(20)}) > 10
+
+
+@pytest.mark.parametrize(
+    ("drawn", "milliseconds"), [(0.0, 100), (99.0, 100), (101.0, 101), (2000.0, 2000)]
+)
+def test_delay_is_what_was_drawn_and_never_none(drawn: float, milliseconds: int) -> None:
+    asked = []
+
+    def uniform(low: float, high: float) -> float:
+        asked.append((low, high))
+        return drawn
+
+    assert backoff.delay(2000, uniform=uniform) == timedelta(milliseconds=milliseconds)
+    assert asked == [(0, 2000)]
+
+
 def _message(**changes: object) -> OutboundMessage:
     fields = {
         "message_id": new_id(),
