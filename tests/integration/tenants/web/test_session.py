@@ -143,10 +143,6 @@ def test_cookies_and_headers_are_strict(anonymous: Visit, a: Town) -> None:
     assert cookie["samesite"] == "Lax"
     assert not cookie["domain"]
     answer = client.get("/hilfe/")
-    policy = answer["Content-Security-Policy"]
-    assert "default-src 'none'" in policy
-    assert "script-src 'nonce-" in policy
-    assert "unsafe" not in policy
     assert answer["X-Frame-Options"] == "DENY"
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert answer["Referrer-Policy"] == "same-origin"
