@@ -92,6 +92,17 @@ def test_no_machine_path_or_host_is_committed() -> None:
     assert found == []
 
 
+def test_fragments_of_the_changelog_are_named_as_contributing_says() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["towncrier"]
+    kinds = ",".join(each["directory"] for each in settings["type"])
+    assert f"<issue>.<word>.{{{kinds}}}.md" in (ROOT / "CONTRIBUTING.md").read_text()
+    pattern = re.compile(rf"\d+\.[a-z]+\.({kinds.replace(',', '|')})\.md")
+    fragments = list((ROOT / settings["directory"]).iterdir())
+    assert fragments
+    assert [each.name for each in fragments if not pattern.fullmatch(each.name)] == []
+    assert [each.name for each in fragments if not each.read_text().strip()] == []
+
+
 def test_ci_runs_all_that_must_be_green_and_the_tests_last() -> None:
     (rule,) = re.findall(r"^check: ([a-z ]+?) *##", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert rule.split() == ["lint", "types", "contracts", "proto", "test"]
