@@ -5,6 +5,7 @@ Its two towns write to each other over the loopback link, the same road as to ev
 
 import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -188,7 +189,19 @@ def test_a_process_without_database_lives_and_is_not_ready(running: Running) -> 
     eventually(lambda: running.applied(ids), what="a request after the pause")
 
 
-def test_the_gateway_has_the_standard_health_service(running: Running) -> None:
+SERVED = (
+    "",
+    "amtsbruecke.exchange.v1beta1.LinkService",
+    "amtsbruecke.exchange.v1beta1.BlobService",
+    "amtsbruecke.directory.v1beta1.DirectoryService",
+)
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@contextmanager
+def health_of(running: Running) -> Iterator[health_pb2_grpc.HealthStub]:
+    """Yield the gateway's standard health service, as a peer reaches it."""
     tls = running.folder.tls
     credentials = grpc.ssl_channel_credentials(
         *((tls / name).read_bytes() for name in ("ca.pem", "centre.key", "centre.pem"))
@@ -199,15 +212,34 @@ def test_the_gateway_has_the_standard_health_service(running: Running) -> None:
         credentials,
         options=[("grpc.ssl_target_name_override", server)],
     ) as channel:
-        health = health_pb2_grpc.HealthStub(channel)
-        for service in (
-            "",
-            "amtsbruecke.exchange.v1beta1.LinkService",
-            "amtsbruecke.exchange.v1beta1.BlobService",
-            "amtsbruecke.directory.v1beta1.DirectoryService",
-        ):
+        yield health_pb2_grpc.HealthStub(channel)
+
+
+def test_the_gateway_has_the_standard_health_service(running: Running) -> None:
+    with health_of(running) as health:
+        for service in SERVED:
             answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=10)
-            assert answer.status == health_pb2.HealthCheckResponse.SERVING
+            assert answer.status == SERVING
+
+
+def test_a_gateway_that_is_told_to_stop_says_so_before_it_closes(running: Running) -> None:
+    starts = running.log("gateway").count("gateway started")
+    with health_of(running) as health:
+        told = [
+            health.Watch(health_pb2.HealthCheckRequest(service=service), timeout=30)
+            for service in SERVED
+        ]
+        assert [next(each).status for each in told] == [SERVING] * len(SERVED)
+        os.kill(running.pid("gateway"), signal.SIGTERM)
+        assert [next(each).status for each in told] == [NOT_SERVING] * len(SERVED)
+        for each in told:
+            each.cancel()  # else the gateway waits for them
+    eventually(
+        lambda: running.log("gateway").count("gateway started") > starts, what="the next gateway"
+    )
+    ids = running.send()
+    running.command("link", "retry", running.centre.name)
+    eventually(lambda: running.applied(ids), what="a request through the next gateway")
 
 
 @pytest.mark.parametrize(
