@@ -12,6 +12,7 @@ from django.db import DatabaseError, connection, transaction
 
 from centre.audit import selectors as audit
 from centre.audit.events import AuditEvent
+from centre.audit.events import AuditEvent
 from centre.audit.models import TrailEntry
 from centre.directory import encoding, selectors, services
 from centre.directory.errors import (
@@ -179,6 +180,9 @@ def test_applying_moves_forward_only() -> None:
     assert selectors.current().version == 5
     kept = DirectorySnapshot.objects.order_by("version").values_list("version", flat=True)
     assert list(kept) == [2, 5]
+    applied = TrailEntry.objects.filter(event=AuditEvent.DIRECTORY_VERSION_APPLIED)
+    assert sorted(each.subject for each in applied) == ["version 2", "version 5"]
+    assert {each.content["actor"]["name"] for each in applied} == {OFFICER.name}
 
 
 def test_what_is_not_trusted_or_makes_no_sense_is_not_applied() -> None:

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from centre.audit import selectors as audit
+from centre.audit.events import AuditEvent
 from centre.kernel import clock
 from centre.kernel.ids import new_id
 from tenants.cases import selectors, services
@@ -153,10 +154,13 @@ def test_every_reading_is_in_the_trail(a: Town, b: Town, post: Postman) -> None:
         ]
         assert [each["actor"]["name"] for each in read] == [b.by.name]
         [listed] = audit.trail(subject="inbox")
+        assert listed.content["event"] == AuditEvent.CASE_WORKLIST_READ
         detail = {"cases": case.reference, "searched": "yes", "narrowed": "yes"}
         assert listed.content["detail"] == detail
         [chosen] = audit.trail(subject="chosen")
+        assert chosen.content["event"] == AuditEvent.CASE_WORKLIST_READ
         assert chosen.content["detail"] == {"cases": case.reference}
+        assert chosen.content["actor"]["name"] == b.by.name
     assert view.side is Side.REQUESTED
     assert {step.verb for step in view.steps} == {Verb.ACCEPT, Verb.REFUSE, Verb.ASK}
     assert view.state_label == "Neu, zu prüfen"

@@ -48,6 +48,17 @@ def test_sign_in_is_told_in_the_trail() -> None:
     )
 
 
+def test_sign_in_that_is_refused_is_told_in_the_trail() -> None:
+    clerk()
+    for _ in range(2):
+        with pytest.raises(SignInRefused):
+            services.sign_in(login="k.kranich", password="falsch", address="192.0.2.1")
+    told = [entry.content for entry in audit.trail(subject="k.kranich")]
+    assert [each["event"] for each in told] == [AuditEvent.CLERK_SESSION_REFUSED] * 2
+    assert sorted(each["detail"]["failures"] for each in told) == ["1", "2"]
+    assert {each["detail"]["address"] for each in told} == {"192.0.2.1"}
+
+
 def test_unknown_closed_and_wrong_look_alike() -> None:
     clerk()
     closed = clerk("z.zander", role=Role.READER)

@@ -7,6 +7,7 @@ import pytest
 from django.test import override_settings
 
 from centre.audit import selectors as audit
+from centre.audit.events import AuditEvent
 from centre.kernel.actors import system
 from centre.kernel.ids import new_id
 from centre.registry.models import Municipality
@@ -86,6 +87,13 @@ def test_only_what_was_not_sent_can_be_removed() -> None:
     services.remove(document_id=other.id, by=BY)
     with pytest.raises(DocumentNotFound):
         services.remove(document_id=other.id, by=BY)
+    told = [entry.content for entry in audit.trail(subject=str(other.case_id))]
+    assert sorted(each["event"] for each in told) == [
+        AuditEvent.DOCUMENT_FILE_ADDED,
+        AuditEvent.DOCUMENT_FILE_REMOVED,
+    ]
+    assert {each["detail"]["document"] for each in told} == {str(other.id)}
+    assert {each["actor"]["id"] for each in told} == {BY.id}
     with pytest.raises(DocumentNotFound):
         selectors.document(document_id=uuid4())
 
