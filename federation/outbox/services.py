@@ -250,27 +250,35 @@ def retry_now(*, link: str, by: Actor) -> None:
     _change(link, AuditEvent.LINK_PEER_RETRIED, by, next_try_at=None, backoff_ms=0)
 
 
-def pause(*, link: str, by: Actor) -> None:
+def pause(*, link: str, by: Actor) -> bool:
     """Send nothing to a centre until `resume`. Letters are accepted and queue; expiry goes on.
 
-    What has its number already is under way and still goes; nothing else gets one.
+    What has its number already is under way and still goes; nothing else gets one. Return False
+    where the link is paused already: then nothing is noted.
     """
-    _change(link, AuditEvent.LINK_PEER_PAUSED, by, state=LinkState.PAUSED)
+    return _change(link, AuditEvent.LINK_PEER_PAUSED, by, state=LinkState.PAUSED)
 
 
-def resume(*, link: str, by: Actor) -> None:
-    """Send again to a centre, at once."""
+def resume(*, link: str, by: Actor) -> bool:
+    """Send again to a centre, at once. Return False where the link is active already."""
     fields = {"state": LinkState.ACTIVE, "next_try_at": None, "backoff_ms": 0}
-    _change(link, AuditEvent.LINK_PEER_RESUMED, by, **fields)
+    return _change(link, AuditEvent.LINK_PEER_RESUMED, by, **fields)
 
 
 @transaction.atomic
-def _change(link: str, event: AuditEvent, by: Actor, **fields: object) -> None:
-    if not Link.objects.filter(name=link).update(**fields):
+def _change(link: str, event: AuditEvent, by: Actor, **fields: object) -> bool:
+    """Change a link and note who did; return False where it has the wanted state already."""
+    wanted = Link.objects.filter(name=link)
+    if not wanted.exists():
         raise LinkUnknown(f"There is no link {link!r}.")
+    if "state" in fields:
+        wanted = wanted.exclude(state=fields["state"])
+    if not wanted.update(**fields):
+        return False
     log.info(event.value, link=link, by=by.name)
     transaction.on_commit(partial(poke.poke, [link]), robust=True)
     audit.record(events=[Entry(event=event, by=by, subject=link, detail={})])
+    return True
 
 
 @transaction.atomic

@@ -47,26 +47,25 @@ def retry(name: str) -> None:
 @click.argument("name", metavar="CENTRE")
 def pause(name: str) -> None:
     """Send nothing to that centre until `resume`; letters queue and may expire."""
-    _change(name, "pause")
-    click.echo(f"{name}: paused. Resume with: amtsbruecke link resume {name}")
+    word = "paused" if _change(name, "pause") else "is paused already"
+    click.echo(f"{name}: {word}. Resume with: amtsbruecke link resume {name}")
 
 
 @command.command("resume")
 @click.argument("name", metavar="CENTRE")
 def resume(name: str) -> None:
     """Send to that centre again."""
-    _change(name, "resume")
-    click.echo(f"{name}: active")
+    click.echo(f"{name}: {'active' if _change(name, 'resume') else 'is active already'}")
 
 
-def _change(name: str, service: str) -> None:
+def _change(name: str, service: str) -> bool | None:
     become("web", at_once=True)
     from federation.outbox import services
     from federation.outbox.errors import LinkUnknown
 
-    verb: Callable[..., None] = getattr(services, service)
+    verb: Callable[..., bool | None] = getattr(services, service)
     try:
-        verb(link=name, by=operator())
+        return verb(link=name, by=operator())
     except LinkUnknown as error:
         raise ConsoleError(error.message, hint="`amtsbruecke link status` lists all.") from error
 
