@@ -49,6 +49,9 @@ class ImportRun(models.Model):
     rows_total = models.IntegerField(default=0)
     sum_cents = models.BigIntegerField(default=0)
 
+    #: Whether `services.start` was given a file that it knew; not stored.
+    is_known = False
+
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
 

@@ -6,7 +6,7 @@ Rows tell who owes what, before any of it is a case.
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -57,6 +57,14 @@ class RunView:
     def rows_to_do(self) -> int:
         """Rows that the run imports or has imported."""
         return self.good + self.imported
+
+    def since(self, before: "RunView") -> "RunView":
+        """Return this run with what it had imported by `before` as repeated rows."""
+        return replace(
+            self,
+            imported=self.imported - before.imported,
+            repeated=self.repeated + before.imported,
+        )
 
 
 def run(run_id: UUID) -> RunView:

@@ -13,6 +13,7 @@ from console.roles import become
 
 if TYPE_CHECKING:
     from centre.kernel.actors import Actor
+    from centre.registry.models import Municipality
     from tenants.importers.models import ImportRow
     from tenants.importers.selectors import RunView
 
@@ -34,21 +35,15 @@ def command(file: Path, *, tenant: str, dry_run: bool, drafts: bool, as_json: bo
     goes on where an interrupted import stopped and sends nothing twice.
     """
     become("worker", "master_key_file", at_once=True)
-    from centre.registry import selectors as registry
-    from centre.registry.models import MunicipalityState
+    from django.db import DatabaseError
+
     from centre.tenancy.context import tenant_scope
     from tenants.importers import services
     from tenants.importers.errors import FileRefused
 
     result: tuple[RunView, Sequence[ImportRow]]
-    municipality = registry.municipality(slug=tenant)
-    if municipality.state != MunicipalityState.ACTIVE:
-        raise ConsoleError(
-            f"{tenant} is {municipality.state}: nothing can be imported there.",
-            hint="`amtsbruecke tenant list` tells of all; `tenant resume` opens a suspended one.",
-        )
-    with tenant_scope(municipality):
-        try:
+    try:
+        with tenant_scope(_active(tenant)):
             if dry_run:
                 rehearsal = services.rehearse(
                     name=file.name, chunks=_parts(file), shown=_SHOWN, by=operator()
@@ -56,8 +51,11 @@ def command(file: Path, *, tenant: str, dry_run: bool, drafts: bool, as_json: bo
                 result = rehearsal.view, rehearsal.left
             else:
                 result = _import(file, operator(), submit=not drafts, quiet=as_json)
-        except FileRefused as error:
-            _refuse(error.message, as_json=as_json)
+    except FileRefused as error:
+        _refuse(error.message, as_json=as_json)
+    except DatabaseError:
+        _active(tenant)  # says so where the municipality was closed meanwhile
+        raise
     view, left = result
     if as_json:
         click.echo(json.dumps({"run": None if dry_run else str(view.id), **_numbers(view)}))
@@ -69,6 +67,20 @@ def command(file: Path, *, tenant: str, dry_run: bool, drafts: bool, as_json: bo
     raise SystemExit(_LEFT_OVER if view.faulty or view.undecided or waiting else 0)
 
 
+def _active(slug: str) -> "Municipality":
+    """Return a municipality that works; raise `ConsoleError` that says what another one is."""
+    from centre.registry import selectors as registry
+    from centre.registry.models import MunicipalityState
+
+    found = registry.municipality(slug=slug)
+    if found.state != MunicipalityState.ACTIVE:
+        raise ConsoleError(
+            f"{slug} is {found.state}: nothing can be imported there.",
+            hint="`amtsbruecke tenant list` tells of all; `tenant resume` opens a suspended one.",
+        )
+    return found
+
+
 def _import(
     file: Path, by: "Actor", *, submit: bool, quiet: bool
 ) -> "tuple[RunView, Sequence[ImportRow]]":
@@ -76,14 +88,14 @@ def _import(
     from tenants.importers import selectors, services
 
     run = services.start(name=file.name, chunks=_parts(file), by=by)
-    view = services.check_run(run.id)
+    before = view = services.check_run(run.id)
     if view.state == "checked":
         services.confirm(run_id=run.id, submit=submit, by=by)
     try:
         view = services.run_import(run.id, progress=None if quiet else _progress)
     except BacklogFull:  # the run says so itself, and a worker goes on with it
         view = selectors.run(run.id)
-    return view, selectors.left_over(run.id, limit=_SHOWN)
+    return view.since(before), selectors.left_over(run.id, limit=_SHOWN)
 
 
 def _parts(file: Path) -> Iterator[bytes]:

@@ -45,9 +45,10 @@ log = structlog.get_logger(__name__)
 
 
 def start(*, name: str, chunks: Iterable[bytes], by: Actor) -> ImportRun:
-    """Take a file and have it checked; return its run, the former one for the same bytes.
+    """Take a file and have it checked; return its run.
 
-    Raises `FileRefused` if it is too large or empty.
+    For the same bytes that is the former one, and `is_known`. Raises `FileRefused` if the file is
+    too large or empty.
     """
     policies.require_worker(by)
     run = _new_run(name, _collect(chunks), by)
@@ -55,15 +56,17 @@ def start(*, name: str, chunks: Iterable[bytes], by: Actor) -> ImportRun:
         state__in=[RunState.DISCARDED, RunState.FAILED]
     )
     with transaction.atomic():
-        if (found := former.defer("content").first()) is not None:
-            return found
-        try:
-            with transaction.atomic():
-                run.save(force_insert=True)
-        except IntegrityError:  # the same file, given twice at once
-            return former.defer("content").get()
-        wake()
-    return run
+        if (found := former.defer("content").first()) is None:
+            try:
+                with transaction.atomic():
+                    run.save(force_insert=True)
+            except IntegrityError:  # the same file, given twice at once
+                found = former.defer("content").get()
+            else:
+                wake()
+                return run
+    found.is_known = True
+    return found
 
 
 def check_run(run_id: UUID, *, wait: bool = True) -> RunView:

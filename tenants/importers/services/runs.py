@@ -3,7 +3,7 @@
 from typing import Final
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, ProgrammingError
 from django.db.models import QuerySet
 from django.utils.module_loading import import_string
 
@@ -13,6 +13,8 @@ from centre.audit.events import AuditEvent
 from centre.directory.errors import DirectoryMissing
 from centre.kernel import clock
 from centre.kernel.actors import Actor, ActorKind
+from centre.registry import selectors as registry
+from centre.tenancy.context import require_tenant
 from federation.outbox.errors import BacklogFull
 from tenants.importers.errors import RunNotFound
 from tenants.importers.models import ImportRow, ImportRun, RowState, RunState
@@ -22,10 +24,19 @@ _LIMIT_EXCEEDED: Final = "54"  # class of SQLSTATE: what is too large stays too 
 
 
 def passes(error: Exception) -> bool:
-    """Return whether an error says nothing about the file: the same step may succeed later."""
+    """Return whether an error says nothing about the file: the same step may succeed later.
+
+    While its municipality is being deleted, every write is refused, whatever the file says.
+    """
     if isinstance(error, OperationalError):
         return not getattr(error.__cause__, "sqlstate", "").startswith(_LIMIT_EXCEEDED)
+    if isinstance(error, ProgrammingError) and _closed():
+        return True
     return isinstance(error, InterfaceError | DirectoryMissing | BacklogFull)
+
+
+def _closed() -> bool:
+    return not registry.active().filter(schema_name=require_tenant().schema_name).exists()
 
 
 def locked(run_id: UUID) -> ImportRun:

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from centre.tenancy.context import carry
@@ -57,6 +57,8 @@ def index(request: HttpRequest) -> HttpResponse:
             except ImporterError as refused:
                 problem = say(refused.message)
             else:
+                if run.is_known:
+                    messages.info(request, _known(selectors.run(run.id).imported))
                 return redirect("web:import_run", run_id=run.id)
     after = id_of(request.GET.get("nach", ""))
     page = selectors.recent(after=after)
@@ -69,6 +71,18 @@ def index(request: HttpRequest) -> HttpResponse:
         "next_url": f"{reverse('web:imports')}?nach={page.next}" if page.next else "",
     }
     return render(request, "web/imports.html", context, status=400 if problem else 200)
+
+
+def _known(imported: int) -> str:
+    if not imported:
+        return _("Diese Datei ist schon eingelesen. Hier geht es mit ihr weiter.")
+    return ngettext(
+        "Diese Datei ist schon eingelesen: %(n)s Ersuchen ist schon früher übernommen. Es entsteht "
+        "kein zweites.",
+        "Diese Datei ist schon eingelesen: %(n)s Ersuchen sind schon früher übernommen. Keines "
+        "entsteht doppelt.",
+        imported,
+    ) % {"n": imported}
 
 
 @require_safe

@@ -5,10 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
+from structlog.testing import capture_logs
 
 from centre.registry import selectors
+from centre.tenancy import roles
+from centre.tenancy.operations import role_names
 from console.cli import main
 from console.commands import import_
 from federation.outbox.errors import BacklogFull
@@ -16,6 +20,7 @@ from tenants.cases import services as cases
 from tenants.cases.models import Case
 from tenants.importers import services
 from tenants.importers.models import ImportRun
+from tenants.importers.services import running
 from tests.factories.import_files import file, row
 from tests.integration.tenants.cases.conftest import Town
 from tests.integration.tenants.importers.conftest import Desk, Row
@@ -69,6 +74,52 @@ def test_again_it_sends_nothing_twice(call: Call, a: Town, to_b: ToB) -> None:
     again = call(file(to_b(1), to_b(2)), "--json")
     assert (said(again)["repeated"], said(again)["imported"]) == (1, 1)
     assert len(cases_of(a)) == 2
+
+
+def test_the_very_same_file_counts_as_repeated(call: Call, a: Town, to_b: ToB) -> None:
+    content = file(to_b(1), to_b(2))
+    assert call(content).exit_code == 0
+    again = call(content)
+    assert again.exit_code == 0
+    assert "0 übernommen, 2 schon früher übernommen" in again.stdout
+    counts = said(call(content, "--json"))
+    assert (counts["imported"], counts["repeated"], counts["state"]) == (0, 2, "finished")
+    assert len(cases_of(a)) == 2
+
+
+def test_what_goes_on_tells_what_was_there(
+    call: Call, desk: Desk, to_b: ToB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = file(to_b(1), to_b(2), to_b(3))
+    monkeypatch.setattr(running, "CHUNK", 1)
+    run_id = desk.check(content).id
+    with desk.town.scope():
+        services.confirm(run_id=run_id, by=desk.town.by)
+        services.run_import(run_id, until=0.0)  # its turn is over after the first row
+    counts = said(call(content, "--json"))
+    assert (counts["imported"], counts["repeated"]) == (2, 1)
+
+
+@pytest.mark.usefixtures("committed_db")
+def test_municipality_that_is_closed_meanwhile_is_said(
+    call: Call, dsn: Callable[[str], str], to_b: ToB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As its deletion does, while the import writes."""
+    submit = cases.submit_requests
+
+    def closed_meanwhile(**said: Any) -> Any:
+        with psycopg.connect(dsn("owner")) as owner:
+            owner.execute("UPDATE registry_municipality SET state = 'deleting' WHERE slug='alpha'")
+            for statement in roles.close_schema(role_names(), "alpha"):
+                owner.execute(statement)
+        return submit(**said)
+
+    monkeypatch.setattr(cases, "submit_requests", closed_meanwhile)
+    with capture_logs() as told:
+        done = call(file(to_b(1), to_b(2)))
+    assert done.exit_code == 2
+    assert "alpha is deleting: nothing can be imported there." in done.stderr
+    assert [each for each in told if each["log_level"] in {"error", "critical"}] == []
 
 
 def test_rows_that_are_left_over_are_named_and_give_code_1(call: Call, a: Town, to_b: ToB) -> None:

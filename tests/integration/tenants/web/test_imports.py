@@ -125,7 +125,15 @@ def test_choosing_nothing_is_said(visit: Visit, a: Town) -> None:
 def test_same_file_again_leads_to_the_same_import(visit: Visit, a: Town, b: Town) -> None:
     client = visit(a)
     content = file(row(1, Behoerdenschluessel=b.municipality.ags))
-    assert upload(client, content)["Location"] == upload(client, content)["Location"]
+    path = checked(client, a, content)
+    assert "schon eingelesen" not in client.get(path).text
+    again = upload(client, content)
+    assert again["Location"] == path
+    assert "Diese Datei ist schon eingelesen. Hier geht es mit ihr weiter." in client.get(path).text
+    client.post(f"{path}entscheiden/", {"action": "submit"})
+    work_off(a)
+    upload(client, content)
+    assert "1 Ersuchen ist schon früher übernommen" in client.get(path).text
     with a.scope():
         assert ImportRun.objects.count() == 1
 
