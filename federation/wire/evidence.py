@@ -12,7 +12,7 @@ import json
 import zipfile
 import zlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -182,7 +182,7 @@ def _read(archive: zipfile.ZipFile, manifest: dict[str, Any]) -> Bundle:
     return Bundle(
         case_id=UUID(manifest["case_id"]),
         case_reference=str(manifest["case_reference"]),
-        exported_at=datetime.fromisoformat(manifest["exported_at"]),
+        exported_at=datetime.fromisoformat(manifest["exported_at"]).astimezone(UTC),
         exported_by=UUID(manifest["exported_by"]),
         umbrella_keys=tuple(bytes.fromhex(key) for key in manifest["umbrella_keys"]),
         snapshots=tuple(

@@ -7,6 +7,7 @@ from uuid import UUID
 import click
 
 from console.errors import ConsoleError
+from console.moments import moment
 from console.operator import operator
 from console.roles import become
 
@@ -63,8 +64,8 @@ def acknowledge(alarm_id: UUID | None, *, everything: bool) -> None:
 
 
 def _line(alarm: "Alarm", town: str) -> str:
-    raised = alarm.raised_at.astimezone().strftime("%d.%m.%Y %H:%M")
-    parts = [raised, str(alarm.id), alarm.code, alarm.link, town, str(alarm.message_id or "")]
+    about = [alarm.code, alarm.link, town, str(alarm.message_id or "")]
+    parts = [moment(alarm.raised_at), str(alarm.id), *about]
     seen = f"(seen by {alarm.acknowledged_by})" if alarm.acknowledged_at else ""
     return " ".join(part for part in [*parts, alarm.detail, seen] if part)
 

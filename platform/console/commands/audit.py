@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from console.errors import ConsoleError
+from console.moments import moment
 from console.roles import become
 
 
@@ -72,7 +73,7 @@ def heads(*, as_json: bool) -> None:
             click.echo(heads.to_line(head))
         else:
             digest = bytes(head.digest).hex()
-            click.echo(f"{head.tenant_role}: {head.number} {digest} {head.at.isoformat()}")
+            click.echo(f"{head.tenant_role}: {head.number} {digest} {moment(head.at)}")
 
 
 def _expected() -> set[str]:

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import click
 
+from console.moments import moment
 from console.operator import operator
 from console.roles import become
 
@@ -33,11 +34,12 @@ def list_letters(*, link: str, tenant: str, everything: bool, after: UUID | None
     with scope:
         page = selectors.dead_letters(link=link, open_only=not everything, after=after)
     for letter in page.rows:
-        died = letter.died_at.astimezone().strftime("%d.%m.%Y %H:%M")
         town = names.get(letter.tenant_role, letter.tenant_role)
         words = f"{letter.message_id} {letter.link} {letter.kind} {letter.state} {letter.reason}"
         resolved = f" ({letter.resolution} by {letter.resolved_by})" if letter.resolution else ""
-        click.echo(f"{died} {town:<16} {words} {letter.detail}{resolved}".rstrip())
+        click.echo(
+            f"{moment(letter.died_at)} {town:<16} {words} {letter.detail}{resolved}".rstrip()
+        )
     if not page.rows:
         click.echo("There are no dead letters.")
     if page.next:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from console.errors import ConsoleError
+from console.moments import moment
 from console.operator import operator
 from console.roles import become
 
@@ -161,7 +162,7 @@ def _digest(signed: bytes) -> str:
 
 def _print(snapshot: "Snapshot", *, authorities: bool) -> None:
     click.echo(
-        f"Version {snapshot.version}, published {snapshot.published_at:%Y-%m-%d %H:%M} UTC, "
+        f"Version {snapshot.version}, published {moment(snapshot.published_at)}, "
         f"{len(snapshot.centres)} centres, {len(snapshot.authorities)} authorities"
     )
     for centre in snapshot.centres:

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from console.errors import ConsoleError
+from console.moments import moment
 from console.operator import operator
 from console.roles import become
 
@@ -135,7 +136,7 @@ def _key(text: str) -> bytes:
 
 def _print(verdict: "Verdict") -> None:
     click.echo(f"Vorgang / case {verdict.case_reference} ({verdict.case_id})")
-    click.echo(f"Ausgestellt / exported {verdict.exported_at:%Y-%m-%d %H:%M:%S %Z}")
+    click.echo(f"Ausgestellt / exported {moment(verdict.exported_at)}")
     click.echo(f"  von / by {verdict.exported_by}. Diesen Zeitpunkt, und dass danach nichts mehr")
     click.echo(
         "  kam, sagt nur sie selbst. / Its own word: this time, and that nothing came later."
@@ -156,7 +157,7 @@ def _print(verdict: "Verdict") -> None:
 
 def _print_finding(number: int, finding: "Finding") -> None:
     state = _STATES[finding.status]
-    at = f" {finding.delivered_at:%Y-%m-%d %H:%M:%S} UTC" if finding.delivered_at else ""
+    at = f" {moment(finding.delivered_at)}" if finding.delivered_at else ""
     content = _CONTENT[finding.content_proven]
     way = f"{finding.kind}: {finding.sender} -> {finding.recipient}"
     click.echo(f"{number:>3}. {way}: {state}{at}; {content}")

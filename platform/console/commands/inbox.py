@@ -9,6 +9,7 @@ from uuid import UUID
 import click
 
 from console.errors import ConsoleError
+from console.moments import moment
 from console.operator import operator
 from console.roles import become
 
@@ -116,12 +117,12 @@ def discard(message_id: UUID, *, why: str, yes: bool) -> None:
 
 
 def _line(slug: str, row: "Waiting") -> str:
-    received = row.received_at.astimezone().strftime("%d.%m.%Y %H:%M")
     if row.waits_for is not None:
         why = f"is number {row.case_sequence} of its case and waits for number {row.waits_for}"
     else:
         why = f"{row.reason}: {row.detail} (tried {row.attempts} times)"
-    return f"{received} {slug:<16} {row.message_id} {row.origin} {row.kind} {row.state} {why}"
+    about = f"{row.message_id} {row.origin} {row.kind} {row.state}"
+    return f"{moment(row.received_at)} {slug:<16} {about} {why}"
 
 
 def _json(slug: str, row: "Waiting") -> str:

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
 
 from console.errors import ConsoleError
+from console.moments import moment
 from console.operator import operator
 from console.roles import become
 
@@ -77,24 +78,20 @@ def _line(link: "LinkOverview") -> str:
         f"backlog {link.backlog}",
         f"oldest {_age(link.oldest_age)}",
         f"dead {link.dead}",
-        f"last contact {_moment(link.last_contact_at)}",
+        f"last contact {moment(link.last_contact_at)}",
     ]
     if not link.owned:
         parts.append("no dispatch process works on it")
     if link.failing_since is not None:
         parts.append(
-            f"failing since {_moment(link.failing_since)} ({link.last_error}),"
-            f" next try {_moment(link.next_try_at)}"
+            f"failing since {moment(link.failing_since)} ({link.last_error}),"
+            f" next try {moment(link.next_try_at)}"
         )
     return "  ".join(parts)
 
 
 def _age(age: timedelta | None) -> str:
     return "-" if age is None else f"{age.total_seconds():.0f} s"
-
-
-def _moment(moment: datetime | None) -> str:
-    return "-" if moment is None else moment.astimezone().strftime("%d.%m. %H:%M:%S")
 
 
 def _plain(value: object) -> object:

@@ -1,10 +1,13 @@
 """`amtsbruecke migrate`: bring the database to this version."""
 
 import json
-from typing import TYPE_CHECKING
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.moments import moment
 from console.roles import become
 
 if TYPE_CHECKING:
@@ -68,13 +71,13 @@ def _tell_status(*, as_json: bool) -> None:
 
     hosted = len(schemas.hosted())
     behind = {schema.slug for schema in upgrades.pending()}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "slug": row.municipality.slug,
             "at_this_version": row.municipality.slug not in behind,
             "outcome": row.outcome,
             "milliseconds": row.milliseconds,
-            "at": row.at.isoformat(timespec="seconds"),
+            "at": row.at,
             "problem": row.problem,
         }
         for row in upgrades.reports()
@@ -82,12 +85,14 @@ def _tell_status(*, as_json: bool) -> None:
     if as_json:
         click.echo(
             json.dumps(
-                {"hosted": hosted, "behind": sorted(behind), "last": rows}, ensure_ascii=False
+                {"hosted": hosted, "behind": sorted(behind), "last": rows},
+                ensure_ascii=False,
+                default=partial(datetime.isoformat, timespec="seconds"),
             )
         )
         return
     for row in rows:
         version = "at this version" if row["at_this_version"] else "behind"
-        columns = f"{row['slug']:<40} {version:<15} {row['outcome']:<9} {row['at']}"
+        columns = f"{row['slug']:<40} {version:<15} {row['outcome']:<9} {moment(row['at'])}"
         click.echo(f"{columns}  {row['problem']}".rstrip())
     click.echo(f"{len(behind)} of {hosted} behind")

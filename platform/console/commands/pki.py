@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from console.home import Home
+from console.moments import moment
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _WARN_DAYS = 30
@@ -42,9 +43,7 @@ def init(home: Home, *, authority: Path | None) -> None:
 
     folder = authority or home.path / "pki"
     certificate = pki.create_authority(folder)
-    click.echo(
-        f"{folder / 'ca.pem'}: {certificate.subject}, until {certificate.not_after:%Y-%m-%d}"
-    )
+    click.echo(f"{folder / 'ca.pem'}: {certificate.subject}, until {moment(certificate.not_after)}")
 
 
 @command.command("issue")
@@ -68,7 +67,7 @@ def issue(
 
     folder = into or home.centre(centre_id).tls
     certificate = pki.issue(authority or home.path / "pki", centre_id, folder, dns_names=dns, ip=ip)
-    click.echo(f"{folder / 'centre.pem'}: valid until {certificate.not_after:%Y-%m-%d}")
+    click.echo(f"{folder / 'centre.pem'}: valid until {moment(certificate.not_after)}")
     click.echo(f"fingerprint for the directory: {certificate.fingerprint}")
 
 
@@ -91,10 +90,10 @@ def renew(
     folder = into or home.centre(centre_id).tls
     if activate:
         certificate = pki.activate(folder)
-        click.echo(f"{folder / 'centre.pem'}: valid until {certificate.not_after:%Y-%m-%d}")
+        click.echo(f"{folder / 'centre.pem'}: valid until {moment(certificate.not_after)}")
         return
     certificate = pki.renew(authority or home.path / "pki", folder)
-    click.echo(f"{folder / 'centre.next.pem'}: valid until {certificate.not_after:%Y-%m-%d}")
+    click.echo(f"{folder / 'centre.next.pem'}: valid until {moment(certificate.not_after)}")
     click.echo(f"fingerprint for the directory: {certificate.fingerprint}")
     click.echo(f"then: amtsbruecke pki renew {centre_id} --activate")
 
@@ -114,8 +113,8 @@ def show(*, path: Path) -> None:
     for name in certificate.names:
         click.echo(f"name         {name}")
     click.echo(f"serial       {certificate.serial}")
-    click.echo(f"valid from   {certificate.not_before:%Y-%m-%d %H:%M} UTC")
-    click.echo(f"valid until  {certificate.not_after:%Y-%m-%d %H:%M} UTC ({days} days)")
+    click.echo(f"valid from   {moment(certificate.not_before)}")
+    click.echo(f"valid until  {moment(certificate.not_after)} ({days} days)")
     click.echo(f"fingerprint  {certificate.fingerprint}")
     if days < _WARN_DAYS:
         click.secho("renew it: amtsbruecke pki renew", fg="yellow")

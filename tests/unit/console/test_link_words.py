@@ -44,3 +44,4 @@ def test_age_and_owner_are_told() -> None:
     line = _line(replace(CALM, waiting=2, held=1, oldest_age=timedelta(seconds=90), owned=False))
     assert "backlog 3  oldest 90 s" in line
     assert "no dispatch process works on it" in line
+    assert "last contact 2026-11-27 12:00:00 UTC" in line

@@ -383,6 +383,7 @@ def test_the_signature_is_written_in_one_way_only() -> None:
         rewrite(**{"manifest.json": b"not json"}),
         rewrite(**{"manifest.json": b"[]"}),
         rewrite(**{"manifest.json": manifest_with(format=3)}),
+        rewrite(**{"manifest.json": manifest_with(exported_at="0001-01-01T00:00:00+14:00")}),
     ],
 )
 def test_junk_is_refused_in_words(file: bytes) -> None:
