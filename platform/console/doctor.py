@@ -14,6 +14,8 @@ from cryptography import x509
 from psycopg.conninfo import conninfo_to_dict
 
 from centre.config.environment import Environment, Process
+from centre.keys.errors import MasterKeyWrong
+from centre.keys.wrapping import MasterKey
 from centre.tenancy.checks import OLDEST_POSTGRESQL, shares_server_connections
 
 _RENEW_BEFORE = timedelta(days=14)
@@ -60,9 +62,12 @@ def _secrets(environment: Environment) -> Iterator[Finding]:
     if path is None:
         yield Finding(Grade.BAD, "AMTSBRUECKE_MASTER_KEY_FILE is not set: keys cannot be opened")
         return
-    if len(path.read_bytes()) != 32:  # noqa: PLR2004 -- AES-256
-        yield Finding(Grade.BAD, f"{path} does not hold 32 bytes")
-    elif path.stat().st_mode & 0o077:
+    try:
+        MasterKey.from_file(path)
+    except MasterKeyWrong as problem:
+        yield Finding(Grade.BAD, problem.message)
+        return
+    if path.stat().st_mode & 0o077:
         yield Finding(Grade.BAD, f"{path} can be read by others: chmod 600 {path}")
     else:
         yield Finding(Grade.GOOD, "master key present and private")

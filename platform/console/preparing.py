@@ -205,7 +205,9 @@ def settings_for(
 def make_secrets(folder: CentreFolder) -> dict[str, str]:
     """Make the master key if there is none; return new secrets for the settings."""
     folder.create()
-    if not _master_key(folder).exists():
+    if _master_key(folder).exists():
+        MasterKey.from_file(_master_key(folder))  # or it says what is wrong with it
+    else:
         MasterKey.create_file(_master_key(folder))
     prefix = role_prefix(folder)
     return {

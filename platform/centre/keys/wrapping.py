@@ -16,6 +16,10 @@ from centre.keys.errors import MasterKeyWrong
 _FORMAT: Final = b"\1"
 _NONCE_SIZE: Final = 12
 _KEY_SIZE: Final = 32
+_MUST: Final = (
+    f"It must be a file of {_KEY_SIZE} bytes that only this user may read (mode 0600). If it is"
+    " lost, put the copy from your back-up there: no other key opens what is stored."
+)
 
 
 class MasterKey:
@@ -35,10 +39,12 @@ class MasterKey:
             raw = path.read_bytes()
         except OSError as error:
             raise MasterKeyWrong(
-                f"the master key {path} cannot be read: {error.strerror}"
+                f"The master key {path} cannot be read: {error.strerror}. {_MUST}"
             ) from error
         if path.stat().st_mode & 0o007:
-            raise MasterKeyWrong(f"others may read the master key {path}: chmod 600 {path}")
+            raise MasterKeyWrong(f"Others may read the master key {path}: chmod 600 {path}")
+        if len(raw) != _KEY_SIZE:
+            raise MasterKeyWrong(f"The master key {path} has the wrong length, {len(raw)}. {_MUST}")
         return cls(raw)
 
     @staticmethod

@@ -41,7 +41,7 @@ def create(
     admin_password_stdin: bool,
 ) -> None:
     """Give a municipality its schema, role, keys and first administrator. May be repeated."""
-    become("owner", at_once=True)
+    become("owner", "master_key_file", at_once=True)
     from centre.registry import services
 
     administrator = None
@@ -77,7 +77,7 @@ def create_many(
     Interrupted, it goes on where it stopped when it is run again. Nothing is created if a line is
     faulty, unless --skip-faulty is given.
     """
-    become("owner", at_once=True)
+    become("owner", "master_key_file", at_once=True)
     from centre.registry import lists
     from centre.registry.services import Founding, FoundingOutcome
     from console import founding

@@ -18,7 +18,7 @@ from console.roles import become
 )
 def command(concurrency: int, pool: str) -> None:
     """Run a Celery worker of this centre."""
-    become("worker", "broker_url")
+    become("worker", "broker_url", "master_key_file")
     from django.conf import settings
 
     from centre.config.celery import app

@@ -37,9 +37,11 @@ def test_master_key_files(tmp_path: Path) -> None:
     with pytest.raises(MasterKeyWrong, match="chmod"):
         MasterKey.from_file(path)
     path.chmod(0o600)
-    path.write_bytes(b"short")
-    with pytest.raises(MasterKeyWrong, match="32 bytes"):
+    path.write_bytes(b"x")
+    with pytest.raises(MasterKeyWrong, match=r"wrong length, 1\. It must be a file of 32 bytes"):
         MasterKey.from_file(path)
+    with pytest.raises(MasterKeyWrong, match=r"Is a directory\. It must be a file of 32 bytes"):
+        MasterKey.from_file(tmp_path)
 
 
 def test_certificates_have_what_the_federation_asks_for(tmp_path: Path) -> None:
