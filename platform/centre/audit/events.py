@@ -65,6 +65,11 @@ class AuditEvent(_Event):
         "tenant:municipality:exported",
         "Alle Daten einer Kommune wurden in eine Archivdatei geschrieben.",
     )
+    TENANT_DELETION_BEGUN = "tenant:deletion:begun", "Die Löschung einer Kommune hat begonnen."
+    TENANT_DELETION_ABANDONED = (
+        "tenant:deletion:abandoned",
+        "Die Löschung einer Kommune ist vor dem Export gescheitert; die Kommune bleibt.",
+    )
     TENANT_MUNICIPALITY_DELETED = (
         "tenant:municipality:deleted",
         "Schema, Rolle und Schlüssel einer Kommune wurden gelöscht.",

@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from centre.audit import chain
+from centre.audit.events import AuditEvent
 from centre.audit.models import TrailEntry, TrailHead
 
 _BATCH = 2_000
@@ -31,6 +32,12 @@ class Verification:
 def trail(*, subject: str) -> QuerySet[TrailEntry]:
     """Return what the current tenant's trail tells about a subject, oldest first."""
     return TrailEntry.objects.filter(subject=subject).order_by("number")
+
+
+def newest_of_centre(*, event: AuditEvent, subject: str) -> TrailEntry | None:
+    """Return the centre's own newest entry of this event about a subject, or None."""
+    found = TrailEntry.objects.filter(tenant_role=chain.CENTRE, subject=subject, event=event)
+    return found.order_by("number").last()
 
 
 def chains() -> list[str]:

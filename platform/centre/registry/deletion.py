@@ -1,6 +1,8 @@
 """The end of a municipality: what it had is exported, what others wait for ends, then it goes."""
 
 import time
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +12,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils.module_loading import import_string
 from psycopg import sql
 
+from centre.audit import selectors as audit
 from centre.audit.events import AuditEvent
 from centre.kernel.actors import Actor
 from centre.registry import archive, selectors
@@ -48,16 +51,37 @@ def confirmation(municipality: Municipality) -> str:
     return f"delete-{municipality.slug}-{municipality.id.hex[-8:]}"
 
 
-def delete_tenant(*, slug: str, confirm: str, export_to: Path, by: Actor) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deletion:
+    """A deletion that is done, as the trail tells of it."""
+
+    at: datetime
+    #: Where the archive was written; empty where an earlier version of the product deleted.
+    archive: str
+
+
+def done(*, slug: str) -> Deletion | None:
+    """Return when a municipality was deleted and where its archive lies; None if it was not."""
+    gone = Municipality.objects.filter(slug=slug, state=MunicipalityState.DELETED)
+    entry = audit.newest_of_centre(event=AuditEvent.TENANT_MUNICIPALITY_DELETED, subject=slug)
+    if entry is None or not gone.exists():
+        return None
+    return Deletion(at=entry.at, archive=entry.content["detail"].get("archive", ""))
+
+
+def delete_tenant(*, slug: str, confirm: str, export_to: Path, by: Actor) -> Deletion:
     """Export a municipality, then delete its schema, role, host names and rows.
 
     Its letters and its part of the trail are kept as evidence, and so is its name: no other
     municipality ever gets it. What others still wait for ends, and they are told. Repeating it
-    finishes what was interrupted. Raises `NotConfirmed` unless `confirm` is the `confirmation` of
-    exactly this municipality.
+    finishes what was interrupted, and changes nothing once it is done. Raises `NotConfirmed` unless
+    `confirm` is the `confirmation` of exactly this municipality.
     """
     require_owner()
+    export_to = export_to.absolute()
     with public_scope(), exclusively(f"tenant {slug}"):
+        if (earlier := done(slug=slug)) is not None:
+            return earlier
         municipality = selectors.municipality(slug=slug)
         if confirm != confirmation(municipality):
             losses = "".join(f"{loss} " for loss in _losses(municipality))
@@ -67,25 +91,36 @@ def delete_tenant(*, slug: str, confirm: str, export_to: Path, by: Actor) -> Non
             )
         archive.refuse_to_replace(export_to, municipality)
         before = MunicipalityState(municipality.state)
-        enter(municipality, MunicipalityState.DELETING)
+        with transaction.atomic():
+            enter(municipality, MunicipalityState.DELETING)
+            tell(AuditEvent.TENANT_DELETION_BEGUN, municipality, by, archive=str(export_to))
         if schema_exists(municipality):
             try:
                 execute(roles.close_schema(role_names(), slug))
                 _await_others()
                 export_tenant(slug=slug, path=export_to, by=by)
             except BaseException:
-                if (
-                    before is not MunicipalityState.DELETING
-                ):  # nothing is gone: its doors open again
-                    execute(roles.open_schema(role_names(), slug))
-                    enter(municipality, before)
+                # Where an earlier one was interrupted, its endings may have begun: it stays closed.
+                if before is not MunicipalityState.DELETING:
+                    _abandon(municipality, before, by)
                 raise
             for ending in settings.TENANT_ENDINGS:
                 import_string(ending)(municipality=municipality, by=by)
         with transaction.atomic():
             _remove(municipality)
             enter(municipality, MunicipalityState.DELETED)
-            tell(AuditEvent.TENANT_MUNICIPALITY_DELETED, municipality, by)
+            tell(AuditEvent.TENANT_MUNICIPALITY_DELETED, municipality, by, archive=str(export_to))
+        made = done(slug=slug)
+        assert made is not None
+        return made
+
+
+def _abandon(municipality: Municipality, before: MunicipalityState, by: Actor) -> None:
+    """Open the doors again: nothing is gone."""
+    execute(roles.open_schema(role_names(), municipality.slug))
+    with transaction.atomic():
+        enter(municipality, before)
+        tell(AuditEvent.TENANT_DELETION_ABANDONED, municipality, by)
 
 
 def _await_others() -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 import click
 
 from console.errors import ConsoleError
+from console.moments import moment
 from console.operator import operator
 from console.roles import become
 
@@ -167,18 +168,22 @@ def resume(slug: str) -> None:
 def delete(slug: str, export_to: Path, confirm: str) -> None:
     """Export a municipality, then remove its schema, role and keys; the trail stays.
 
-    Others are told what is not done any more, so its letters are signed one last time.
+    Others are told what is not done any more, so its letters are signed one last time. Interrupted,
+    the same command finishes it; of one that is done it says when, and where the archive lies.
     """
     become("owner", "master_key_file", at_once=True)
     from centre.registry import deletion
 
     try:
-        deletion.delete_tenant(slug=slug, confirm=confirm, export_to=export_to, by=operator())
+        found = deletion.done(slug=slug) or deletion.delete_tenant(
+            slug=slug, confirm=confirm, export_to=export_to, by=operator()
+        )
     except deletion.NotConfirmed as error:
         raise ConsoleError(
             error.message, hint="Nothing was changed. These words belong behind --confirm."
         ) from error
-    click.echo(f"{slug}: deleted; what it had is in {export_to}")
+    archive = found.archive or "an archive of which the trail does not say where it lies"
+    click.echo(f"{slug}: deleted {moment(found.at)}; what it had is in {archive}")
 
 
 @command.command("export")

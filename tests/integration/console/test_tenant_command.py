@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from pytest_django import Settings
 
 from centre.audit.chain import CENTRE
 from centre.audit.events import AuditEvent
 from centre.audit.models import TrailEntry
-from centre.registry import archive, deletion, selectors
+from centre.kernel.actors import system
+from centre.registry import archive, deletion, selectors, services
 from centre.registry.archive import ArchiveRefused
 from centre.registry.models import MunicipalityState
 from centre.registry.selectors import MunicipalityUnknown
@@ -35,6 +37,29 @@ def test_deletion_says_where_its_words_go(run: Callable[..., Result], tmp_path: 
     assert deletion.confirmation(alpha) in refused.exception.message
     assert "--confirm" in refused.exception.hint
     assert not target.exists()
+
+
+def test_a_deletion_that_is_done_is_told_again(
+    run: Callable[..., Result],
+    tmp_path: Path,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings.TENANT_FOUNDERS = settings.TENANT_ENDINGS = settings.TENANT_LOSSES = []
+    monkeypatch.setattr(deletion, "_GATEWAYS_S", 0.0)
+    numbers = {"ags": "05770004", "ars": "057700004004"}
+    town = services.create_tenant(slug="delta", name="Delta", **numbers, by=system("tests"))
+    target = tmp_path / "delta.zip"
+    confirm = ("--confirm", deletion.confirmation(town))
+    made = run("delete", "delta", "--export-to", str(target), *confirm)
+    assert made.exit_code == 0, made.output
+    (words,) = [line for line in made.output.splitlines() if line.startswith("delta: deleted ")]
+    assert words.endswith(f" UTC; what it had is in {target}")
+    again = run("delete", "delta", "--export-to", str(tmp_path / "other.zip"))
+    assert (again.exit_code, again.output) == (0, f"{words}\n")
+    assert not (tmp_path / "other.zip").exists()
+    unknown = run("delete", "atlantis", "--export-to", str(target))
+    assert isinstance(unknown.exception, MunicipalityUnknown)
 
 
 def test_password_is_asked_for_at_a_terminal_only(run: Callable[..., Result]) -> None:

@@ -1,5 +1,8 @@
 """The end of a municipality: asked for twice, exported, told to others, and then gone."""
 
+import multiprocessing
+import os
+import signal
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -9,7 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from pytest_django import Settings
 
 from centre.audit import services as audit
@@ -138,7 +141,11 @@ def test_delete_exports_removes_and_remembers_the_name(owner: None, tmp_path: Pa
         selectors.municipality(slug=delta.slug)
     assert selectors.by_host("delta-stadt.krz.localhost") is None
     assert TrailEntry.objects.filter(tenant_role=delta.tenant_role, subject="kept").exists()
-    assert _events()[-1] == AuditEvent.TENANT_MUNICIPALITY_DELETED
+    assert _events()[1:] == [
+        AuditEvent.TENANT_DELETION_BEGUN,
+        AuditEvent.TENANT_MUNICIPALITY_EXPORTED,
+        AuditEvent.TENANT_MUNICIPALITY_DELETED,
+    ]
     with pytest.raises(services.MunicipalityConflict, match="choose another"):
         _create()
 
@@ -160,6 +167,8 @@ def test_delete_that_cannot_export_opens_the_doors_again(
             by=ME,
         )
     assert selectors.municipality(slug=delta.slug).state == MunicipalityState.ACTIVE
+    assert _events()[-1] == AuditEvent.TENANT_DELETION_ABANDONED
+    assert deletion.done(slug=delta.slug) is None
     with psycopg.connect(cluster.url("web")) as writer:
         _write_as(writer, delta)
 
@@ -232,3 +241,63 @@ def test_delete_goes_on_after_an_interruption(
     assert selectors.municipality(slug=delta.slug).state == MunicipalityState.DELETING
     deletion.delete_tenant(**arguments)
     assert not selectors.hosted().filter(slug=delta.slug).exists()
+
+
+def _die(*_: Any, **__: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _die_at_the_end(event: AuditEvent, *_: Any, **__: Any) -> None:
+    """All is removed, and nothing of it committed."""
+    if event is AuditEvent.TENANT_MUNICIPALITY_DELETED:
+        _die()
+
+
+@pytest.mark.parametrize(
+    ("step", "instead"),
+    [
+        ("execute", _die),  # begun, and its schema is still open
+        ("_await_others", _die),
+        ("export_tenant", _die),
+        ("import_string", _die),  # exported, and others are not told
+        ("_remove", _die),
+        ("tell", _die_at_the_end),
+    ],
+)
+def test_deletion_that_was_killed_is_finished_by_the_same_command(
+    owner: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    instead: Callable[..., None],
+) -> None:
+    delta, target = _create(), tmp_path / "delta.zip"
+    arguments: dict[str, Any] = {
+        "slug": delta.slug,
+        "confirm": deletion.confirmation(delta),
+        "export_to": target,
+        "by": ME,
+    }
+    connections.close_all()
+    with monkeypatch.context() as deadly:
+        deadly.setattr(deletion, step, instead)
+        worker = multiprocessing.get_context("fork").Process(
+            target=deletion.delete_tenant, kwargs=arguments
+        )
+        worker.start()
+        worker.join(60)
+    assert worker.exitcode == -signal.SIGKILL
+    assert selectors.municipality(slug=delta.slug).state == MunicipalityState.DELETING
+    made = deletion.delete_tenant(**arguments)
+    assert archive.check(target)
+    assert ended == [(delta.slug, MunicipalityState.DELETING)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT to_regnamespace(%s), to_regrole(%s)", [delta.schema_name, delta.tenant_role]
+        )
+        assert cursor.fetchone() == (None, None)
+    events = _events()
+    assert events.count(AuditEvent.TENANT_DELETION_BEGUN) == 2 - (step == "tell")
+    assert events[-1] == AuditEvent.TENANT_MUNICIPALITY_DELETED
+    assert deletion.delete_tenant(**{**arguments, "confirm": "", "export_to": tmp_path}) == made
+    assert _events() == events
