@@ -57,6 +57,8 @@ class Lookout:
         self._load = load
         self._interval = interval
         self._view: View | None = None
+        #: Why the last refresh failed: it is tried every second and told when it changes.
+        self._trouble = ""
 
     @property
     def view(self) -> View:
@@ -93,6 +95,11 @@ class Lookout:
         try:
             await self.refresh()
         except Exception as error:  # noqa: BLE001 -- the last view stays in use
-            log.warning("view not refreshed", error=error)
+            if (trouble := f"{type(error).__name__}: {error}") != self._trouble:
+                log.warning("view not refreshed", error=error)
+                self._trouble = trouble
             return False
+        if self._trouble:
+            log.info("view refreshed again")
+            self._trouble = ""
         return True
