@@ -1,5 +1,6 @@
 """`amtsbruecke demo`: a federation on this computer."""
 
+import json
 from pathlib import Path
 
 import click
@@ -9,7 +10,12 @@ from console.home import DEFAULT_PORT_BASE, Home
 
 @click.command("demo")
 @click.option("--once", is_flag=True, help="End when all has arrived; code 0 only if all is well.")
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON on the last line.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the figures, or the error, as JSON on the last line.",
+)
 @click.option(
     "--home",
     "folder",
@@ -36,5 +42,11 @@ def command(
     from console.demo.run import run
 
     chosen = Home(folder.absolute()) if folder else home
-    if not run(chosen, port_base=port_base, once=once, as_json=as_json, logs=logs):
+    try:
+        complete = run(chosen, port_base=port_base, once=once, as_json=as_json, logs=logs)
+    except Exception as problem:
+        if as_json:
+            click.echo(json.dumps({"error": str(problem)}))
+        raise
+    if not complete:
         raise SystemExit(1)

@@ -18,6 +18,7 @@ from console.engines import EMBEDDED, running_database
 from console.errors import ConsoleError
 from console.home import CentreFolder, Home
 from console.preparing import complaint, make_secrets, run_in, settings_for
+from console.supervisor.centre import require_free_ports as require_free_ports_of
 
 type Report = Callable[[str], None]
 
@@ -91,7 +92,16 @@ def prepare(
     folder = home.centre(centre.name)
     fresh = make_secrets(folder)
     known = folder.settings() if folder.settings_file.exists() else {}
-    settings = settings_for(
+    engines = {EMBEDDED: "postgres" if centre.role == "umbrella" else "postgres valkey"}
+    wanted = {**fresh, **known, **settings_in(plan, centre, folder), **engines, **more}
+    if wanted != known:
+        folder.write_settings(wanted)
+    certify(home, folder, centre)
+
+
+def settings_in(plan: Plan, centre: Centre, folder: CentreFolder) -> dict[str, str]:
+    """Return what a centre of the demo is told of itself and of the umbrella."""
+    return settings_for(
         folder,
         role=centre.role,
         ports=centre.ports,
@@ -99,11 +109,14 @@ def prepare(
         umbrella=f"127.0.0.1:{plan.umbrella.ports.gateway}",
         domain=centre.domain,
     )
-    engines = {EMBEDDED: "postgres" if centre.role == "umbrella" else "postgres valkey"}
-    wanted = {**fresh, **known, **settings, **engines, **more}
-    if wanted != known:
-        folder.write_settings(wanted)
-    certify(home, folder, centre)
+
+
+def require_free_ports(home: Home, plan: Plan) -> None:
+    """Raise `PortInUse` if something listens where a process of the demo will."""
+    for centre in plan.all:
+        folder = home.centre(centre.name)
+        known = folder.settings() if folder.settings_file.exists() else {}
+        require_free_ports_of(centre.name, {**known, **settings_in(plan, centre, folder)})
 
 
 def certify(home: Home, folder: CentreFolder, centre: Centre) -> None:

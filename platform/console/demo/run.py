@@ -9,7 +9,7 @@ import click
 from console import processes
 from console.demo import provisioning, report, traffic
 from console.demo.plan import ADMINISTRATOR, CASEWORKER, PASSWORD, Plan, make_plan
-from console.embedded.engine import require_free_port
+from console.errors import DemoStuck
 from console.home import Home
 from console.supervisor.output import Output
 from console.supervisor.supervisor import Supervisor
@@ -27,13 +27,16 @@ def run(home: Home, *, port_base: int, once: bool, as_json: bool, logs: bool) ->
 
     output = Output() if logs else Output(None)
     with Supervisor(home, output=output) as supervisor:
-        _require_free_ports(plan)
+        provisioning.require_free_ports(home, plan)
         version = provisioning.Provisioning(home=home, plan=plan, report=say).run()
         with supervisor.stopping_on_signals():
             supervisor.start([home.centre(centre.name) for centre in plan.all])
             say("all processes started")
             if not traffic.await_ready(home, plan, supervisor.wait):
-                return False
+                raise DemoStuck(
+                    "The demo was stopped before its centres were ready.",
+                    hint="Running it again goes on from here.",
+                )
             traffic.fetch_directory(home, plan, version)
             say(f"directory version {version} in force everywhere")
             posted = traffic.post_sample(home, plan, say)
@@ -101,13 +104,6 @@ def _memory(supervisor: Supervisor) -> dict[str, float]:
         )
         for runner in supervisor.centres
     }
-
-
-def _require_free_ports(plan: Plan) -> None:
-    for centre in plan.all:
-        require_free_port(centre.ports.gateway, what=f"the gateway of {centre.name}")
-        if centre.role == "centre":
-            require_free_port(centre.ports.web, what=f"the web pages of {centre.name}")
 
 
 def _guide(plan: Plan, home: Home) -> str:

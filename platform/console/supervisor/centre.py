@@ -36,6 +36,18 @@ PROCESSES: Mapping[str, Sequence[ProcessPlan]] = {
 }
 
 
+def require_free_ports(centre: str, settings: Mapping[str, str]) -> None:
+    """Raise `PortInUse` if something listens where a process of this centre will."""
+    for name, what in (("WEB_BIND", "the web pages"), ("GATEWAY_BIND", "the gateway")):
+        host, _, port = settings.get(f"AMTSBRUECKE_{name}", "").rpartition(":")
+        if port:
+            require_free_port(int(port), what=f"{what} of {centre}", host=host.strip("[]"))
+    kinds = [plan.name for plan in PROCESSES[settings.get("AMTSBRUECKE_ROLE", "centre")]]
+    for instance, (host, number) in all_doors(kinds, settings):
+        what = f"the figures of {instance.name} of {centre}"
+        require_free_port(number, what=what, host=host)
+
+
 #: Clerks that may wait for a web process to come back.
 _BACKLOG = 512
 
@@ -120,7 +132,7 @@ class CentreRunner:
 
     def _start_processes(self) -> None:
         settings = self._folder.settings()
-        self._require_free_ports(settings)
+        require_free_ports(self.name, settings)
         env = self._folder.environment()
         for plan in PROCESSES[settings.get("AMTSBRUECKE_ROLE", "centre")]:
             for instance in instances(plan.name, settings):
@@ -156,19 +168,6 @@ class CentreRunner:
                 (host.strip("[]"), int(port)), family=kind, backlog=_BACKLOG
             )
         return (self._pages.fileno(),)
-
-    def _require_free_ports(self, settings: Mapping[str, str]) -> None:
-        for name, what in (
-            ("WEB_BIND", "the web pages"),
-            ("GATEWAY_BIND", "the gateway"),
-        ):
-            host, _, port = settings.get(f"AMTSBRUECKE_{name}", "").rpartition(":")
-            if port:
-                require_free_port(int(port), what=f"{what} of {self.name}", host=host.strip("[]"))
-        kinds = [plan.name for plan in PROCESSES[settings.get("AMTSBRUECKE_ROLE", "centre")]]
-        for instance, (host, number) in all_doors(kinds, settings):
-            what = f"the figures of {instance.name} of {self.name}"
-            require_free_port(number, what=what, host=host)
 
     def _reporter(self, service: str) -> "_Reporter":
         return _Reporter(self, service)
