@@ -3,35 +3,60 @@
 import re
 from decimal import Decimal
 
+from tenants.cases.words import Unreadable, Words
+
 #: No request is about more; a larger sum is a slip of the decimal comma.
 MAX_CENTS = 10_000_000_000
 
-_WITH_COMMA = re.compile(r"-?([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)(,[0-9]{1,2})?")
-_WITH_POINT = re.compile(r"-?[0-9]+(\.[0-9]{1,2})?")
+#: What stands between groups of three besides the point: spaces, wide and narrow.
+_BLANKS = re.compile("[ \u00a0\u2007\u2009\u202f]")
+_THOUSANDS = r"[1-9][0-9]{0,2}(?: [0-9]{3})+"
+_WITH_COMMA = re.compile(
+    rf"-?(?:[0-9]+|{_THOUSANDS}|[1-9][0-9]{{0,2}}(?:\.[0-9]{{3}})+)(?:,[0-9]{{1,2}})?"
+)
+_WITH_POINT = re.compile(rf"-?(?:[0-9]+|{_THOUSANDS})\.[0-9]{{1,2}}")
+_IN_TWO_WAYS = re.compile(r"(-?[1-9][0-9]{0,2})[.,]([0-9]{3})")
 
 
-class NotMoney(ValueError):
+class NotMoney(Unreadable):
     """A text that is no sum of money, or one that can be read in two ways."""
 
 
 def parse_euro(text: str) -> int:
-    """Return the cents of a sum such as `1.234,56`, `1234,5`, `1234.56` or `80 €`.
+    """Return the cents of a sum such as `1.234,56`, `1 234,5`, `1234.56` or `80 €`.
 
     Raises `NotMoney`. `1.234` is refused: a thousand and more to a German, one and a bit to others.
     """
-    plain = text.replace("\u00a0", " ").strip().removesuffix("€").removesuffix("EUR").strip()
-    if _WITH_COMMA.fullmatch(plain) and not ("." in plain and "," not in plain):
+    plain = _BLANKS.sub(" ", text).strip().removesuffix("€").removesuffix("EUR").strip()
+    if found := _IN_TWO_WAYS.fullmatch(plain):
+        whole, rest = found.groups()
+        raise NotMoney(
+            Words(
+                "„%(value)s“ kann %(many)s oder %(few)s heißen.",
+                value=text,
+                many=f"{whole}.{rest},00 €",
+                few=f"{whole},{rest.removesuffix('0')} €",
+            ),
+            Words("Schreiben Sie die Cent dazu, mit Komma: etwa 1.234,00."),
+        )
+    if _WITH_COMMA.fullmatch(plain):
         plain = plain.replace(".", "").replace(",", ".")
     elif not _WITH_POINT.fullmatch(plain):
-        raise NotMoney(f"„{text}“ ist kein Betrag.")
-    return cents(Decimal(plain))
+        raise NotMoney(
+            Words("„%(value)s“ ist kein Betrag.", value=text),
+            Words("Schreiben Sie ihn in Euro mit Komma vor den Cent, etwa 1.234,56."),
+        )
+    return cents(Decimal(plain.replace(" ", "")))
 
 
 def cents(amount: Decimal) -> int:
     """Return an amount of euros in cents; raise `NotMoney` for fractions of a cent."""
     exact = amount * 100
     if not exact.is_finite() or exact != exact.to_integral_value():
-        raise NotMoney(f"„{amount}“ ist kein Betrag in ganzen Cent.")
+        raise NotMoney(
+            Words("„%(value)s“ ist kein Betrag in ganzen Cent.", value=amount),
+            Words("Runden Sie auf zwei Stellen nach dem Komma."),
+        )
     return int(exact)
 
 

@@ -30,3 +30,11 @@ class Words(str):
             name: value.said(translate) if isinstance(value, Words) else value
             for name, value in self.values.items()
         }
+
+
+class Unreadable(ValueError):
+    """A text that cannot be read as what it should be: what is wrong with it, and what to do."""
+
+    def __init__(self, text: Words, hint: Words) -> None:
+        super().__init__(text)
+        self.text, self.hint = text, hint

@@ -1,6 +1,5 @@
 """From a row of cells to a request, with everything that is wrong at its column. Pure."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -10,6 +9,7 @@ from uuid import UUID
 
 from tenants.cases import validation
 from tenants.cases.codes import Codes
+from tenants.cases.days import parse_day
 from tenants.cases.drafts import (
     Address,
     AncillaryClaim,
@@ -25,12 +25,12 @@ from tenants.cases.drafts import (
     RequestDraft,
     Title,
 )
-from tenants.cases.money import MAX_CENTS, NotMoney, parse_euro
+from tenants.cases.money import MAX_CENTS, parse_euro
 from tenants.cases.validation import Limits
+from tenants.cases.words import Unreadable
 from tenants.importers.columns import BY_HEADER, COLUMNS, Column, Form, header_of
 from tenants.importers.reading import Row
 
-_DAY: Final = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})")
 _YES: Final = {"ja": True, "j": True, "nein": False, "n": False}
 _KEY: Final = ("Aktenzeichen", "Kassenzeichen", "Titel Aktenzeichen")
 
@@ -166,7 +166,9 @@ def _value(column: Column, cell: str, faults: list[RowFault]) -> Any:
             RowFault(
                 header=column.header,
                 text=str(error),
-                hint=f"Erwartet wird: {column.form}.",
+                hint=error.hint
+                if isinstance(error, Unreadable)
+                else f"Erwartet wird: {column.form}.",
                 value=cell,
             )
         )
@@ -174,20 +176,11 @@ def _value(column: Column, cell: str, faults: list[RowFault]) -> Any:
 
 
 def _day(cell: str, _codes: Codes) -> date:
-    match = _DAY.fullmatch(cell)
-    if match is None:
-        raise ValueError(f"„{cell}“ ist kein Tag.")
-    try:
-        return date(int(match[3]), int(match[2]), int(match[1]))
-    except ValueError as error:
-        raise ValueError(f"Den Tag „{cell}“ gibt es nicht.") from error
+    return parse_day(cell)
 
 
 def _euro(cell: str, _codes: Codes) -> int:
-    try:
-        return parse_euro(cell)
-    except NotMoney as error:
-        raise ValueError(str(error)) from error
+    return parse_euro(cell)
 
 
 def _yes_no(cell: str, _codes: Codes) -> bool:

@@ -154,7 +154,8 @@ Pflicht dürfen fehlen. Groß- und Kleinschreibung sowie ä/ae spielen keine Rol
 
 - Trennzeichen `;` oder `,`; Zeichensatz UTF-8 (mit oder ohne BOM) oder Windows-1252, einer in der
   ganzen Datei. Höchstens 50 MB und 50000 Zeilen, höchstens 8000 Zeichen je Feld.
-- Beträge mit Dezimalkomma (`1.234,56`), Tage als `TT.MM.JJJJ`.
+- Beträge mit Dezimalkomma (`1.234,56` oder `1 234,56`), Tage als `TT.MM.JJJJ`. `1.200` ohne Cent
+  wird nicht übernommen: Es kann tausendzweihundert oder eins zwanzig heißen.
 - Listen nehmen den Schlüssel oder den deutschen Text.
 - Wahlweise als letzte Zeile die Kontrollsummen: `#SUMME;Anzahl der Zeilen;Gesamtbetrag`, wobei der
   Gesamtbetrag die offenen Hauptforderungen mit allen Nebenforderungen umfasst. Stimmt eine der

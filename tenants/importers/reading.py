@@ -261,7 +261,9 @@ def _row(line: int, cells: list[str], headers: tuple[str, ...]) -> Row:
 def _totals(line: int, cells: list[str]) -> Totals:
     try:
         return Totals(line, int(cells[1].strip()), parse_euro(cells[2]))
-    except (IndexError, ValueError, NotMoney) as error:
+    except NotMoney as error:
+        raise FileRefused(f"Zeile {line}, Gesamtbetrag: {error} {error.hint}") from error
+    except (IndexError, ValueError) as error:
         raise FileRefused(
             f"Zeile {line}: Die Kontrollsummen sind nicht lesbar. "
             f"Erwartet wird {TOTALS};Anzahl;Gesamtbetrag."

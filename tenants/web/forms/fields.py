@@ -13,10 +13,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from tenants.cases.codes import Codes
+from tenants.cases.days import TYPED, NotDay, parse_day
 from tenants.cases.money import NotMoney, euros, parse_euro
+from tenants.cases.words import Unreadable
+from tenants.web.phrases import say
 
 _CHOOSE = gettext_lazy("Bitte wählen")
-_DAYS = ("%d.%m.%Y", "%d.%m.%y", "%Y-%m-%d", "%d%m%Y")
 
 
 class Words(forms.CharField):
@@ -59,15 +61,19 @@ class Day(forms.DateField):
             label=label,
             help_text=hint,
             required=required,
-            input_formats=_DAYS,
             widget=forms.DateInput(
                 format="%d.%m.%Y",
                 attrs={"placeholder": "TT.MM.JJJJ", "autocomplete": "off", "class": "amt-day"},
             ),
-            error_messages={
-                "invalid": gettext_lazy("Schreiben Sie den Tag als TT.MM.JJJJ, etwa 01.03.2026.")
-            },
         )
+
+    def to_python(self, value: Any) -> date | None:
+        if value in self.empty_values or isinstance(value, date):
+            return value or None
+        try:
+            return parse_day(str(value).strip(), TYPED)
+        except NotDay as problem:
+            raise _refused(problem) from problem
 
     def prepare_value(self, value: Any) -> Any:
         return date_format(value, "d.m.Y") if isinstance(value, date) else value
@@ -95,9 +101,7 @@ class Money(forms.CharField):
         try:
             return parse_euro(text)
         except NotMoney as problem:
-            raise forms.ValidationError(
-                _("Schreiben Sie den Betrag in Euro, etwa 1.234,56.")
-            ) from problem
+            raise _refused(problem) from problem
 
     def prepare_value(self, value: Any) -> Any:
         if not isinstance(value, int):
@@ -180,6 +184,10 @@ class YesNo(forms.TypedChoiceField):
 
     def prepare_value(self, value: Any) -> Any:
         return {True: "yes", False: "no"}.get(value, value) if value is not None else None
+
+
+def _refused(problem: Unreadable) -> forms.ValidationError:
+    return forms.ValidationError(f"{say(problem.text)} {say(problem.hint)}")
 
 
 def _choices(codes: Codes, empty: Any) -> Iterator[tuple[str, str]]:

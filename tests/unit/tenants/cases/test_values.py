@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenants.cases import checks, deadlines, references
+from tenants.cases.days import TYPED, NotDay, parse_day
 from tenants.cases.graph import Side, State
 from tenants.cases.money import NotMoney, cents, euros, format_euro, parse_euro
 
@@ -20,16 +21,75 @@ def test_money_that_is_written_can_be_read(amount: int) -> None:
 
 @pytest.mark.parametrize(
     ("text", "amount"),
-    [("1.234,56", 123_456), ("80 €", 8_000), ("0,5", 50), ("1234.5", 123_450), ("-3,00 EUR", -300)],
+    [
+        ("1.234,56", 123_456),
+        ("80 €", 8_000),
+        ("0,5", 50),
+        ("1234.5", 123_450),
+        ("-3,00 EUR", -300),
+        ("1 200,00", 120_000),
+        ("1\u00a0200,00\u00a0€", 120_000),
+        ("1\u2009234\u2009567,8", 123_456_780),
+        ("1\u202f200", 120_000),
+        ("1 200.50", 120_050),
+        ("1.234.567", 123_456_700),
+    ],
 )
 def test_money_as_files_write_it(text: str, amount: int) -> None:
     assert parse_euro(text) == amount
 
 
-@pytest.mark.parametrize("text", ["", "1.234", "1,234.56", "1.23,4", "zwölf", "1,234", "NaN"])
-def test_money_that_could_mean_two_things_is_refused(text: str) -> None:
-    with pytest.raises(NotMoney):
+@pytest.mark.parametrize(
+    "text", ["", "1,234.56", "1.23,4", "zwölf", "NaN", "0.200", "12 34", "1 2000", "1.234 567"]
+)
+def test_what_is_no_money_is_refused_with_a_way_out(text: str) -> None:
+    with pytest.raises(NotMoney) as refused:
         parse_euro(text)
+    assert refused.value.text == f"„{text}“ ist kein Betrag."
+    assert "1.234,56" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "many", "few"),
+    [("1.200", "1.200,00 €", "1,20 €"), ("-1,234", "-1.234,00 €", "-1,234 €")],
+)
+def test_money_that_could_mean_two_things_is_refused_with_both(
+    text: str, many: str, few: str
+) -> None:
+    with pytest.raises(NotMoney) as refused:
+        parse_euro(text)
+    assert refused.value.text == f"„{text}“ kann {many} oder {few} heißen."
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("1.3.2026", date(2026, 3, 1)),
+        ("01032026", date(2026, 3, 1)),
+        ("2026-03-01", date(2026, 3, 1)),
+        ("1.3.26", date(2026, 3, 1)),
+        ("1.3.68", date(2068, 3, 1)),
+        ("1.3.69", date(1969, 3, 1)),
+    ],
+)
+def test_days_as_people_type_them(text: str, day: date) -> None:
+    assert parse_day(text, TYPED) == day
+
+
+@pytest.mark.parametrize("text", ["31.02.2026", "29.2.2025", "32.1.2026", "00.00.0000", "31022026"])
+def test_day_that_no_calendar_has_is_said_to_be_none(text: str) -> None:
+    with pytest.raises(NotDay) as refused:
+        parse_day(text, TYPED)
+    assert refused.value.text == f"Den Tag „{text}“ gibt es nicht."
+    assert "TT.MM.JJJJ" not in refused.value.hint
+
+
+@pytest.mark.parametrize("text", ["gestern", "1.3.", "1/3/2026", "01.03.202", "٠1.03.2026"])
+def test_what_is_no_day_is_told_how_to_write_one(text: str) -> None:
+    with pytest.raises(NotDay) as refused:
+        parse_day(text, TYPED)
+    assert refused.value.text == f"„{text}“ ist kein Tag."
+    assert "TT.MM.JJJJ" in refused.value.hint
 
 
 @pytest.mark.parametrize("amount", [Decimal("0.001"), Decimal("NaN"), Decimal("Infinity")])

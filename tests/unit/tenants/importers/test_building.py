@@ -71,7 +71,7 @@ def test_own_task_names_its_creditor() -> None:
     ("header", "cell", "words"),
     [
         ("Hauptforderung", "zwölf", "„zwölf“ ist kein Betrag."),
-        ("Hauptforderung", "1.234", "„1.234“ ist kein Betrag."),
+        ("Hauptforderung", "1.200", "„1.200“ kann 1.200,00 € oder 1,20 € heißen."),
         ("Hauptforderung", "-5,00", "-5,00 € ist hier kein möglicher Betrag."),
         ("Geburtsdatum", "31.02.1980", "Den Tag „31.02.1980“ gibt es nicht."),
         ("Geburtsdatum", "1980-02-28", "„1980-02-28“ ist kein Tag."),
@@ -95,6 +95,14 @@ def test_fault_stands_at_its_column_once(header: str, cell: str, words: str) -> 
     assert found[0].hint
     assert found[0].value == cell
     assert len(found) == 1
+
+
+def test_what_cannot_be_read_says_how_to_write_it() -> None:
+    found = built(Hauptforderung="1.200", Geburtsdatum="31.02.1980")
+    hints = {fault.header: fault.hint for fault in found.faults}
+    assert hints["Hauptforderung"] == "Schreiben Sie die Cent dazu, mit Komma: etwa 1.234,00."
+    assert hints["Geburtsdatum"] == "Prüfen Sie Tag, Monat und Jahr im Kalender."
+    assert built(Hauptforderung="1\u202f200,00").draft.claims[0].original_cents == 120_000
 
 
 def test_lists_take_keys_and_german_words_in_any_case() -> None:

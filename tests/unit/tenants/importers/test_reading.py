@@ -118,6 +118,7 @@ def test_empty_files_are_called_empty(content: bytes) -> None:
         ('"Akten', "Die Kopfzeile ist nicht lesbar: ein Anführungszeichen wird nicht"),
         (lines(RIGHT, "#SUMME;eins;2"), "Zeile 3: Die Kontrollsummen sind nicht lesbar"),
         (lines(RIGHT, "#SUMME;1"), "Zeile 3: Die Kontrollsummen sind nicht lesbar"),
+        (lines(RIGHT, "#SUMME;1;1.200"), "Zeile 3, Gesamtbetrag: „1.200“ kann 1.200,00 € oder"),
         (lines(RIGHT, "#SUMME;1;312,50", RIGHT), "Zeile 4: Nach der Zeile #SUMME darf keine"),
     ],
 )
