@@ -59,7 +59,9 @@ class Part:
         return self.form.prefix or ""
 
     def result(self) -> Any:
-        record = _filled(self.record, self.form.cleaned_data)
+        """Return the record as typed; a field that cannot be read says nothing."""
+        nothing = _values(type(self.record)(), type(self.form))
+        record = _filled(self.record, nothing | self.form.cleaned_data)
         if self.children is not None:
             record = replace(record, ancillary=self.children.result())
         return record
@@ -133,7 +135,7 @@ class Sheet:
         return all(readable)
 
     def draft(self) -> RequestDraft:
-        """Return what the sheet says. Only for a readable sheet."""
+        """Return what the sheet says, without what cannot be read. Ask `is_readable` first."""
         general: RequestDraft = self.general.result()
         return replace(
             general,
@@ -166,11 +168,18 @@ class Sheet:
                 yield part.children
 
     def mark(self, faults: Iterable[Fault]) -> None:
-        """Write each fault at the field that it is about; keep those that are about none."""
+        """Write each fault at the field that it is about; keep those that are about none.
+
+        What cannot be read is not also said to be missing.
+        """
         self.homeless = []
         by_path = {part.path: part for part in self.parts()}
+        unreadable = {(part.path, name) for part in self.parts() for name in dict(part.form.errors)}
         for fault in faults:
-            part, name = _field_of(by_path, fault.path)
+            about = [_field_of(by_path, path) for path in _MEANT.get(fault.path, (fault.path,))]
+            if any(part and (part.path, name) in unreadable for part, name in about):
+                continue
+            part, name = about[0]
             if part is not None and name in part.form.fields:
                 part.form.add_error(name, f"{say(fault.text)} {say(fault.hint)}".strip())
             else:
@@ -274,7 +283,7 @@ def _filled(record: Any, cleaned: Mapping[str, Any]) -> Any:
 
 def _field_of(parts: Mapping[str, Part], path: str) -> tuple[Part | None, str]:
     """Return the part whose path a fault's path begins with, and the name of its field."""
-    path = re.sub(r"(measures)\[\d+\]$", r"\1", _MEANT.get(path, (path,))[0])
+    path = re.sub(r"(measures)\[\d+\]$", r"\1", path)
     best = max((p for p in parts if p and path.startswith(f"{p}.")), key=len, default="")
     rest = path[len(best) + 1 :] if best else path
     return parts.get(best), rest.replace(".", "__")

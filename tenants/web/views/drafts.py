@@ -112,9 +112,17 @@ def _marked(draft: RequestDraft, faults: Iterable[Fault]) -> Sheet:
 
 
 def _is_handed_in(request: HttpRequest, sheet: Sheet) -> bool:
-    """Say whether the sheet was meant to be saved, and can be."""
-    wants_to_save = request.POST.get("action") in {"save", "check"}
-    return wants_to_save and not sheet.is_changed and sheet.is_readable()
+    """Say whether the sheet was meant to be saved, and can be.
+
+    If it was to be checked as well and cannot be read, all else that is wrong is marked, too.
+    """
+    action = request.POST.get("action")
+    if action not in {"save", "check"} or sheet.is_changed:
+        return False
+    readable = sheet.is_readable()
+    if not readable and action == "check":
+        sheet.mark(what_is_missing(_drafted(request, sheet)))
+    return readable
 
 
 def _drafted(request: HttpRequest, sheet: Sheet) -> RequestDraft:

@@ -103,6 +103,30 @@ def test_unreadable_day_and_sum_stand_at_their_fields(visit: Visit, a: Town, b: 
     assert 'value="31.2.2026"' in answer.text
 
 
+def test_all_mistakes_of_a_sheet_are_told_in_one_round(visit: Visit, a: Town, b: Town) -> None:
+    """What cannot be read, what is missing and what contradicts, at once."""
+    fields = typed(None, action="check")
+    fields["titles-0-issued_on"] = "31.2.2026"
+    fields["general-contact__phone"] = ""
+    fields["general-remittance__iban"] = "DE00"
+    answer = visit(a).post("/ersuchen/neu/", fields)
+    assert answer.status_code == 400
+    assert [each.label for each in answer.context["mistakes"]] == [
+        "Ersuchte Behörde",
+        "Datum des Bescheids",
+        "Telefon",
+        "IBAN",
+    ]
+
+
+def test_who_only_saves_hears_of_nothing_missing(visit: Visit, a: Town, b: Town) -> None:
+    fields = typed(b.id, action="save")
+    fields["titles-0-issued_on"] = "31.2.2026"
+    fields["general-contact__phone"] = ""
+    answer = visit(a).post("/ersuchen/neu/", fields)
+    assert [each.label for each in answer.context["mistakes"]] == ["Datum des Bescheids"]
+
+
 def test_check_page_lists_what_is_missing_and_leads_to_the_fields(visit: Visit, a: Town) -> None:
     client = visit(a)
     answer = client.post("/ersuchen/neu/", typed(None, action="check"))

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from tenants.cases.drafts import AncillaryClaim, Claim, Debtor, RequestDraft, Title
 from tenants.cases.faults import Fault
+from tenants.cases.validation import validate
 from tenants.web.forms.sheet import MOST, Sheet
 from tenants.web.layout import SECTIONS, Mistake, mistakes
-from tests.factories.requests import request
+from tests.factories.requests import TODAY, request
 
 
 def round_trip(draft: RequestDraft) -> RequestDraft:
@@ -151,3 +152,30 @@ def test_needed_fields_are_those_that_the_validation_asks_for() -> None:
     assert "debtors-0-surname" in needed
     assert "general-enforceability__confirmed_on" in needed
     assert "debtors-0-phone" not in needed
+
+
+def test_what_cannot_be_read_says_nothing_rather_than_what_was_stored() -> None:
+    stored = request()
+    typed = {**Sheet(stored).as_typed(), "claims-0-original_cents": "viel"}
+    sheet = Sheet(stored, typed)
+    assert not sheet.is_readable()
+    assert stored.claims[0].original_cents is not None
+    assert sheet.draft().claims[0].original_cents is None
+    assert sheet.draft().claims[0].reason == stored.claims[0].reason
+
+
+def test_unreadable_field_is_not_also_missing() -> None:
+    typed = {
+        **Sheet(request()).as_typed(),
+        "general-enforceability__confirmed_on": "bald",
+        "general-reminder__reminded_on": "31.02.2026",
+        "general-contact__phone": "",
+    }
+    sheet = Sheet(request(), typed)
+    assert not sheet.is_readable()
+    sheet.mark(validate(sheet.draft(), today=TODAY))
+    assert {each.label: each.text.partition(".")[0] for each in mistakes(sheet)} == {
+        "Bestätigt am": "„bald“ ist kein Tag",
+        "Gemahnt am": "Den Tag „31",
+        "Telefon": "Es fehlt die Telefonnummer",
+    }
