@@ -110,7 +110,7 @@ class Money(forms.CharField):
 
 
 class Number(forms.IntegerField):
-    """A small whole number."""
+    """A small whole number; left empty, the initial one."""
 
     def __init__(self, label: Any, *, hint: Any = "", initial: int | None = None) -> None:
         super().__init__(
@@ -122,6 +122,10 @@ class Number(forms.IntegerField):
             max_value=999,
             widget=forms.TextInput(attrs={"inputmode": "numeric", "class": "amt-short"}),
         )
+
+    def clean(self, value: Any) -> int | None:
+        number: int | None = super().clean(value)
+        return self.initial if number is None else number
 
 
 class Code(forms.ChoiceField):

@@ -63,7 +63,7 @@ class TitleForm(forms.Form):
 
 class ClaimForm(forms.Form):
     revenue_kind = Code(_("Einnahmeart"), codes.REVENUE_KINDS)
-    title_number = Number(_("Beruht auf Titel Nr."), initial=1)
+    title_number = Number(_("Beruht auf Titel Nr."), initial=1, hint=_("Leer: der erste."))
     reason = Words(_("Schuldgrund"), hint=_("In Worten, wie er im Auftrag stehen soll."))
     period_from = Day(_("Zeitraum von"))
     period_until = Day(_("Zeitraum bis"))

@@ -164,6 +164,12 @@ def test_what_cannot_be_read_says_nothing_rather_than_what_was_stored() -> None:
     assert sheet.draft().claims[0].reason == stored.claims[0].reason
 
 
+def test_claim_without_a_title_number_rests_on_the_first() -> None:
+    sheet = Sheet(request(), {**Sheet(request()).as_typed(), "claims-0-title_number": ""})
+    assert sheet.is_readable()
+    assert sheet.draft() == request()
+
+
 def test_unreadable_field_is_not_also_missing() -> None:
     typed = {
         **Sheet(request()).as_typed(),
