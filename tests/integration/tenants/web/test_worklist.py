@@ -59,6 +59,31 @@ def test_search_finds_by_name_and_reference_and_says_when_nothing(
     assert nothing.status_code == 200
 
 
+def test_own_reference_stands_beside_the_number_and_finds_the_case(
+    visit: Visit, a: Town, b: Town, case_id: UUID
+) -> None:
+    """Each town's own: the sender's from the beginning, the other's from its acceptance on."""
+    sent = visit(a).get("/?stand=ausgang&suche=20.3-4711/26").text
+    assert "20.3-4711/26</span>" in sent
+    assert "20.3-4711/26</span>" not in visit(b).get("/?stand=eingang").text
+    with b.scope():
+        services.accept(
+            case_id=case_id, version=b.case(case_id).version, own_reference="V-17/26", by=b.by
+        )
+    assert "V-17/26</span>" in visit(b).get("/?stand=eingang&suche=v-17").text
+
+
+def test_own_reference_that_is_the_number_is_shown_once(
+    visit: Visit, b: Town, case_id: UUID
+) -> None:
+    case = b.case(case_id)
+    with b.scope():
+        services.accept(
+            case_id=case_id, version=case.version, own_reference=case.reference, by=b.by
+        )
+    assert visit(b).get("/?stand=eingang").text.count(case.reference) == 1
+
+
 def test_pages_show_each_case_once(visit: Visit, a: Town, b: Town) -> None:
     submit(a, b, 120)
     client = visit(a)
