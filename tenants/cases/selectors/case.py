@@ -24,7 +24,8 @@ from tenants.cases.graph import Kind, Side, State, Step
 from tenants.cases.lifecycle import Fate, Logged, Standing
 from tenants.cases.models import Case, CaseEvent, CaseMessage, Direction, Outcome
 from tenants.cases.payloads import Answer, Query
-from tenants.cases.selectors import deliveries
+from tenants.cases.selectors import absence, deliveries
+from tenants.cases.selectors.absence import Absence
 from tenants.cases.selectors.deliveries import LISTED, DeliveryView
 from tenants.documents import selectors as documents
 from tenants.documents.models import Document
@@ -62,6 +63,8 @@ class CaseView:
     version: int
     other_authority: UUID | None
     other_name: str
+    #: The other authority has left the directory.
+    absence: Absence | None
     own_reference: str
     other_reference: str
     request: RequestDraft
@@ -121,6 +124,7 @@ def case_view(*, case_id: UUID, by: Actor, before: Before = NOTHING) -> CaseView
     standing = case.standing
     side, state = Side(case.side), State(case.state)
     deadline = deadlines.DEADLINES.get((side, state))
+    absent = absence.of_case(case)
     return CaseView(
         case_id=case.id,
         reference=case.reference,
@@ -131,6 +135,7 @@ def case_view(*, case_id: UUID, by: Actor, before: Before = NOTHING) -> CaseView
         version=case.version,
         other_authority=case.other_authority,
         other_name=case.other_name,
+        absence=absent,
         own_reference=case.own_reference,
         other_reference=case.other_reference,
         request=request,
@@ -150,7 +155,9 @@ def case_view(*, case_id: UUID, by: Actor, before: Before = NOTHING) -> CaseView
         delivered_at=case.delivered_at,
         closed_at=case.closed_at,
         timeline=_timeline(case, before.get("timeline")),
-        deliveries=deliveries.of_case(case.id, before=before.get("deliveries")),
+        deliveries=deliveries.of_case(
+            case.id, before=before.get("deliveries"), absent=absent is not None
+        ),
         documents=documents.newest_of_case(case.id, before=before.get("documents")),
         unsent=documents.unsent_of_case(case.id),
     )

@@ -1,6 +1,6 @@
 """Where messages of a case are, in words for clerks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -105,10 +105,13 @@ class DeliveryView:
     can_resend: bool
 
 
-def of_case(case_id: UUID, *, before: UUID | None = None) -> Page[DeliveryView]:
+def of_case(
+    case_id: UUID, *, before: UUID | None = None, absent: bool = False
+) -> Page[DeliveryView]:
     """Return the ways of a case's newest messages, oldest first, with three queries.
 
-    `before` is a message: then of those before it, with one query more.
+    `before` is a message: then of those before it, with one query more. Nothing can be sent again
+    to an authority that is `absent`.
     """
     found = CaseMessage.objects.filter(case_id=case_id, direction=Direction.OUT)
     found = found.only("id", "number", "kind", "outcome", "reason", "outcome_at", "created_at")
@@ -120,6 +123,8 @@ def of_case(case_id: UUID, *, before: UUID | None = None) -> Page[DeliveryView]:
     ways = outbox.deliveries(ids) if ids else {}
     digests = dict(Letter.objects.filter(id__in=ids).values_list("id", "digest")) if ids else {}
     views = (_view(row, ways.get(row.id), bytes(digests.get(row.id, b""))) for row in page.rows)
+    if absent:
+        views = (replace(view, can_resend=False) for view in views)
     return Page(tuple(views), page.next)
 
 

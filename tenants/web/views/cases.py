@@ -59,10 +59,14 @@ def show(request: HttpRequest, case_id: UUID) -> HttpResponse:
 
 
 def links(view: CaseView) -> list[dict[str, object]]:
-    """Return the steps that can be taken now, in the order in which people need them."""
-    possible = {step.verb for step in view.steps}
+    """Return the steps that can be taken now, in the order in which people need them.
+
+    What would send something to an authority that has left the directory is not among them; a
+    request may still be corrected and go to another one.
+    """
+    possible = {step.verb for step in view.steps if not (view.absence and step.sends)}
     found: list[dict[str, object]] = []
-    if Verb.RESUBMIT in possible:
+    if any(step.verb is Verb.RESUBMIT for step in view.steps):
         url = reverse("web:correct", args=[view.case_id])
         found.append({"url": url, "button": _("Berichtigen und erneut senden")})
     found.extend(

@@ -194,6 +194,20 @@ def suspended(monkeypatch: pytest.MonkeyPatch, known: None) -> Callable[[Town], 
 
 
 @pytest.fixture
+def gone(monkeypatch: pytest.MonkeyPatch, known: None) -> Callable[[Town], None]:
+    """Return the function with which a town leaves the directory."""
+
+    def leave(town: Town) -> None:
+        before = directory.present()
+        assert before is not None
+        authorities = tuple(each for each in before.snapshot.authorities if each.id != town.id)
+        after = Directory(replace(before.snapshot, authorities=authorities), digest="3")
+        monkeypatch.setattr(directory, "present", lambda: after)
+
+    return leave
+
+
+@pytest.fixture
 def a(alpha: Municipality, known: None) -> Town:
     """The requesting town."""
     return _town(alpha)

@@ -167,3 +167,22 @@ def test_a_parked_answer_is_sent_again_by_the_clerk(
     assert a.case(case.id).state == State.ACCEPTED
     with b.scope():
         assert not CaseMessage.objects.filter(outcome="failed").exists()
+
+
+def test_message_to_an_absent_authority_is_not_offered_again(
+    a: Town, b: Town, post: Postman, die: Die, gone: Callable[[Town], None]
+) -> None:
+    with a.scope():
+        case = services.submit_request(draft=request(to=b.id), by=a.by)
+    [letter] = post.waiting(a)
+    die(letter.message_id, "refused")
+    post.tell(a, [letter], DeliveryState.REFUSED, "RECIPIENT_UNKNOWN")
+
+    def resendable() -> list[bool]:
+        with a.scope():
+            view = selectors.case_view(case_id=case.id, by=a.by)
+        return [each.can_resend for each in view.deliveries.rows]
+
+    assert resendable() == [True]
+    gone(b)
+    assert resendable() == [False]

@@ -13,9 +13,9 @@ from tenants.cases import services
 from tenants.cases.models import Case
 from tenants.web import sessions
 from tests.factories.requests import request
-from tests.integration.tenants.cases.conftest import a, b, c, known, post, suspended
+from tests.integration.tenants.cases.conftest import a, b, c, gone, known, post, suspended
 
-__all__ = ["a", "b", "c", "known", "post", "suspended"]
+__all__ = ["a", "b", "c", "gone", "known", "post", "suspended"]
 
 type Town = Any
 

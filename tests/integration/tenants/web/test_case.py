@@ -288,6 +288,44 @@ def test_undeliverable_request_is_corrected_and_sent_again(
     assert "Uhlenbrock" in client.get("/?stand=unzustellbar").text
 
 
+_ABSENT = "Betadorf steht nicht mehr im Behördenverzeichnis"
+
+
+def test_authority_that_left_the_directory_is_named_and_sent_nothing(
+    visit: Visit, a: Town, b: Town, post: Any, gone: Suspend
+) -> None:
+    from federation.outbox.states import DeliveryState
+
+    with a.scope():
+        case = services.submit_request(draft=request(to=b.id), by=a.by)
+    post.tell(a, post.waiting(a), DeliveryState.REFUSED, "RECIPIENT_UNKNOWN")
+    client, path = visit(a), f"/vorgang/{case.id}/"
+    before = client.get(path).text
+    assert _ABSENT not in before
+    assert f"{path}erneut-senden/" in before
+    gone(b)
+    page = client.get(path).text
+    assert _ABSENT in page
+    assert f"Die erste Nachricht, die nicht ankam: Ersuchen vom {case.opened_at:%d.%m.}" in page
+    assert f"{path}erneut-senden/" not in page
+    assert f"/ersuchen/{case.id}/berichtigen/" in page
+    assert f"{path}aufgeben/" in page
+    client.post(f"{path}aufgeben/", {"version": a.case(case.id).version})
+    assert _ABSENT not in client.get(path).text
+
+
+def test_step_that_would_write_to_an_absent_authority_is_not_offered(
+    visit: Visit, a: Town, b: Town, case_id: UUID, gone: Suspend
+) -> None:
+    path = f"/vorgang/{case_id}/"
+    assert f"{path}zuruecknehmen/" in visit(a).get(path).text
+    gone(b)
+    page = visit(a).get(path).text
+    assert _ABSENT in page
+    assert "Die erste Nachricht" not in page
+    assert f"{path}zuruecknehmen/" not in page
+
+
 def test_error_pages_have_status_and_way_out(visit: Visit, a: Town) -> None:
     client = visit(a)
     missing = client.get("/gibt/es/nicht/")

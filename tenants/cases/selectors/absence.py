@@ -1,0 +1,41 @@
+"""Whether the other authority of a case has left the directory."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from centre.directory import selectors as directory
+from tenants.cases import lifecycle
+from tenants.cases.graph import Kind, Side, State
+from tenants.cases.models import Case, CaseMessage, Direction, Outcome
+from tenants.cases.selectors.deliveries import TITLES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """The directory does not name the other authority: nothing reaches it any more."""
+
+    #: Our first message that did not get there, and of when it is; empty where all others did.
+    first_title: str = ""
+    first_at: datetime | None = None
+
+
+def of_case(case: Case) -> Absence | None:
+    """Return the absence of the other authority as long as the case is open; None if it is there.
+
+    Costs a query only where it is absent.
+    """
+    known = directory.present()
+    if case.other_authority is None or known is None or known.authority(case.other_authority):
+        return None
+    if State(case.state) in lifecycle.FINAL[Side(case.side)]:
+        return None
+    lost = CaseMessage.objects.filter(
+        case=case,
+        direction=Direction.OUT,
+        other_authority=case.other_authority,
+        outcome=Outcome.FAILED,
+    )
+    first = lost.only("kind", "created_at").order_by("number").first()
+    if first is None:
+        return Absence()
+    return Absence(first_title=TITLES[Kind(first.kind)], first_at=first.created_at)
