@@ -214,6 +214,39 @@ def test_page_fits_at_four_times_the_size(dressed: Towns, window: Window) -> Non
         desk._fits(f"{path} at 320")
 
 
+#: How far the focused field lies under the bar at the bottom, or above the page.
+_COVERED = """() => {
+    const bar = document.querySelector(".amt-bulk--page").getBoundingClientRect();
+    const field = document.activeElement.getBoundingClientRect();
+    return Math.max(field.bottom - bar.top, -field.top);
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_focused_field_is_never_under_the_bar(dressed: Towns, window: Window, width: int) -> None:
+    """WCAG 2.4.11, from the first field to the bar and back."""
+    desk = window("alpha")
+    desk.sign_in()
+    desk.page.set_viewport_size({"width": width, "height": 780})
+    page = desk.go("/ersuchen/neu/")
+    page.locator("[name=debtors-0-kind]").focus()
+    first, last = "debtors-0-kind", "general-remittance__bic"
+    for key, goal in (("Tab", last), ("Shift+Tab", first)):
+        seen = []
+        while goal not in seen and len(seen) < 200:
+            page.keyboard.press(key)
+            seen.append(page.evaluate("document.activeElement.name"))
+            assert page.evaluate(_COVERED) <= 0, f"{key} to {seen[-1]} at {width}"
+        assert goal in seen
+
+
+def test_pages_jump_rather_than_glide(dressed: Towns, window: Window) -> None:
+    desk = window("alpha")
+    page = desk.go("/anmelden/")
+    behaviour = "getComputedStyle(document.documentElement).scrollBehavior"
+    assert page.evaluate(behaviour) == "auto"
+
+
 def test_pages_speak_english_on_demand(dressed: Towns, window: Window) -> None:
     desk = window("beta")
     desk.go("/anmelden/")
