@@ -8,6 +8,7 @@ from typing import Any
 from django.forms import BoundField
 from django.utils.translation import gettext_lazy as _
 
+from tenants.cases.drafts import RequestDraft
 from tenants.web.forms.sheet import Group, Part, Sheet
 from tenants.web.phrases import say
 
@@ -79,6 +80,8 @@ class Section:
     row: Row = ()
     group: str = ""
     hint: Any = ""
+    #: What is said where something here is suggested.
+    suggestion: Any = ""
 
     def bound(self, sheet: Sheet) -> "BoundSection":
         return BoundSection(self, sheet)
@@ -142,7 +145,12 @@ def _places(part: Part, row: Row) -> Iterator[Place]:
 SECTIONS = (
     Section("schuldner", _("Schuldner"), group="debtors"),
     Section("behoerde", _("Ersuchte Behörde")),
-    Section("titel", _("Titel (zu vollstreckender Verwaltungsakt)"), group="titles"),
+    Section(
+        "titel",
+        _("Titel (zu vollstreckender Verwaltungsakt)"),
+        group="titles",
+        suggestion=_("Die erlassende Behörde steht hier wie im letzten Ersuchen Ihrer Kommune."),
+    ),
     Section("forderungen", _("Forderungen"), group="claims"),
     Section(
         "voraussetzungen",
@@ -180,6 +188,7 @@ SECTIONS = (
             *_row("half", "contact__name", "contact__unit", "contact__phone", "contact__email"),
             *_row("half", "tax_secrecy", "social_data"),
         ),
+        suggestion=_("Die Ansprechperson steht hier wie in Ihrem letzten Ersuchen."),
     ),
     Section(
         "abfuehrung",
@@ -189,8 +198,22 @@ SECTIONS = (
             *_row("twothirds", "remittance__iban"),
             *_row("third", "remittance__bic"),
         ),
+        suggestion=_(
+            "Das Konto steht hier wie im letzten Ersuchen Ihrer Kommune. Bitte prüfen Sie es."
+        ),
     ),
 )
+
+
+def suggested(begun: RequestDraft) -> list[str]:
+    """Return the anchors of the sections in which a draft suggests something."""
+    blank = RequestDraft()
+    places = {
+        "titel": begun.titles != blank.titles,
+        "ersuchende": begun.contact != blank.contact,
+        "abfuehrung": begun.remittance != blank.remittance,
+    }
+    return [anchor for anchor, is_there in places.items() if is_there]
 
 
 #: Where a fault belongs that stands at no field, by the first word of its path.

@@ -12,6 +12,7 @@ from tenants.cases.selectors.case import (
     require_case,
 )
 from tenants.cases.selectors.deliveries import DeliveryView
+from tenants.cases.selectors.suggestions import read_suggestions
 from tenants.cases.selectors.worklist import (
     MAX_AUTHORITIES,
     Counts,
@@ -41,6 +42,7 @@ __all__ = [
     "message_log",
     "payload_of",
     "read_case",
+    "read_suggestions",
     "read_worklist",
     "require_case",
     "rows",

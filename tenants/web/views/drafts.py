@@ -1,6 +1,6 @@
 """A request from the first line to its submission: write, save, check, submit."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -23,7 +23,7 @@ from tenants.cases.validation import errors as severe
 from tenants.cases.validation import validate
 from tenants.web import authorities, once
 from tenants.web.forms.sheet import Sheet
-from tenants.web.layout import SECTIONS, mistakes
+from tenants.web.layout import SECTIONS, mistakes, suggested
 from tenants.web.phrases import say
 from tenants.web.requests import actor_of, clerk_of, version_of
 from tenants.web.views.errors import conflict
@@ -34,7 +34,11 @@ def new(request: HttpRequest) -> HttpResponse:
     """Begin a request. It exists from the first time it is saved."""
     blank = RequestDraft(contact=Contact(name=clerk_of(request).name))
     if request.method == "GET":
-        return _page(request, Sheet(blank))
+        begun = selectors.read_suggestions(by=actor_of(request))
+        anchors = suggested(begun)
+        if begun.contact == Contact():
+            begun = replace(begun, contact=blank.contact)
+        return _page(request, Sheet(begun), suggested=anchors)
     sheet = Sheet(blank, request.POST)
     if not _is_handed_in(request, sheet):
         return _page(request, sheet)
@@ -150,10 +154,12 @@ def _page(
     case_id: UUID | None = None,
     version: int = 0,
     corrects: UUID | None = None,
+    suggested: Collection[str] = (),
 ) -> HttpResponse:
     context: dict[str, Any] = {
         "sheet": sheet,
         "sections": [section.bound(sheet) for section in SECTIONS],
+        "suggested": suggested,
         "mistakes": mistakes(sheet),
         "choices": _choices(request, sheet),
         "search": request.POST.get("search", ""),

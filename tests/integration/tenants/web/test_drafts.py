@@ -8,14 +8,19 @@ from uuid import UUID
 import pytest
 from django.test import Client
 
+from centre.audit import selectors as audit
+from centre.audit.events import AuditEvent
 from centre.directory import selectors as directory
 from centre.directory.interface import Directory
 from centre.directory.records import Area
 from tenants.cases import selectors, services
-from tenants.cases.drafts import Address
+from tenants.cases.drafts import Address, Contact, Remittance, RequestDraft
 from tenants.cases.graph import State
 from tenants.cases.models import Case
+from tenants.clerks.models import Clerk
+from tenants.clerks.roles import Role
 from tenants.web.forms.sheet import Sheet
+from tests.factories.clerks import clerk
 from tests.factories.requests import request
 
 Town = Any
@@ -224,3 +229,75 @@ def test_competent_authority_is_found_where_nobody_chose_one(
     check = visit(a).post("/ersuchen/neu/", {**sheet, "action": "check"}, follow=True)
     assert "Vollständig: jetzt übermitteln?" in check.text
     assert only_case(a).other_authority == b.id
+
+
+SUGGESTED = {
+    "titles-0-issuer": "Stadt Alphastadt",
+    "general-contact__name": "Karla Kranich",
+    "general-contact__phone": "0571 89-0",
+    "general-remittance__account_holder": "Stadt Alphastadt",
+    "general-remittance__iban": "DE02120300000000202051",
+}
+
+
+def _filled(client: Client) -> dict[str, str]:
+    """Return what stands in the fields of a new sheet, other than what always stands there."""
+    sheet = client.get("/ersuchen/neu/").context["sheet"]
+    blank = {name for name, value in Sheet(RequestDraft()).as_typed().items() if value}
+    return {
+        name: value
+        for name, value in sheet.as_typed().items()
+        if value and (name not in blank or name in SUGGESTED)
+    }
+
+
+def test_new_sheet_begins_with_what_was_sent_last_and_says_so(
+    visit: Visit, a: Town, b: Town, post: Any
+) -> None:
+    """And with nothing of what others have sent here."""
+    client = visit(a)
+    assert _filled(client) == {"general-contact__name": "Karla Kranich"}
+    assert "wie in Ihrem letzten Ersuchen" not in client.get("/ersuchen/neu/").text
+    with a.scope():
+        services.submit_request(draft=request(to=b.id), by=a.by)
+        services.create_draft(draft=request(remittance=Remittance(iban="DE00")), by=a.by)
+    assert _filled(client) == SUGGESTED
+    page = client.get("/ersuchen/neu/").text
+    assert "wie in Ihrem letzten Ersuchen" in page
+    assert "Das Konto steht hier wie im letzten Ersuchen Ihrer Kommune." in page
+    post.until_quiet()
+    assert _filled(visit(b)) == {"general-contact__name": "Karla Kranich"}
+
+
+def test_contact_is_the_clerks_own_and_the_account_the_towns(
+    visit: Visit, a: Town, b: Town
+) -> None:
+    with a.scope():
+        mine = services.submit_request(draft=request(to=b.id), by=a.by)
+        colleague = clerk("m.muster", name="Mia Muster").actor
+        contact = Contact(name="Mia Muster", phone="0571 89-99")
+        remittance = Remittance(
+            account_holder="Stadtkasse", iban="DE02500105170137075030", payment_reference="9"
+        )
+        theirs = services.submit_request(
+            draft=request(to=b.id, contact=contact, remittance=remittance), by=colleague
+        )
+    found = _filled(visit(a))
+    assert found["general-contact__phone"] == "0571 89-0"
+    assert found["general-remittance__iban"] == "DE02500105170137075030"
+    assert "general-remittance__payment_reference" not in found
+    with a.scope():
+        for case in (mine, theirs):
+            told = audit.trail(subject=case.reference).last()
+            assert told.event == AuditEvent.CASE_REQUEST_READ
+            assert told.content["detail"] == {"case": str(case.id), "shown": "sender"}
+
+
+def test_who_may_not_write_is_suggested_nothing(visit: Visit, a: Town, b: Town) -> None:
+    with a.scope():
+        case = services.submit_request(draft=request(to=b.id), by=a.by)
+        Clerk.objects.filter(pk=a.by.id).update(role=Role.READER)
+    assert _filled(visit(a)) == {"general-contact__name": "Karla Kranich"}
+    with a.scope():
+        events = [each.event for each in audit.trail(subject=case.reference)]
+    assert AuditEvent.CASE_REQUEST_READ not in events
