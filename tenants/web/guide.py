@@ -47,7 +47,7 @@ class Advice:
 
     title: Any
     text: Any
-    #: In two words, for lists.
+    #: In two words, for lists; empty where nothing is to be done.
     short: Any
     #: Nobody here has to do anything.
     is_waiting: bool = False
@@ -90,25 +90,25 @@ _REQUESTED: Final = {
     State.REFUSED: Advice(
         _("Nichts zu tun"),
         _("Sie haben abgelehnt. Die ersuchende Behörde schließt den Vorgang ab."),
-        "–",
+        "",
         is_waiting=True,
     ),
     State.COMPLETED: Advice(
         _("Nichts zu tun"),
         _("Die Erledigung ist gemeldet. Die ersuchende Behörde schließt den Vorgang ab."),
-        "–",
+        "",
         is_waiting=True,
     ),
     State.WITHDRAWN: Advice(
         _("Nichts zu tun"),
         _("Die Rücknahme ist bestätigt. Die ersuchende Behörde schließt den Vorgang ab."),
-        "–",
+        "",
         is_waiting=True,
     ),
     State.CLOSED: Advice(
         _("Abgeschlossen"),
         _("Der Vorgang bleibt lesbar und nachweisbar."),
-        "–",
+        "",
         is_waiting=True,
     ),
 }
@@ -187,13 +187,13 @@ _REQUESTING: Final = {
     State.GIVEN_UP: Advice(
         _("Aufgegeben"),
         _("Das Ersuchen wurde nicht elektronisch zugestellt."),
-        "–",
+        "",
         is_waiting=True,
     ),
     State.CLOSED: Advice(
         _("Abgeschlossen"),
         _("Der Vorgang bleibt lesbar und nachweisbar."),
-        "–",
+        "",
         is_waiting=True,
     ),
 }

@@ -28,6 +28,7 @@ class PasswordForm(forms.Form):
         max_length=1000,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+        error_messages={"required": _("Geben Sie Ihr bisheriges Kennwort ein.")},
     )
     new = forms.CharField(
         label=_("Neues Kennwort"),
@@ -37,12 +38,14 @@ class PasswordForm(forms.Form):
         max_length=1000,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        error_messages={"required": _("Geben Sie ein neues Kennwort ein.")},
     )
     again = forms.CharField(
         label=_("Neues Kennwort wiederholen"),
         max_length=1000,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        error_messages={"required": _("Geben Sie das neue Kennwort noch einmal ein.")},
     )
 
     def clean_again(self) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from django import forms, template
 from django.forms import BoundField
 from django.utils import formats, timezone
-from django.utils.html import format_html
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -51,6 +51,17 @@ def badge(tone: str, text: str) -> SafeString:
         tone,
         icon(tone),
         text,
+    )
+
+
+@register.filter
+def stated(value: Any, otherwise: str = "") -> SafeString:
+    """Return a value, or where there is none a dash, which is read aloud in words."""
+    if value not in {None, ""}:
+        return conditional_escape(value)
+    return format_html(
+        '<span aria-hidden="true">–</span><span class="kern-sr-only">{}</span>',
+        otherwise or _("keine Angabe"),
     )
 
 

@@ -59,3 +59,22 @@ def test_accounts_are_found_by_name_or_login(keeper: Client, a: Town) -> None:
 
 def test_who_keeps_no_accounts_sees_none(visit: Visit, a: Town) -> None:
     assert visit(a).get("/zugaenge/").status_code == 403
+
+
+def test_form_says_what_each_role_may_and_what_is_missing(keeper: Client) -> None:
+    assert "Fachadministration: auch Zugänge verwalten." in keeper.get("/zugaenge/neu/").text
+    refused = keeper.post("/zugaenge/neu/", {"login": ""}).context["form"].errors
+    assert {name: list(found) for name, found in refused.items()} == {
+        "login": ["Geben Sie einen Benutzernamen an."],
+        "name": ["Geben Sie den Namen an."],
+        "role": ["Bitte wählen Sie aus."],
+    }
+
+
+def test_password_form_says_which_one_is_missing(keeper: Client) -> None:
+    refused = keeper.post("/konto/", {"old": ""}).context["form"].errors
+    assert {name: list(found) for name, found in refused.items()} == {
+        "old": ["Geben Sie Ihr bisheriges Kennwort ein."],
+        "new": ["Geben Sie ein neues Kennwort ein."],
+        "again": ["Geben Sie das neue Kennwort noch einmal ein."],
+    }

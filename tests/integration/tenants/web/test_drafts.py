@@ -1,5 +1,6 @@
 """A request from the empty sheet to its submission."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from centre.directory import selectors as directory
 from centre.directory.interface import Directory
 from centre.directory.records import Area
 from tenants.cases import selectors, services
-from tenants.cases.drafts import Address, Contact, Remittance, RequestDraft
+from tenants.cases.drafts import Address, Claim, Contact, Debtor, Remittance, RequestDraft, Title
 from tenants.cases.graph import State
 from tenants.cases.models import Case
 from tenants.clerks.models import Clerk
@@ -106,6 +107,20 @@ def test_unreadable_day_and_sum_stand_at_their_fields(visit: Visit, a: Town, b: 
     assert 'id="id_titles-0-issued_on_error"' in answer.text
     assert 'id="id_claims-0-open_cents_error"' in answer.text
     assert 'value="31.2.2026"' in answer.text
+
+
+_ABSENT = '<span aria-hidden="true">–</span><span class="kern-sr-only">keine Angabe</span>'
+
+
+def test_what_is_not_stated_is_a_dash_that_is_read_aloud(visit: Visit, a: Town) -> None:
+    with a.scope():
+        parts = {"debtors": (Debtor(),), "titles": (Title(),), "claims": (Claim(),)}
+        case = services.create_draft(draft=RequestDraft(**parts), by=a.by)
+    page = visit(a).get(f"/ersuchen/{case.id}/pruefen/").text
+    facts = re.findall(r"<(?:dd|td)[^>]*>(.*?)</(?:dd|td)>", page, re.DOTALL)
+    assert facts
+    assert all(re.sub(r"<.*?>", "", fact).strip() for fact in facts)
+    assert page.count("–</span>") == page.count(_ABSENT) > 10
 
 
 def test_all_mistakes_of_a_sheet_are_told_in_one_round(visit: Visit, a: Town, b: Town) -> None:

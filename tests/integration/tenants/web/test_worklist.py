@@ -73,6 +73,18 @@ def test_own_reference_stands_beside_the_number_and_finds_the_case(
     assert "V-17/26</span>" in visit(b).get("/?stand=eingang&suche=v-17").text
 
 
+def test_where_nothing_is_to_be_done_the_list_says_so_aloud(
+    visit: Visit, b: Town, case_id: UUID
+) -> None:
+    dash = '<span aria-hidden="true">–</span><span class="kern-sr-only">nichts zu tun</span>'
+    assert dash not in visit(b).get("/?stand=eingang").text
+    with b.scope():
+        services.refuse(
+            case_id=case_id, version=b.case(case_id).version, reason="not_competent", by=b.by
+        )
+    assert dash in visit(b).get("/?stand=eingang").text
+
+
 def test_own_reference_that_is_the_number_is_shown_once(
     visit: Visit, b: Town, case_id: UUID
 ) -> None:
