@@ -12,7 +12,6 @@ from django.db import DatabaseError, connection, transaction
 
 from centre.audit import selectors as audit
 from centre.audit.events import AuditEvent
-from centre.audit.events import AuditEvent
 from centre.audit.models import TrailEntry
 from centre.directory import encoding, selectors, services
 from centre.directory.errors import (
