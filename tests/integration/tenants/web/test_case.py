@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from centre.audit import selectors as audit
 from centre.audit.events import AuditEvent
@@ -306,7 +307,8 @@ def test_authority_that_left_the_directory_is_named_and_sent_nothing(
     gone(b)
     page = client.get(path).text
     assert _ABSENT in page
-    assert f"Die erste Nachricht, die nicht ankam: Ersuchen vom {case.opened_at:%d.%m.}" in page
+    sent = f"{timezone.localtime(case.opened_at):%d.%m.%Y}"
+    assert f"Die erste Nachricht, die nicht ankam: Ersuchen vom {sent}." in page
     assert f"{path}erneut-senden/" not in page
     assert f"/ersuchen/{case.id}/berichtigen/" in page
     assert f"{path}aufgeben/" in page
