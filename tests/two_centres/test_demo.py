@@ -16,6 +16,14 @@ import redis
 
 pytestmark = [pytest.mark.two_centres, pytest.mark.slow, pytest.mark.timeout(600)]
 _PORTS = 40
+#: For people: a head, a line for each pair of centres, one for all, and what the receipts prove.
+_TABLE = re.compile(
+    r"^from +to +sent +delivered +registered +p50 ms +p99 ms\n"
+    r"(krz +\w+( +\d+){5}\n)+"
+    r"all +200 +200 +200( +\d+){2}\n"
+    r"receipts: 400 of 400 letters verified; lost 0, duplicates 0$",
+    re.MULTILINE,
+)
 _BROKER = re.compile(r"^AMTSBRUECKE_BROKER_URL=redis\+socket://([^?\s]+)", re.MULTILINE)
 
 
@@ -36,7 +44,8 @@ def _port_base() -> int:
     raise AssertionError("no block of ports is free")
 
 
-def _amtsbruecke(home: Path, *arguments: str, timeout: float = 420) -> tuple[int, str]:
+def _amtsbruecke(home: Path, *arguments: str, timeout: float = 420) -> tuple[int, str, str]:
+    """Return the exit code, and what was said on standard output and standard error."""
     clean = {name: value for name, value in os.environ.items() if "AMTSBRUECKE" not in name}
     clean.pop("DJANGO_SETTINGS_MODULE", None)
     done = subprocess.run(
@@ -47,14 +56,18 @@ def _amtsbruecke(home: Path, *arguments: str, timeout: float = 420) -> tuple[int
         timeout=timeout,
         check=False,
     )
-    return done.returncode, done.stdout + done.stderr
+    return done.returncode, done.stdout, done.stderr
 
 
 def _demo(home: Path, base: int) -> dict[str, Any]:
-    code, said = _amtsbruecke(home, "demo", "--once", "--json", "--port-base", str(base))
-    assert code == 0, said
-    lines = [line for line in said.splitlines() if line.startswith("{")]
-    figures: dict[str, Any] = json.loads(lines[-1])
+    """Run the demo to its end; return the figures, which stand on the very last line."""
+    code, said, complaints = _amtsbruecke(
+        home, "demo", "--once", "--json", "--port-base", str(base)
+    )
+    assert code == 0, said + complaints
+    *before, last = said.splitlines()
+    figures: dict[str, Any] = json.loads(last)
+    assert _TABLE.search("\n".join(before)), said
     return figures
 
 
@@ -66,7 +79,11 @@ def test_two_hundred_requests_cross_and_a_second_run_goes_on(tmp_path: Path) -> 
     assert first["receipts_verified"] == 400
     assert (first["lost"], first["duplicates"]) == (0, 0)
     assert 0 < first["p50_ms"] <= first["p99_ms"]
-    assert set(first["rss_mb"]) == {"kdn", "krz", "sachsen", "nord"}
+    memory = first["rss_mb"]
+    assert set(memory) == {"kdn", "krz", "sachsen", "nord"}
+    # No process of Python with Django has less than 20 MB, and a centre has at least five.
+    assert 20 < memory.pop("kdn") < 2_000
+    assert all(100 < each < 5_000 for each in memory.values()), memory
     second = _demo(tmp_path, base)
     same = ("sent", "delivered", "registered", "receipts_verified", "lost", "duplicates")
     assert {name: second[name] for name in same} == {name: first[name] for name in same}
@@ -77,10 +94,12 @@ def test_an_occupied_port_is_said_in_words(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", base + 11))
         taken.listen()
-        code, said = _amtsbruecke(tmp_path, "demo", "--once", "--port-base", str(base))
+        code, said, complaint = _amtsbruecke(
+            tmp_path, "demo", "--once", "--json", "--port-base", str(base)
+        )
     assert code == 2
-    assert str(base + 11) in said
-    assert "Traceback" not in said
+    assert str(base + 11) in complaint
+    assert "Traceback" not in said + complaint
 
 
 def test_a_broker_that_loses_everything_costs_nothing(tmp_path: Path) -> None:
