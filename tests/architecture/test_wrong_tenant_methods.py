@@ -20,6 +20,7 @@ from google.protobuf.descriptor_pool import Default
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from federation.links.endings import Ending
 from federation.wire.errors import from_rpc_error
 from federation.wire.receipt import from_message, verify_receipt
 from tests.factories.certificates import Certificate
@@ -224,4 +225,8 @@ async def _call(
 ) -> grpc.StatusCode:
     """Call a method with an empty request and return how it ended."""
     async with gateway.channel(certificate) as channel:
-        return await _begin(channel, method, [b""]).code()  # type: ignore[no-any-return]
+        call = _begin(channel, method, [b""])
+        ending = Ending(call)
+        nothing = grpc.aio.Metadata()
+        ended = grpc.aio.AioRpcError(await call.code(), nothing, nothing, await call.details())
+        return (await ending.behind(ended)).code()
