@@ -28,6 +28,12 @@ class EngineInUse(EngineError):
     reason = "ENGINE_IN_USE"
 
 
+class SupervisorAway(ConsoleError):
+    """No supervisor runs for this home."""
+
+    reason = "SUPERVISOR_AWAY"
+
+
 class PortInUse(ConsoleError):
     """Another program listens on a port that a process of this centre needs."""
 

@@ -98,9 +98,11 @@ def roll(home: Home, name: str) -> None:
 @command.command("stop-all")
 @click.pass_obj
 def stop_all(home: Home) -> None:
-    """Let the supervisor stop every centre and end."""
-    _ask(home, "stop-all")
-    click.echo("The supervisor is stopping.")
+    """Let the supervisor stop every centre and end; returns when all has stopped."""
+    from console.supervisor import control
+
+    control.stop_all(home, say=lambda words: click.echo(words, err=True))
+    click.echo("Everything has stopped.")
 
 
 def _ask(home: Home, action: str, name: str = "") -> dict[str, Any]:

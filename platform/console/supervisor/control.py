@@ -4,6 +4,7 @@ import json
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from centre.kernel.errors import AmtsbrueckeError
 from console.embedded.account import Account
 from console.embedded.sockets import run_directory
-from console.errors import ConsoleError
+from console.errors import ConsoleError, SupervisorAway
 from console.home import Home
 
 ACTIONS = frozenset({"status", "start", "stop", "restart", "roll", "stop-all"})
@@ -54,7 +55,10 @@ class ControlServer:
 
 
 def ask(home: Home, action: str, centre: str = "", *, patience: float = 180.0) -> dict[str, Any]:
-    """Ask the running supervisor; raise `ConsoleError` if none runs or it refuses."""
+    """Ask the running supervisor; raise `SupervisorAway` if none runs.
+
+    Raises `ConsoleError` if it refuses, or is too slow.
+    """
     request = json.dumps({"action": action, "centre": centre}).encode() + b"\n"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(patience)
@@ -69,13 +73,48 @@ def ask(home: Home, action: str, centre: str = "", *, patience: float = 180.0) -
                 hint="It may still be draining; ask again with `amtsbruecke centre status`.",
             ) from problem
         except (OSError, ValueError) as problem:
-            raise ConsoleError(
+            raise SupervisorAway(
                 f"No supervisor runs for {home.path}.",
                 hint="Start one with `amtsbruecke run` or `make demo`, or name its --home.",
             ) from problem
     if "error" in reply:
         raise ConsoleError(str(reply["error"]), hint=str(reply["hint"]))
     return reply
+
+
+def stop_all(
+    home: Home, *, say: Callable[[str], object], patience: float = 180.0, tick: float = 0.2
+) -> None:
+    """Let the supervisor stop every centre and end; return when it has.
+
+    Says what still runs, whenever that changes. Raises `ConsoleError` if something does after
+    `patience` seconds.
+    """
+    running, told = _running(ask(home, "stop-all")), ""
+    deadline = time.monotonic() + patience
+    while True:
+        if (words := ", ".join(running) or "the supervisor itself") != told:
+            say(f"still running: {words}")
+            told = words
+        if time.monotonic() > deadline:
+            raise ConsoleError(
+                f"After {patience:.0f} seconds this still runs: {words}.",
+                hint="It may still be draining; ask again with `amtsbruecke centre status`.",
+            )
+        time.sleep(tick)
+        try:
+            running = _running(ask(home, "status"))
+        except SupervisorAway:
+            return
+
+
+def _running(answer: dict[str, Any]) -> list[str]:
+    return [
+        f"{centre['centre']} {service['name']}"
+        for centre in answer["centres"]
+        for service in centre["services"]
+        if service["pid"]
+    ]
 
 
 def _reply(line: bytes, answer: Answer) -> dict[str, object]:

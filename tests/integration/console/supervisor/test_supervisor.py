@@ -15,7 +15,7 @@ from console import processes
 from console.demo import provisioning
 from console.demo.plan import make_plan
 from console.engines import running_database
-from console.errors import ConsoleError, EngineInUse
+from console.errors import ConsoleError, EngineInUse, SupervisorAway
 from console.home import CentreFolder, Home
 from console.supervisor import centre as module
 from console.supervisor import control
@@ -192,8 +192,42 @@ def test_ctrl_c_stops_everything_and_ends_well(home: Home) -> None:
     assert not any(processes.exists(pid) for pid in family)
 
 
+def test_stop_all_returns_when_all_has_stopped(home: Home) -> None:
+    told: list[str] = []
+    with subprocess.Popen(
+        [sys.executable, "-m", "console", "--home", str(home.path), "run", NAME],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "AMTSBRUECKE_CENTRE": ""},
+    ) as process:
+        try:
+            eventually(lambda: _runs(home) and len(_pids(home)) > 2)
+            children = processes.descendants(process.pid)[1:]
+            control.stop_all(home, say=told.append)
+            assert not any(processes.exists(pid) for pid in children)
+            assert process.wait(10) == 0
+        finally:
+            process.terminate()
+    assert told[0].startswith("still running: krz postgresql")
+    with pytest.raises(SupervisorAway):
+        control.stop_all(home, say=told.append)
+
+
+def test_stop_all_has_a_deadline_and_names_what_still_runs(
+    supervisor: Supervisor, home: Home
+) -> None:
+    """Here nobody heeds the wish: the supervisor of this test leaves later."""
+    with pytest.raises(ConsoleError, match=r"still runs: .*krz postgresql"):
+        control.stop_all(home, say=lambda _: None, patience=0.0)
+
+
 def _runs(home: Home) -> bool:
     try:
         return bool(control.ask(home, "status")["centres"][0]["running"])
     except (ConsoleError, IndexError):
         return False
+
+
+def _pids(home: Home) -> list[int]:
+    (centre,) = control.ask(home, "status")["centres"]
+    return [each["pid"] for each in centre["services"] if each["pid"]]
