@@ -1,5 +1,6 @@
 """`amtsbruecke directory`: the shared directory of centres and authorities."""
 
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,7 +126,7 @@ def fetch() -> None:
 
 
 @command.command("show")
-@click.option("--authorities", is_flag=True, help="List the authorities too.")
+@click.option("--authorities", is_flag=True, help="List the authorities and their areas too.")
 def show(*, authorities: bool) -> None:
     """Show the version in force, its age, and the centres."""
     become("worker", at_once=True)
@@ -173,3 +174,5 @@ def _print(snapshot: "Snapshot", *, authorities: bool) -> None:
         click.echo(
             f"  {authority.id} {authority.home_centre:<12} {authority.ags:<8} {authority.name}"
         )
+        for area in authority.areas:
+            click.echo(f"    area {' '.join(filter(None, astuple(area)))}")
