@@ -54,7 +54,7 @@ def _batches(world: World, centre: str, peer: str) -> Iterator[list[tuple[int, b
     after = 0
     while page := world.rows(centre, _LETTERS, peer, after, end):
         after = page[-1][0]
-        for some in batched(page, _AT_ONCE, strict=False):
+        for some in batched(page, _AT_ONCE):
             run: list[tuple[int, bytes]] = []
             for lseq, envelope in some:
                 if run and lseq != run[-1][0] + 1:

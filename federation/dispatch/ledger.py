@@ -83,9 +83,13 @@ class Ledger:
         """Take off what the receipt covers; raise `ReceiptInvalid` if it states something else.
 
         `instead` holds letters that once stood at positions which are void now: a frame of before
-        may have reached the peer.
+        may have reached the peer. Where the receipt says that nothing came, none has.
         """
-        items = [instead.get(each.lseq, each) for each in self.flight.peek(body.count)]
+        void = {lseq for lseq, verdict in body.exceptions if verdict.status is Status.VOID}
+        items = [
+            each if each.lseq in void else instead.get(each.lseq, each)
+            for each in self.flight.peek(body.count)
+        ]
         try:
             leaves = receipts.check(
                 body,
@@ -101,8 +105,8 @@ class Ledger:
         self._hash = receipt.hash
         duplicates = sum(verdict.status is Status.DUPLICATE for _, verdict in body.exceptions)
         refusals = _refusals(body, items)
-        refused = {refusal.item.lseq for refusal in refusals}
-        arrived = tuple(item for item in items if item.lseq in instead and item.lseq not in refused)
+        none = void | {refusal.item.lseq for refusal in refusals}
+        arrived = tuple(item for item in items if item.lseq in instead.keys() - none)
         return Verified(receipt, body, leaves, refusals, duplicates, arrived)
 
 

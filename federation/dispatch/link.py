@@ -106,7 +106,7 @@ class LinkWorker:
         finally:
             greeting.cancel()
             await asyncio.gather(greeting, return_exceptions=True)
-            metrics.owned.labels(self.lease.link).set(0)
+            metrics.released(self.lease.link)
             await self._tools.channels.drop(self.lease.link)
 
     async def _greet(self) -> None:

@@ -42,6 +42,13 @@ backoff_seconds = Gauge(
 )
 
 
+def released(link: str) -> None:
+    """Say nothing more of a link that is another process's now: its figures would stand still."""
+    owned.labels(link).set(0)
+    for gauge in (backlog, oldest_seconds, dead_letters, backoff_seconds):
+        gauge.remove(link)
+
+
 def sent(link: str, *, letters: int, size: int) -> None:
     _frames_sent.labels(link).inc()
     _letters_sent.labels(link).inc(letters)

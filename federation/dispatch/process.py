@@ -251,7 +251,8 @@ class Dispatch:
     async def _figures(self) -> None:
         async with self.pool.connection() as connection:
             found = await sql.figures(connection, self.crew.held, most=_COUNTED)
-        for each in found:
+        held = self.crew.held
+        for each in (figure for figure in found if figure.link in held):
             metrics.backlog.labels(each.link).set(each.backlog)
             metrics.oldest_seconds.labels(each.link).set(each.oldest_seconds)
             metrics.dead_letters.labels(each.link).set(each.dead)

@@ -183,6 +183,8 @@ WITH unsent AS (
             WHERE letter.link = link.name AND letter.lseq > link.acked_lseq
               AND letter.lseq > 0  -- without this, the planner does not see that the index has all
               AND letter.expires_at < statement_timestamp() - make_interval(secs => %(grace)s)
+              AND NOT EXISTS (SELECT FROM outbox_deadletter AS dead
+                               WHERE dead.message_id = letter.id AND dead.resolution = '')
             ORDER BY letter.lseq LIMIT %(most)s) AS sent
      WHERE link.name = ANY(%(links)s)
 ), dead AS (

@@ -207,7 +207,12 @@ CACHES = {
 CELERY: dict[str, Any] = {
     "broker_url": AMTSBRUECKE.broker_url or "memory://",
     "broker_connection_retry_on_startup": True,
-    "broker_transport_options": {"visibility_timeout": 300},
+    # Without timeouts, a Redis or Valkey that takes connections and is silent holds us for ever.
+    "broker_transport_options": {
+        "visibility_timeout": 300,
+        "socket_connect_timeout": 3,
+        "socket_timeout": 3,
+    },
     # Tasks carry no payload and read from the database what is due: none has a result.
     "task_ignore_result": True,
     "task_acks_late": True,

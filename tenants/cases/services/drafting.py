@@ -109,7 +109,7 @@ def submit_requests(*, drafts: Sequence[RequestDraft], by: Actor) -> list[Case]:
     if wrong := {number: faults for number, faults in checked.items() if faults}:
         raise DraftsInvalid(wrong)
     cases: list[Case] = []
-    for batch in batched(drafts, BATCH, strict=False):
+    for batch in batched(drafts, BATCH):
         with transaction.atomic():
             work = Work(by=by)
             created = _create(batch, work)

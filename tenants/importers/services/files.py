@@ -166,7 +166,7 @@ def _pass(run: ImportRun) -> Check:
 
 def _batches(check: Check) -> Iterator[tuple[ImportRow, ...]]:
     """Yield the rows of a file, those marked that were imported before."""
-    for rows in batched(check.rows(), _BATCH, strict=False):
+    for rows in batched(check.rows(), _BATCH):
         mark_repeated(rows, _imported(rows))
         yield rows
     if not check.count:

@@ -11,6 +11,7 @@ from centre.keys import pki
 from centre.keys.errors import CertificateFault
 from console.commands import pki as pki_command
 from console.home import Home
+from console.moments import moment
 
 type Run = Callable[..., Result]
 
@@ -33,7 +34,7 @@ def test_renewed_certificate_waits_beside_the_old_until_it_is_activated(
     assert first.exit_code == 0, first.output
     assert (tls / "centre.pem").read_bytes() == before
     waiting = (tls / "centre.next.pem").read_bytes()
-    until = f"{pki.describe(waiting).not_after:%Y-%m-%d}"
+    until = moment(pki.describe(waiting).not_after)
     assert first.output.splitlines() == [
         f"{tls / 'centre.next.pem'}: valid until {until}",
         f"fingerprint for the directory: {pki.fingerprint(waiting)}",

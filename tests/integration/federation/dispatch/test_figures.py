@@ -47,3 +47,21 @@ async def test_letters_duplicates_and_refusals_are_counted_by_link(road: Road) -
     }
     # Both ends count when the database has committed.
     await eventually(lambda: {name: n - before[name] for name, n in _figures().items()} == counted)
+
+
+async def test_a_link_that_another_process_has_now_has_no_figures_here(road: Road) -> None:
+    """They would stand still, and an operator would take them for the present."""
+    names = [f"amtsbruecke_dispatch_{name}" for name in ("backlog", "oldest_seconds")]
+
+    def told() -> list[float | None]:
+        return [REGISTRY.get_sample_value(name, {"link": RECEIVER}) for name in names]
+
+    road.post(1)
+    async with road.dispatch() as dispatch:
+        await road.acknowledged(1)
+        await dispatch._figures()
+        assert told() == [0, 0]
+        road.do("UPDATE outbox_link SET fence = fence + 1, owner = 'another'")
+        await eventually(lambda: told() == [None, None])
+        await dispatch._figures()
+        assert told() == [None, None]

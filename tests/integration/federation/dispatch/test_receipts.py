@@ -10,7 +10,7 @@ from amtsbruecke.exchange.v1beta1 import link_service_pb2 as pb
 
 from centre.kernel import clock
 from centre.keys.sign import SigningKey
-from federation.dispatch import session
+from federation.dispatch import process, session
 from federation.wire.envelope import read_outer
 from tests.factories.letters import letter, tampered
 from tests.fakes.receiver import FakeReceiver
@@ -150,6 +150,27 @@ async def test_letter_expires_in_words_while_the_peer_is_dead(road: Road) -> Non
         (dead,) = await eventually(road.dead)
     assert (dead["state"], dead["reason"]) == ("expired", "NEVER_SENT")
     assert road.rows("SELECT lseq FROM outbox_letter") == [{"lseq": 0}]
+
+
+async def test_all_letters_under_way_expire_a_few_at_a_time(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that are dead already do not stand in the way of the next ones."""
+    monkeypatch.setattr(process, "_EXPIRE_AT_ONCE", 2)
+    monkeypatch.setattr(process, "_KEEP_S", 0.05)
+    road.know(PEER, NOWHERE)
+    offices = road.gateway.world.offices
+    past = clock.now() - timedelta(hours=1)
+    items = [letter(offices["alpha"], offices["beta"]) for _ in range(5)]
+    road.do("INSERT INTO outbox_link (name, next_lseq) VALUES (%s, 6)", PEER)
+    for lseq, message_id in enumerate(road.queue(items, link=PEER, expires_at=past), start=1):
+        road.do("UPDATE outbox_letter SET lseq = %s WHERE id = %s", lseq, message_id)
+    async with road.dispatch():
+        await eventually(lambda: len(road.dead()) == 5)
+    assert {(each["state"], each["reason"]) for each in road.dead()} == {("expired", "NO_RECEIPT")}
+    assert [row["lseq"] for row in road.rows("SELECT lseq FROM outbox_letter ORDER BY lseq")] == [
+        *range(1, 6)
+    ]
 
 
 async def test_tenants_take_turns(road: Road, receiver: FakeReceiver) -> None:

@@ -132,6 +132,15 @@ def test_letter_that_had_arrived_before_it_was_taken_out_is_believed() -> None:
     assert (verified.refusals, verified.arrived) == ((), (item(2),))
 
 
+def test_letters_taken_out_before_and_after_they_were_sent_are_told_apart() -> None:
+    """The first went as nothing, the second arrived: the receipt says which is which."""
+    book = Ledger(peer="nord", origin="krz", acked=0, receipt_hash=b"")
+    book.flight.add([void(1), void(2)])
+    given = receipt([void(1), item(2)], [VOID, ACCEPTED])
+    verified = take(book, given, one=item(1), two=item(2))
+    assert verified.arrived == (item(2),)
+
+
 def test_letter_refused_at_a_position_that_is_void_has_not_arrived() -> None:
     book = Ledger(peer="nord", origin="krz", acked=0, receipt_hash=b"")
     book.flight.add([item(1), void(2)])
