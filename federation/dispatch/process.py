@@ -225,7 +225,7 @@ class Dispatch:
 
     async def _listen(self) -> None:
         async with await psycopg.AsyncConnection.connect(
-            self._database_url, autocommit=True
+            self._database_url, **streaming("amtsbruecke-dispatch-pokes")
         ) as connection:
             await connection.execute(f"LISTEN {sql.CHANNEL}")
             async for notification in connection.notifies():

@@ -9,7 +9,7 @@ News may be told twice (a worker died after the tenant's commit), never not at a
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
@@ -24,7 +24,7 @@ from centre.audit import services as audit
 from centre.audit.chain import Entry
 from centre.kernel import clock
 from centre.kernel.ids import new_id
-from centre.registry.models import Municipality
+from centre.registry.models import Municipality, MunicipalityState
 from centre.tenancy.context import public_scope, tenant_scope
 from federation.outbox.states import DeliveryState, Outcome
 
@@ -174,6 +174,7 @@ def _tell_deaths() -> int:
             at=at,
         )
         by_tenant[role].append((dead_id, outcome))
+    gone = set(_gone(by_tenant))
     for role, deaths in by_tenant.items():
         error = _tell(role, [outcome for _, outcome in deaths])
         told = [(dead_id, outcome.state.value) for dead_id, outcome in deaths]
@@ -191,7 +192,25 @@ def _tell_deaths() -> int:
             "   AND (dead.resolution = 'cancelled') = (item.state = 'cancelled')",
             [[dead_id for dead_id, _ in told], [state for _, state in told]],
         )
+        if role in gone:
+            _give_up([dead_id for dead_id, _ in told])
     return len(rows)
+
+
+def _gone(roles: Iterable[str]) -> Iterable[str]:
+    """Return those roles whose municipality was deleted."""
+    return Municipality.objects.filter(
+        tenant_role__in=list(roles), state=MunicipalityState.DELETED
+    ).values_list("tenant_role", flat=True)
+
+
+def _give_up(dead_ids: Sequence[UUID]) -> None:
+    """Decide about letters whose municipality was deleted: nobody else is there to do it."""
+    _query(
+        "UPDATE outbox_deadletter SET resolution = 'cancelled', resolved_at = %s,"
+        " resolved_by = %s WHERE id = ANY(%s) AND resolution = ''",
+        [clock.now(), "system: sender deleted", list(dead_ids)],
+    )
 
 
 # -- debts -----------------------------------------------------------------------------------

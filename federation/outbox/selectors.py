@@ -7,12 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet
 
 from centre.kernel import clock
 from centre.kernel.ids import id_time_ms
 from centre.kernel.pages import Page
-from federation.outbox.models import Alarm, Attempt, DeadLetter
+from federation.outbox.models import Alarm, DeadLetter
 from federation.outbox.states import WITHDRAWN, Delivery, DeliveryState
 
 _UNDER_WAY = frozenset({DeliveryState.WAITING, DeliveryState.IN_TRANSIT})
@@ -281,8 +280,3 @@ def alarms(
     if after:
         wanted = wanted.filter(id__lt=after)
     return Page.cut(list(wanted[: limit + 1]), limit, lambda alarm: str(alarm.id))
-
-
-def attempts(link: str) -> QuerySet[Attempt]:
-    """Return calls of a link that ended badly, newest first."""
-    return Attempt.objects.filter(link=link).order_by("-ended_at")

@@ -36,6 +36,7 @@ from federation.outbox.errors import (
 from federation.outbox.models import Alarm, Link, LinkState
 from federation.protocol.messages import MessageKind, OutboundMessage
 from federation.protocol.notices import VoidNotice
+from federation.protocol.reasons import Reason
 from federation.wire.envelope import Written, write_letter
 from federation.wire.notices import SCHEMA_VERSION, write_void
 
@@ -190,9 +191,9 @@ def cancel(*, message_id: UUID, by: Actor) -> None:
     """Give a dead letter of the current tenant up for good.
 
     Later letters of the case must not wait for it at the recipient: a letter of kind `void` takes
-    its place in the order, unless the directory no longer knows the recipient.
+    its place in the order, unless the recipient was deleted or the directory no longer knows it.
     """
-    _resolve(message_id, "cancelled", by)
+    reason = _resolve(message_id, "cancelled", by)
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE outbox_letter SET lseq = 0 WHERE id = %s"
@@ -200,7 +201,8 @@ def cancel(*, message_id: UUID, by: Actor) -> None:
             [message_id],
         )
         recipient, case_id, case_sequence, lifetime, kind = cursor.fetchone()
-    if kind != MessageKind.PROCESSING_FAILURE:  # that one stands outside the order
+    # A failure stands outside the order, and where nobody is any more nothing waits.
+    if kind != MessageKind.PROCESSING_FAILURE and reason != Reason.RECIPIENT_DELETED:
         _post_void(message_id, recipient, case_id, case_sequence, lifetime)
     _tell(AuditEvent.OUTBOX_MESSAGE_CANCELLED, message_id, by)
 
@@ -228,26 +230,35 @@ def _tell(event: AuditEvent, message_id: UUID, by: Actor) -> None:
     audit.record(events=[Entry(event=event, by=by, subject=str(message_id), detail={})])
 
 
-def _resolve(message_id: UUID, resolution: str, by: Actor) -> None:
-    """Mark the open dead letter of a message; raise `NotDead` if there is none."""
+def _resolve(message_id: UUID, resolution: str, by: Actor) -> str:
+    """Mark the open dead letter of a message, return why it died; raise `NotDead` without one."""
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("a dead letter moves in a transaction")
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE outbox_deadletter SET resolution = %s, resolved_at = %s, resolved_by = %s,"
-            " told = %s WHERE message_id = %s AND resolution = ''",
+            " told = %s WHERE message_id = %s AND resolution = '' RETURNING reason",
             [resolution, clock.now(), by.name, resolution != "cancelled", message_id],
         )
-        if not cursor.rowcount:
-            raise NotDead
+        row = cursor.fetchone()
+    if row is None:
+        raise NotDead
+    return str(row[0])
 
 
 # -- links: by an operator -------------------------------------------------------------------
 
 
+@transaction.atomic
 def retry_now(*, link: str, by: Actor) -> None:
-    """End the back-off of a link: the next call goes out at once."""
+    """End every wait of a link: the next call goes out at once, and with it what was deferred."""
     _change(link, AuditEvent.LINK_PEER_RETRIED, by, next_try_at=None, backoff_ms=0)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE outbox_letter SET not_before = %(now)s WHERE link = %(link)s"
+            "   AND lseq IS NULL AND held AND not_before > %(now)s",
+            {"link": link, "now": clock.now()},
+        )
 
 
 def pause(*, link: str, by: Actor) -> bool:

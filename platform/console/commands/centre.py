@@ -31,7 +31,13 @@ def command() -> None:
 )
 @click.option("--database-name", default="", help="By default amtsbruecke_CENTRE.")
 @click.option("--broker", default="", metavar="URL", help="RabbitMQ, Valkey or Redis of yours.")
-@click.option("--first-port", default=DEFAULT_PORT_BASE, show_default=True, help="Of ten.")
+@click.option(
+    "--first-port",
+    envvar="AMTSBRUECKE_PORT_BASE",
+    default=DEFAULT_PORT_BASE,
+    show_default=True,
+    help="Of ten. (AMTSBRUECKE_PORT_BASE)",
+)
 @click.pass_obj
 def create(home: Home, /, name: str, **wanted: Any) -> None:
     """Write a centre's settings and secrets, make its database, roles and tables.

@@ -39,7 +39,7 @@ def status(*, as_json: bool) -> None:
 @command.command("retry")
 @click.argument("name", metavar="CENTRE")
 def retry(name: str) -> None:
-    """End the back-off: call that centre at once."""
+    """End every wait: call that centre at once, with what it wanted later, too."""
     _change(name, "retry_now")
     click.echo(f"{name}: the next call goes out now")
 
@@ -49,7 +49,10 @@ def retry(name: str) -> None:
 def pause(name: str) -> None:
     """Send nothing to that centre until `resume`; letters queue and may expire."""
     word = "paused" if _change(name, "pause") else "is paused already"
-    click.echo(f"{name}: {word}. Resume with: amtsbruecke link resume {name}")
+    from django.conf import settings
+
+    ours = settings.AMTSBRUECKE.centre
+    click.echo(f"{name}: {word}. Resume with: amtsbruecke --centre {ours} link resume {name}")
 
 
 @command.command("resume")

@@ -75,7 +75,8 @@ def _refusal_of_old(refused: SignInRefused) -> str:
 def _destination(request: HttpRequest) -> str:
     """Return where to go on: the page that was asked for, if it is one of this host."""
     wanted = request.POST.get("next", request.GET.get("next", ""))
-    if wanted and url_has_allowed_host_and_scheme(
+    # A word without a slash would be taken for the name of a view.
+    if wanted.startswith("/") and url_has_allowed_host_and_scheme(
         wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     ):
         return wanted

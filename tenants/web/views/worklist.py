@@ -43,7 +43,7 @@ TABS: Final = (
         "todo",
         _("Zu tun"),
         _("Alles erledigt"),
-        _("Zurzeit wartet nichts auf Sie. Neue Ersuchen und Antworten erscheinen hier von selbst."),
+        _("Zurzeit wartet nichts auf Sie. Neues steht hier, wenn Sie die Seite neu laden."),
     ),
     Tab(
         "eingang",

@@ -10,13 +10,14 @@ from django.db import transaction
 
 from centre.audit import selectors as audit
 from centre.audit.events import AuditEvent
+from centre.kernel import clock
 from centre.kernel.actors import system
 from centre.kernel.ids import new_id
 from centre.registry.models import Municipality
 from centre.tenancy.context import require_tenant, tenant_scope
 from federation.outbox import outcomes, selectors, services
 from federation.outbox.errors import LetterExpired, NotDead
-from federation.outbox.models import Letter
+from federation.outbox.models import DeadLetter, Letter
 from federation.outbox.states import DeliveryState, Outcome
 from tests.factories.letters import message
 
@@ -142,6 +143,44 @@ def test_late_receipt_overrules_expiry(
     owner("UPDATE outbox_deadletter SET resolution = 'relayed', told = true")
     outcomes.deliver_due()
     assert [state for *_, state, _ in told] == ["expired", "relayed"]
+
+
+def test_letter_to_a_deleted_municipality_is_cancelled_without_a_void(
+    alpha: Municipality, beta: Municipality, owner: Callable[..., None]
+) -> None:
+    """A void would be refused as well, and be the next dead letter."""
+    (letter,) = post(alpha, beta)
+    owner("UPDATE outbox_letter SET lseq = 0")
+    die(owner, letter, "refused", "RECIPIENT_DELETED")
+    with tenant_scope(alpha), transaction.atomic():
+        services.cancel(message_id=letter, by=system("tests"))
+    assert not Letter.objects.filter(kind="void").exists()
+
+
+def test_nobody_has_to_decide_about_letters_of_a_deleted_municipality(
+    alpha: Municipality, beta: Municipality, owner: Callable[..., None]
+) -> None:
+    (mine,), (theirs,) = post(alpha, beta), post(beta, alpha)
+    die(owner, mine, "refused", "RECIPIENT_DELETED")
+    die(owner, theirs, "refused", "QUOTA_EXCEEDED")
+    owner("UPDATE registry_municipality SET state = 'deleted' WHERE slug = 'alpha'")
+    outcomes.deliver_due()
+    found = DeadLetter.objects.values_list("message_id", "resolution", "resolved_by")
+    assert set(found) == {(mine, "cancelled", "system: sender deleted"), (theirs, "", "")}
+
+
+@pytest.mark.process("web")
+def test_an_operator_ends_what_was_deferred(
+    alpha: Municipality, beta: Municipality, owner: Callable[..., None]
+) -> None:
+    """Its recipient is back: nobody waits out the five minutes that it had asked for."""
+    post(alpha, beta)
+    owner("INSERT INTO outbox_link (name) VALUES ('nord') ON CONFLICT DO NOTHING")
+    owner("UPDATE outbox_letter SET held = true, not_before = now() + interval '5 minutes'")
+    services.retry_now(link="nord", by=system("tests"))
+    (letter,) = Letter.objects.values("held", "lseq", "not_before")
+    assert (letter["held"], letter["lseq"]) == (True, None)
+    assert letter["not_before"] <= clock.now()
 
 
 def test_deferred_letter_tells_why(

@@ -320,12 +320,15 @@ def test_step_that_would_write_to_an_absent_authority_is_not_offered(
     visit: Visit, a: Town, b: Town, case_id: UUID, gone: Suspend
 ) -> None:
     path = f"/vorgang/{case_id}/"
-    assert f"{path}zuruecknehmen/" in visit(a).get(path).text
+    before = visit(a).get(path).text
+    assert f"{path}zuruecknehmen/" in before
+    assert 'id="schritt"' in before
     gone(b)
     page = visit(a).get(path).text
     assert _ABSENT in page
     assert "Die erste Nachricht" not in page
     assert f"{path}zuruecknehmen/" not in page
+    assert 'id="schritt"' not in page  # nobody is waited for
 
 
 def test_error_pages_have_status_and_way_out(visit: Visit, a: Town) -> None:

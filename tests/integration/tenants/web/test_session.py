@@ -62,6 +62,8 @@ def test_session_of_one_town_opens_nothing_at_another(visit: Visit, a: Town, b: 
         ("https://boese.example/", "/"),
         ("//boese.example/", "/"),
         ("javascript:alert(1)", "/"),
+        ("hilfe", "/"),
+        ("0", "/"),
     ],
 )
 def test_sign_in_leads_on_to_own_pages_only(
