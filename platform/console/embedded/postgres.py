@@ -180,7 +180,11 @@ class EmbeddedPostgres(Engine):
     def _check_version(self) -> None:
         files = (self.data / "PG_VERSION").read_text().strip()
         said = subprocess.run(
-            [self._binaries / "postgres", "--version"], capture_output=True, text=True, check=True
+            [self._binaries / "postgres", "--version"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
         )
         program = said.stdout.split()[-1].partition(".")[0]
         if files != program:

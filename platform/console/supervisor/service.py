@@ -12,7 +12,6 @@ from typing import Protocol
 
 from console import processes
 from console.embedded.engine import Engine
-from console.errors import ConsoleError
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 #: A process that lived this long has earned the shortest pause again.
@@ -175,7 +174,7 @@ class Service:
                     return
                 try:
                     self._process = process = self._program.launch()
-                except (ConsoleError, OSError) as problem:
+                except Exception as problem:  # noqa: BLE001 -- a watch that ends would watch no more
                     self._report(f"does not start: {problem}")
                     continue  # the old process has ended, so the loop pauses again
             self.restarts += 1

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,6 +88,26 @@ def test_process_that_always_ends_is_started_with_growing_pauses(trial: Trial) -
     ]
     service.stop()
     assert service.state is State.STOPPED
+
+
+def test_start_that_fails_in_whatever_way_is_tried_again(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = trial.start(SPEAKS)
+    trial.said.get(timeout=20)
+    launch, troubles = CommandProgram.launch, [LookupError("odd"), OSError("no memory")]
+
+    def trouble(program: CommandProgram) -> Any:
+        if troubles:
+            raise troubles.pop(0)
+        return launch(program)
+
+    monkeypatch.setattr(CommandProgram, "launch", trouble)
+    assert service.pid is not None
+    os.kill(service.pid, signal.SIGKILL)
+    assert trial.said.get(timeout=20) == "here"
+    assert trial.reported.get(timeout=20).startswith("killed by SIGKILL")
+    assert trial.reported.get(timeout=20) == "does not start: odd"
 
 
 def test_stop_ends_a_process_that_ignores_the_polite_signal(trial: Trial) -> None:
