@@ -2,10 +2,12 @@
 
 import csv
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import TextIO
+from uuid import UUID
 
-from centre.directory.records import Area
+from centre.directory.records import Area, AuthorityRecord
 from console.errors import ConsoleError
 
 _COLUMNS = ("slug", "ars", "postcode", "place")
@@ -47,3 +49,16 @@ def read(path: Path, *, hosted: Collection[str]) -> dict[str, list[Area]]:
                 )
             )
     return areas
+
+
+def write(
+    file: TextIO, *, authorities: Iterable[AuthorityRecord], hosted: Mapping[UUID, str]
+) -> None:
+    """Write the areas of those authorities whose slugs `hosted` gives, as `read` takes them."""
+    rows = csv.writer(file, lineterminator="\n")
+    rows.writerow(_COLUMNS)
+    for each in authorities:
+        if slug := hosted.get(each.id):
+            rows.writerows(
+                (slug, area.ars_prefix, area.postcode, area.place) for area in each.areas
+            )

@@ -1,5 +1,6 @@
 """`amtsbruecke directory`: the shared directory of centres and authorities."""
 
+import sys
 from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -135,6 +136,19 @@ def show(*, authorities: bool) -> None:
     directory = selectors.current()
     _print(directory.snapshot, authorities=authorities)
     click.echo(f"Digest {directory.digest}, {directory.age_grade()}")
+
+
+@command.command("areas")
+def list_areas() -> None:
+    """Print for which areas our municipalities stand in the directory, as `entry` reads it."""
+    become("worker", at_once=True)
+    from centre.directory import selectors
+    from centre.registry import selectors as registry
+    from console import areas
+
+    hosted = dict(registry.hosted().values_list("authority_id", "slug"))
+    snapshot = selectors.current().snapshot
+    areas.write(sys.stdout, authorities=snapshot.authorities, hosted=hosted)
 
 
 @command.command("verify")
