@@ -26,9 +26,12 @@ from centre.kernel import clock
 from centre.kernel.actors import system
 from centre.keys import pki
 from centre.keys.sign import SigningKey
+from federation.links import credentials
+from federation.protocol.reasons import Reason
 from federation.sync import client, servicer
 from federation.sync import services as sync
 from federation.sync.client import FetchFailed, Source
+from federation.wire.errors import from_rpc_error
 
 UMBRELLA = SigningKey.generate()
 BY = system("tests")
@@ -118,6 +121,20 @@ def store(dsn: Callable[[str], str], version: int, signed: bytes) -> None:
         )
 
 
+def from_database(dsn: Callable[[str], str]) -> Callable[[grpc.aio.Server], Any]:
+    """Return what lets a server hand out the snapshots that the test database keeps."""
+
+    def register(server: grpc.aio.Server) -> Any:
+        pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
+            dsn("federation"), open=False, min_size=1
+        )
+        asyncio.get_running_loop().create_task(pool.open())
+        servicer.register(server, pool)
+        return pool
+
+    return register
+
+
 @pytest.mark.process("worker")
 def test_a_large_directory_arrives_in_parts_and_is_applied_once(
     dsn: Callable[[str], str], certificates: Path, settings: Any
@@ -153,15 +170,7 @@ def test_served_from_the_database_to_a_client_with_a_certificate(
     signed = signed_snapshot(3)
     store(dsn, 3, signed)
 
-    def register(server: grpc.aio.Server) -> Any:
-        pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
-            dsn("federation"), open=False, min_size=1
-        )
-        asyncio.get_running_loop().create_task(pool.open())
-        servicer.register(server, pool)
-        return pool
-
-    with serving(certificates / "kdn", register) as address:
+    with serving(certificates / "kdn", from_database(dsn)) as address:
         source = Source(address)
         assert client.fetch(source, tls_directory=certificates / "krz", known_version=0) == signed
         assert client.fetch(source, tls_directory=certificates / "krz", known_version=3) is None
@@ -171,6 +180,30 @@ def test_served_from_the_database_to_a_client_with_a_certificate(
             client.fetch(
                 Source(address, "nord"), tls_directory=certificates / "krz", known_version=0
             )
+
+
+def test_what_is_not_kept_and_what_lies_beyond_the_end_are_refused_by_name(
+    dsn: Callable[[str], str], certificates: Path
+) -> None:
+    signed = signed_snapshot(3)
+    trust = credentials.load(certificates / "krz").for_channel()
+    with (
+        serving(certificates / "kdn", from_database(dsn)) as address,
+        grpc.secure_channel(address, trust) as channel,
+    ):
+        stub = pb_grpc.DirectoryServiceStub(channel)
+
+        def refused(**request: int) -> Reason | str:
+            with pytest.raises(grpc.RpcError) as caught:
+                stub.GetSnapshot(pb.GetSnapshotRequest(**request), timeout=20)
+            return from_rpc_error(caught.value).reason
+
+        assert refused() is Reason.SNAPSHOT_UNKNOWN
+        store(dsn, 3, signed)
+        assert refused(version=2) is Reason.SNAPSHOT_UNKNOWN
+        assert refused(version=3, offset=len(signed)) is Reason.OFFSET_WRONG
+        last = pb.GetSnapshotRequest(version=3, offset=len(signed) - 1)
+        assert stub.GetSnapshot(last, timeout=20).data == signed[-1:]
 
 
 def response(version: int, size: int, data: bytes) -> pb.GetSnapshotResponse:
