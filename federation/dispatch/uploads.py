@@ -97,6 +97,9 @@ class UploadWorker:
             fault = from_rpc(error)
             if fault.code not in Reason or Reason(fault.code) not in _HOPELESS:
                 self._wait(upload, code=fault.code, told_ms=fault.told_ms)
+                if fault.code in Reason:
+                    async with self._tools.around.database.connection() as connection:
+                        await sql.note_upload(connection, upload, reason=fault.code)
                 return
             async with self._tools.around.database.connection() as connection:
                 await sql.refuse_upload(connection, upload, reason=fault.code)

@@ -67,7 +67,7 @@ def _delivery(row: tuple[Any, ...]) -> Delivery:
         state = DeliveryState.WAITING
         next_try = not_before or next_try_at
         if held:
-            reason = (deferred_for or "DEFERRED") if not_before else "DOCUMENTS_UNDER_WAY"
+            reason = deferred_for or ("DEFERRED" if not_before else "DOCUMENTS_UNDER_WAY")
         else:
             reason = "LINK_PAUSED" if link_state == "paused" else last_error or ""
     elif lseq == WITHDRAWN:

@@ -7,7 +7,13 @@ if another process has become the owner, nothing is written and `FenceLost` is r
 
 from typing import Final
 
-from federation.dispatch.sql.documents import chunks, finish_upload, pending_uploads, refuse_upload
+from federation.dispatch.sql.documents import (
+    chunks,
+    finish_upload,
+    note_upload,
+    pending_uploads,
+    refuse_upload,
+)
 from federation.dispatch.sql.letters import (
     dead_positions,
     envelopes,
@@ -71,6 +77,7 @@ __all__ = [
     "links_with_work",
     "note_contact",
     "note_failure",
+    "note_upload",
     "number",
     "park",
     "pending_uploads",

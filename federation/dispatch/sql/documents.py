@@ -45,6 +45,15 @@ async def chunks(connection: Connection, upload: Upload, *, first: int, most: in
     return [row[0] for row in await cursor.fetchall()]
 
 
+async def note_upload(connection: Connection, upload: Upload, *, reason: str) -> None:
+    """Note for the sender why the peer does not take a document of a letter for now."""
+    await connection.execute(
+        "UPDATE outbox_letter SET deferred_for = %s"
+        " WHERE id = %s AND coalesce(lseq, -1) = -1 AND held",
+        (reason, upload.message_id),
+    )
+
+
 async def finish_upload(connection: Connection, upload: Upload) -> None:
     """Note that the peer has a document; a transaction.
 
@@ -55,6 +64,11 @@ async def finish_upload(connection: Connection, upload: Upload) -> None:
             "UPDATE outbox_upload SET done_at = clock_timestamp()"
             " WHERE message_id = %s AND digest = %s",
             (upload.message_id, upload.digest),
+        )
+        await connection.execute(
+            "UPDATE outbox_letter SET deferred_for = ''"
+            " WHERE id = %s AND not_before IS NULL AND deferred_for <> ''",
+            (upload.message_id,),
         )
         await connection.execute(
             "UPDATE outbox_letter SET held = false, not_before = NULL"

@@ -164,10 +164,18 @@ def test_settled_letters_cost_nothing(
         (numbering.NUMBER_ANYBODYS, _LOOK),
         (numbering.NUMBER_KNOWN, _LOOK),
         (_said(documents.pending_uploads), ("nord", [])),
-        (_said(documents.finish_upload, 1), {"id": new_id()}),
+        (_said(documents.finish_upload, 1), (new_id(),)),
+        (_said(documents.finish_upload, 2), {"id": new_id()}),
         (_said(documents.refuse_upload, 1), (new_id(),)),
     ],
-    ids=["number", "number known", "documents to upload", "end of an upload", "refused upload"],
+    ids=[
+        "number",
+        "number known",
+        "documents to upload",
+        "reason of an upload",
+        "end of an upload",
+        "refused upload",
+    ],
 )
 def test_one_letter_is_found_by_its_key(
     full: Callable[[str], str], statement: str, values: Any

@@ -121,6 +121,25 @@ async def test_document_for_a_deleted_municipality_ends_its_letter(
     assert road.gateway.stored() == []
 
 
+async def test_sender_learns_why_a_document_is_not_taken_now(
+    road: Road, document: BlobRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("federation.protocol.backoff.FIRST_MS", 50)
+    world, beta = road.gateway.world, road.beta
+    hosted = world.hosts
+    world.hosts = {**hosted, beta.authority_id: Host(beta.tenant_role, active=False)}
+    await road.gateway.lookout.refresh()
+    post(road, document)
+    why = "SELECT deferred_for FROM outbox_letter"
+    async with road.dispatch():
+        suspended = [{"deferred_for": Reason.RECIPIENT_SUSPENDED.value}]
+        await eventually(lambda: road.rows(why) == suspended)
+        world.hosts = hosted
+        await road.gateway.lookout.refresh()
+        await road.acknowledged(1)
+    assert road.rows(why) == [{"deferred_for": ""}]
+
+
 async def test_document_that_the_peer_has_lost_is_brought_again(
     road: Road, document: BlobRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
