@@ -10,10 +10,11 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from django.apps import apps
 from django.db import connection, transaction
@@ -55,10 +56,34 @@ def write(municipality: Municipality, path: Path, *, at: datetime) -> tuple[Memb
 
     The file appears under its name only when it is complete.
     """
-    unfinished = path.with_name(path.name + ".part")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    unfinished = _unfinished(path)
+    with _new(unfinished) as file:
+        members = _write_to(file, municipality, at=at)
+        file.flush()
+        os.fsync(file.fileno())
+        unfinished.replace(path)
+    return members
+
+
+@contextmanager
+def _new(path: Path) -> Iterator[IO[bytes]]:
+    """Open a new file that only we can read: content lies open in it. It goes if this fails."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # follows no link
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
+
+
+def _write_to(file: IO[bytes], municipality: Municipality, *, at: datetime) -> tuple[Member, ...]:
     with (
-        os.fdopen(descriptor, "wb") as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
         schema_scope(municipality.schema_name),
         transaction.atomic(),
@@ -70,9 +95,6 @@ def write(municipality: Municipality, path: Path, *, at: datetime) -> tuple[Memb
             *_shared_members(cursor, archive, municipality),
         ]
         archive.writestr("manifest.json", _manifest(municipality, members, at))
-    with unfinished.open("rb") as written:
-        os.fsync(written.fileno())
-    unfinished.replace(path)
     return tuple(members)
 
 
@@ -83,6 +105,10 @@ def refuse_to_replace(path: Path, municipality: Municipality) -> None:
     """
     if not path.parent.is_dir():
         raise ArchiveRefused(f"There is no folder {path.parent}.")
+    for each in (path, _unfinished(path)):
+        # A device or a pipe may never end, so it is not opened at all.
+        if each.exists() and not each.is_file():
+            raise ArchiveRefused(f"{each} is no regular file. Name another file.")
     if not path.exists():
         return
     try:

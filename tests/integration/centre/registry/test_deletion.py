@@ -191,6 +191,28 @@ def test_no_other_file_is_written_over(owner: None, tmp_path: Path, content: Any
     assert (target.read_bytes() if target.exists() else None) == before
 
 
+def test_what_is_no_regular_file_is_not_even_opened(owner: None, tmp_path: Path) -> None:
+    delta = _create()
+    pipe, device = tmp_path / "delta.zip", tmp_path / "device.zip"
+    beside, folder = tmp_path / "beside.zip", tmp_path / "beside.zip.part"
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/null")
+    folder.mkdir()
+    held = os.open(pipe, os.O_RDWR)  # else whoever opens it would wait for ever
+    try:
+        for target in (pipe, device, beside):
+            arguments = {"slug": delta.slug, "by": ME}
+            with pytest.raises(archive.ArchiveRefused, match="no regular file"):
+                services.export_tenant(**arguments, path=target)
+            confirm = deletion.confirmation(delta)
+            with pytest.raises(archive.ArchiveRefused, match="no regular file"):
+                deletion.delete_tenant(**arguments, export_to=target, confirm=confirm)
+    finally:
+        os.close(held)
+    assert selectors.municipality(slug=delta.slug).state == MunicipalityState.ACTIVE
+    assert AuditEvent.TENANT_DELETION_BEGUN not in _events()
+
+
 def _write_as(session: psycopg.Connection[Any], municipality: Municipality) -> None:
     with session.transaction():
         session.execute(f"SET LOCAL ROLE {municipality.tenant_role}")

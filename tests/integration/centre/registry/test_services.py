@@ -172,6 +172,33 @@ def test_export_has_the_tenants_rows_and_no_others(owner: None, tmp_path: Path) 
         assert not any(b"beta" in content.read(name) for name in content.namelist())
 
 
+def test_an_export_that_fails_leaves_nothing_behind(
+    owner: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> str:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(archive, "_manifest", fail)  # the last member: all rows are written by then
+    with pytest.raises(OSError, match="disk full"):
+        services.export_tenant(slug="alpha", path=tmp_path / "alpha.zip", by=ME)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_export_writes_through_no_link(owner: None, tmp_path: Path) -> None:
+    """Nor into what an interrupted export has left, which others may have open."""
+    target, unfinished, foreign = (tmp_path / name for name in ("a.zip", "a.zip.part", "foreign"))
+    foreign.write_bytes(b"not ours")
+    unfinished.symlink_to(foreign)
+    services.export_tenant(slug="alpha", path=target, by=ME)
+    assert foreign.read_bytes() == b"not ours"
+    assert not target.is_symlink()
+    assert not unfinished.exists()
+    unfinished.write_bytes(b"half")
+    with unfinished.open("rb") as half:
+        services.export_tenant(slug="alpha", path=target, by=ME)
+        assert half.read() == b"half"
+
+
 def test_damaged_archive_is_noticed(owner: None, tmp_path: Path) -> None:
     target = tmp_path / "alpha.zip"
     services.export_tenant(slug="alpha", path=target, by=ME)
