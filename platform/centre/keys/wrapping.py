@@ -5,6 +5,7 @@ tenant, or to another use, does not open.
 """
 
 import os
+import stat
 from pathlib import Path
 from typing import Final, Self
 
@@ -17,8 +18,9 @@ _FORMAT: Final = b"\1"
 _NONCE_SIZE: Final = 12
 _KEY_SIZE: Final = 32
 _MUST: Final = (
-    f"It must be a file of {_KEY_SIZE} bytes that only this user may read (mode 0600). If it is"
-    " lost, put the copy from your back-up there: no other key opens what is stored."
+    f"It must be a file of {_KEY_SIZE} bytes that others may not read (mode 0600, or 0640 where a"
+    " group needs it). If it is lost, put the copy from your back-up there: no other key opens what"
+    " is stored."
 )
 
 
@@ -36,15 +38,22 @@ class MasterKey:
     def from_file(cls, path: Path) -> Self:
         """Read the key; raise `MasterKeyWrong` that says what is wrong with the file."""
         try:
-            raw = path.read_bytes()
+            with open(path, "rb", opener=_not_waiting) as file:
+                found = os.fstat(file.fileno())
+                regular = stat.S_ISREG(found.st_mode)
+                raw = file.read(_KEY_SIZE) if regular and found.st_size == _KEY_SIZE else b""
         except OSError as error:
             raise MasterKeyWrong(
                 f"The master key {path} cannot be read: {error.strerror}. {_MUST}"
             ) from error
-        if path.stat().st_mode & 0o007:
-            raise MasterKeyWrong(f"Others may read the master key {path}: chmod 600 {path}")
+        if not regular:
+            raise MasterKeyWrong(f"The master key {path} is no regular file. {_MUST}")
+        if found.st_mode & 0o007:
+            raise MasterKeyWrong(f"Others may read the master key {path}: chmod o= {path}")
         if len(raw) != _KEY_SIZE:
-            raise MasterKeyWrong(f"The master key {path} has the wrong length, {len(raw)}. {_MUST}")
+            raise MasterKeyWrong(
+                f"The master key {path} has the wrong length, {found.st_size}. {_MUST}"
+            )
         return cls(raw)
 
     @staticmethod
@@ -72,6 +81,11 @@ class MasterKey:
 
     def __repr__(self) -> str:
         return "MasterKey()"
+
+
+def _not_waiting(path: str, flags: int) -> int:
+    """Open what may be a pipe to which nobody writes."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _label(kid: str, purpose: str, owner: str) -> bytes:

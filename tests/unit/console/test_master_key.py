@@ -9,6 +9,7 @@ import pytest
 
 from centre.config.environment import Environment
 from centre.keys.errors import MasterKeyWrong
+from centre.keys.wrapping import MasterKey
 from console.doctor import Grade, _secrets
 from console.home import Home
 from console.preparing import make_secrets
@@ -45,8 +46,8 @@ def test_who_needs_the_key_says_what_is_wrong_with_it(tmp_path: Path, arguments:
     assert done.returncode == 2, done.stderr
     assert done.stderr == (
         f"Error: The master key {tmp_path} cannot be read: Is a directory. It must be a file of 32"
-        " bytes that only this user may read (mode 0600). If it is lost, put the copy from your"
-        " back-up there: no other key opens what is stored.\n"
+        " bytes that others may not read (mode 0600, or 0640 where a group needs it). If it is"
+        " lost, put the copy from your back-up there: no other key opens what is stored.\n"
     )
 
 
@@ -55,6 +56,16 @@ def test_the_doctor_says_it_too(tmp_path: Path) -> None:
     (finding,) = _secrets(Environment.from_mapping(variables))
     assert finding.grade is Grade.BAD
     assert "It must be a file of 32 bytes" in finding.text
+
+
+@pytest.mark.parametrize(("mode", "grade"), [(0o640, Grade.GOOD), (0o644, Grade.BAD)])
+def test_the_group_may_read_it_and_others_may_not(tmp_path: Path, mode: int, grade: Grade) -> None:
+    """Secrets that a cluster mounts belong to a group."""
+    path = tmp_path / "master.key"
+    MasterKey.create_file(path)
+    path.chmod(mode)
+    variables = {"AMTSBRUECKE_MASTER_KEY_FILE": str(path)}
+    assert [each.grade for each in _secrets(Environment.from_mapping(variables))] == [grade]
 
 
 def test_a_centre_is_not_set_up_with_what_is_no_key(tmp_path: Path) -> None:

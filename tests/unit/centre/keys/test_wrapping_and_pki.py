@@ -1,3 +1,4 @@
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -42,6 +43,20 @@ def test_master_key_files(tmp_path: Path) -> None:
         MasterKey.from_file(path)
     with pytest.raises(MasterKeyWrong, match=r"Is a directory\. It must be a file of 32 bytes"):
         MasterKey.from_file(tmp_path)
+    path.chmod(0o640)
+    path.write_bytes(bytes(33))
+    with pytest.raises(MasterKeyWrong, match=r"wrong length, 33\. "):
+        MasterKey.from_file(path)
+
+
+@pytest.mark.timeout(10)
+def test_a_master_key_is_no_device_and_no_pipe(tmp_path: Path) -> None:
+    """They may never end, or never begin."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (Path("/dev/null"), Path("/dev/zero"), pipe):
+        with pytest.raises(MasterKeyWrong, match="no regular file"):
+            MasterKey.from_file(path)
 
 
 def test_certificates_have_what_the_federation_asks_for(tmp_path: Path) -> None:
