@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 from cryptography import x509
+from django.db import DatabaseError
 from psycopg.conninfo import conninfo_to_dict
 
 from centre.config.environment import Environment, Process
@@ -42,7 +43,7 @@ def examine(environment: Environment) -> Iterator[Finding]:
     for check in _CHECKS:
         try:
             yield from check(environment)
-        except (OSError, ValueError, psycopg.Error) as problem:
+        except (OSError, ValueError, psycopg.Error, DatabaseError) as problem:
             words = " ".join(str(problem).split())
             yield Finding(Grade.BAD, f"{check.__name__.strip('_')}: {words}")
 
@@ -68,6 +69,21 @@ def _secrets(environment: Environment) -> Iterator[Finding]:
         yield Finding(Grade.BAD, problem.message)
         return
     yield Finding(Grade.GOOD, "master key present and private")
+
+
+def _stored_keys(environment: Environment) -> Iterator[Finding]:
+    """Whether this master key is the one that the centre's keys were wrapped with."""
+    if environment.process is not Process.OWNER or environment.master_key_file is None:
+        return
+    from centre.keys import keystore
+
+    try:
+        kid = keystore.check_master_key()
+    except MasterKeyWrong as problem:
+        yield Finding(Grade.BAD, problem.message)
+        return
+    words = f"master key opens {kid}" if kid else "there is no key yet that the master key opens"
+    yield Finding(Grade.GOOD, words)
 
 
 def _certificate(environment: Environment) -> Iterator[Finding]:
@@ -232,6 +248,7 @@ _CHECKS: tuple[Callable[[Environment], Iterator[Finding]], ...] = (
     _certificate,
     _databases,
     _migrations,
+    _stored_keys,
     _database_log,
     _directory,
     _traffic,

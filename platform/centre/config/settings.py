@@ -58,7 +58,10 @@ PUBLIC_SCHEMA_URLCONF = "centre.config.urls_public"
 GET_EXECUTOR_FUNCTION = "centre.tenancy.executor.executor"
 # Each is called `(*, administrator)` before anything of a municipality exists: what it refuses
 # leaves nothing half-done.
-TENANT_CHECKS = ["tenants.clerks.services.check_administrator"]
+TENANT_CHECKS = [
+    "tenants.clerks.services.check_administrator",
+    "centre.keys.keystore.check_master_key",
+]
 # Each is called `(*, municipality, administrator)` in the scope of a municipality just created.
 TENANT_FOUNDERS = [
     "centre.keys.keystore.found_keys",

@@ -24,7 +24,7 @@ from centre.keys.seal import DEFAULT_SUITE, SealPrivateKey
 from centre.keys.sign import SigningKey
 from centre.keys.wrapping import MasterKey
 from centre.tenancy import binary
-from centre.tenancy.context import Tenant, require_tenant, tenant_scope
+from centre.tenancy.context import Tenant, public_scope, require_tenant, tenant_scope
 
 _CENTRE: Final = "centre"
 _SECONDS_IN_MEMORY: Final = 60.0
@@ -77,6 +77,32 @@ def forget() -> None:
     for memory in (_signing_keys, _own_signing_keys, _seal_keys):
         memory.clear()
     _master_key.cache_clear()
+
+
+def check_master_key(*, administrator: object = None) -> str:  # noqa: ARG001
+    """Open a key that this centre has, before a new one is wrapped. For `TENANT_CHECKS`.
+
+    Returns the id of that key, "" where there is none yet: the master key of a new centre is the
+    one that it is given. Raises `MasterKeyWrong` if it does not open.
+    """
+    path = settings.AMTSBRUECKE.master_key_file
+    _master_key(path)  # or it says what is wrong with the file
+    with public_scope():
+        kept: list[tuple[AuthorityKey | CentreKey, str]] = [
+            *((own, _CENTRE) for own in binary.select(CentreKey, "LIMIT 1")),
+            *((row, row.tenant_role) for row in binary.select(AuthorityKey, "LIMIT 1")),
+        ]
+    if not kept:
+        return ""
+    key, owner = kept[0]
+    try:
+        _unwrap(key, owner=owner)
+    except MasterKeyWrong as error:
+        raise MasterKeyWrong(
+            f"The master key {path} is not the one of this centre: {error.message}. Put the copy"
+            " from your back-up there."
+        ) from error
+    return key.kid
 
 
 def found_keys(*, municipality: Tenant, administrator: object = None) -> None:  # noqa: ARG001
@@ -143,6 +169,7 @@ def seal_private_key(kid: str) -> SealPrivateKey:
 def create_centre_keys() -> list[PublicHalf]:
     """Make sure that the centre has a key to sign receipts and audit heads with."""
     if not CentreKey.objects.filter(purpose=Purpose.SIGN).exists():
+        check_master_key()
         CentreKey.objects.create(**_row_of_signing(SigningKey.generate(), owner=_CENTRE))
     return centre_public_keys()
 

@@ -10,10 +10,14 @@ import psycopg
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from centre.kernel.actors import system
 from centre.keys import keystore
 from centre.keys.errors import KeyUnknown, MasterKeyWrong
-from centre.keys.models import AuthorityKey
+from centre.keys.models import AuthorityKey, CentreKey
 from centre.keys.seal import open_sealed, seal
+from centre.keys.wrapping import MasterKey
+from centre.registry import services
+from centre.registry.models import Municipality
 from centre.tenancy.context import tenant_scope
 from centre.tenancy.errors import TenantRequired
 
@@ -90,6 +94,37 @@ def test_another_master_key_opens_nothing(alpha: Any, tmp_path: Path, settings: 
     settings.AMTSBRUECKE = replace(settings.AMTSBRUECKE, master_key_file=other)
     with tenant_scope(alpha), pytest.raises(MasterKeyWrong, match="another master key"):
         keystore.signing_key()
+
+
+def test_another_master_key_wraps_nothing_new(
+    as_process: Callable[[str], AbstractContextManager[None]], tmp_path: Path, settings: Any
+) -> None:
+    """Neither beside the keys of municipalities nor beside the centre's own."""
+    right = settings.AMTSBRUECKE
+    other = tmp_path / "master.key"
+    MasterKey.create_file(other)
+    wrong = replace(right, master_key_file=other)
+    town = {"slug": "delta", "name": "Delta", "ags": "05770004", "ars": "057700004004"}
+    with as_process("owner"):
+        settings.AMTSBRUECKE = wrong
+        with pytest.raises(MasterKeyWrong, match=f"{other} is not the one of this centre"):
+            keystore.create_centre_keys()
+        settings.AMTSBRUECKE = right
+        (own,) = keystore.create_centre_keys()
+        assert keystore.check_master_key() == own.kid
+        settings.AMTSBRUECKE = wrong
+        with pytest.raises(MasterKeyWrong, match=f"the stored key {own.kid} was wrapped"):
+            services.create_tenant(**town, by=system("tests"))
+        assert not Municipality.objects.filter(slug="delta").exists()
+
+
+@pytest.mark.process("owner")
+def test_a_new_centre_takes_the_master_key_that_it_is_given(db: None) -> None:
+    AuthorityKey.objects.all().delete()
+    CentreKey.objects.all().delete()
+    assert keystore.check_master_key() == ""
+    (first,) = keystore.create_centre_keys()
+    assert keystore.check_master_key() == first.kid
 
 
 def test_a_process_without_master_key_says_so(alpha: Any, settings: Any) -> None:
