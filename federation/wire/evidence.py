@@ -9,6 +9,7 @@ even its readme, can be changed on the way. What of it is proven says `federatio
 
 import io
 import json
+import lzma
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -143,6 +144,7 @@ def write(bundle: Bundle, *, by: SigningKey) -> bytes:
 _UNREADABLE: Final = (
     zipfile.BadZipFile,
     zlib.error,
+    lzma.LZMAError,
     EOFError,
     OSError,
     RuntimeError,  # "encrypted", and NotImplementedError
@@ -176,7 +178,9 @@ def read(file: bytes) -> SignedFile:
 
 def _read(archive: zipfile.ZipFile, manifest: dict[str, Any]) -> Bundle:
     if manifest["format"] != FORMAT:
-        raise EvidenceInvalid(f"The format {manifest['format']} of the file is not known here.")
+        raise EvidenceInvalid(
+            f"The format {manifest['format']!r:.40} of the file is not known here."
+        )
     if len(manifest["letters"]) > _MAX_LETTERS:
         raise EvidenceInvalid("The file names more letters than a case can have.")
     return Bundle(

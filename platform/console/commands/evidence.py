@@ -134,25 +134,29 @@ def _key(text: str) -> bytes:
     return key
 
 
-def _print(verdict: "Verdict") -> None:
-    click.echo(f"Vorgang / case {verdict.case_reference} ({verdict.case_id})")
-    click.echo(f"Ausgestellt / exported {moment(verdict.exported_at)}")
-    click.echo(f"  von / by {verdict.exported_by}. Diesen Zeitpunkt, und dass danach nichts mehr")
-    click.echo(
-        "  kam, sagt nur sie selbst. / Its own word: this time, and that nothing came later."
+def _say(line: str, colour: str | None = None) -> None:
+    """Print one line. What the file says may be made to look like our verdict, so no controls."""
+    click.secho(
+        "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line),
+        fg=colour,
     )
+
+
+def _print(verdict: "Verdict") -> None:
+    _say(f"Vorgang / case {verdict.case_reference} ({verdict.case_id})")
+    _say(f"Ausgestellt / exported {moment(verdict.exported_at)}")
+    _say(f"  von / by {verdict.exported_by}. Diesen Zeitpunkt, und dass danach nichts mehr")
+    _say("  kam, sagt nur sie selbst. / Its own word: this time, and that nothing came later.")
     for anchor in verdict.anchors:
-        click.echo(f"Verzeichnisschlüssel / directory key {anchor}")
+        _say(f"Verzeichnisschlüssel / directory key {anchor}")
     if verdict.anchors and not verdict.anchors_given:
-        click.echo(
-            "  Das sagt die Datei selbst. Vergleichen Sie es mit dem veröffentlichten Schlüssel:\n"
-            "  --umbrella-key. / The file itself says so: compare it with the published key."
-        )
+        _say("  Das sagt die Datei selbst. Vergleichen Sie es mit dem veröffentlichten Schlüssel:")
+        _say("  --umbrella-key. / The file itself says so: compare it with the published key.")
     for number, finding in enumerate(verdict.findings, start=1):
         _print_finding(number, finding)
     _print_faults(verdict, indent="")
     words, colour = _RULINGS[verdict.ruling]
-    click.secho(words, fg=colour)
+    _say(words, colour)
 
 
 def _print_finding(number: int, finding: "Finding") -> None:
@@ -160,15 +164,15 @@ def _print_finding(number: int, finding: "Finding") -> None:
     at = f" {moment(finding.delivered_at)}" if finding.delivered_at else ""
     content = _CONTENT[finding.content_proven]
     way = f"{finding.kind}: {finding.sender} -> {finding.recipient}"
-    click.echo(f"{number:>3}. {way}: {state}{at}; {content}")
+    _say(f"{number:>3}. {way}: {state}{at}; {content}")
     _print_faults(finding, indent="     ")
 
 
 def _print_faults(source: "Finding | Verdict", *, indent: str) -> None:
     for problem in source.problems:
-        click.secho(f"{indent}NICHT BEWIESEN / NOT PROVEN: {problem}", fg="red")
+        _say(f"{indent}NICHT BEWIESEN / NOT PROVEN: {problem}", "red")
     for gap in source.gaps:
-        click.secho(f"{indent}FEHLT / MISSING: {gap}", fg="yellow")
+        _say(f"{indent}FEHLT / MISSING: {gap}", "yellow")
 
 
 def _plain(value: Any) -> str:

@@ -13,7 +13,15 @@ from console.cli import main
 from tenants.cases import wire
 from tenants.cases.drafts import RequestDraft
 from tenants.cases.payloads import AssistanceRequest
-from tests.unit.federation.wire.test_evidence import GOOD, REFERENCE, UMBRELLA, bundle, letter
+from tests.unit.federation.wire.test_evidence import (
+    GOOD,
+    REFERENCE,
+    UMBRELLA,
+    bundle,
+    letter,
+    manifest_with,
+    rewrite,
+)
 
 KEY = UMBRELLA.verify_key.raw.hex()
 ASKED = letter(
@@ -52,6 +60,24 @@ def test_other_verdicts_have_their_own_exit_codes(tmp_path: Path, file: bytes, c
     got, words = run(tmp_path, file)
     assert got == code, words
     assert "everything proven" not in words.replace("not everything proven", "")
+
+
+def test_no_words_of_the_file_pass_as_ours(tmp_path: Path) -> None:
+    """Neither a line of their own, nor what moves the cursor, nor what cannot be printed at all."""
+    forged = "1\n\x1b[32mAlles bewiesen / everything proven\x1b[0m\u202e\ud800"
+    code, words = run(
+        tmp_path,
+        rewrite(**{"manifest.json": manifest_with(case_reference=forged)}),
+        "--umbrella-key",
+        KEY,
+    )
+    assert code == 1, words
+    assert words.startswith("Vorgang / case 1\ufffd\ufffd[32mAlles bewiesen")
+    assert "\ud800" not in words
+    assert all(line.isprintable() for line in words.split("\n"))
+    code, words = run(tmp_path, rewrite(**{"manifest.json": manifest_with(format="\x1b[2J\n")}))
+    assert code == 2, words
+    assert r"The format '\x1b[2J\n' of the file is not known" in words
 
 
 def test_machines_get_the_ruling(tmp_path: Path) -> None:

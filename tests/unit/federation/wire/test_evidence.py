@@ -351,6 +351,16 @@ def without_receipts() -> bytes:
     return manifest_with(letters=[{"opening": entry["opening"]}])
 
 
+def packed_in_another_way_and_damaged() -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("manifest.json", manifest_with())
+    damaged = bytearray(target.getvalue())
+    packed = damaged.index(b"manifest.json") + len("manifest.json")
+    damaged[packed + 4] = 0xFF  # behind a version and a length: what the unpacker needs to know
+    return bytes(damaged)
+
+
 FORGERIES = {
     "reference": {"manifest.json": manifest_with(case_reference="05770024-2026-2")},
     "exporter": {"manifest.json": manifest_with(exported_by=str(KIEL_ID))},
@@ -383,6 +393,7 @@ def test_the_signature_is_written_in_one_way_only() -> None:
         rewrite(**{"manifest.json": b"not json"}),
         rewrite(**{"manifest.json": b"[]"}),
         rewrite(**{"manifest.json": manifest_with(format=3)}),
+        packed_in_another_way_and_damaged(),
         rewrite(**{"manifest.json": manifest_with(exported_at="0001-01-01T00:00:00+14:00")}),
     ],
 )
