@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +28,7 @@ SELECT letter.id, letter.case_id, letter.link, letter.kind,
           ORDER BY last_lseq LIMIT 1
        ) receipt ON true
 """
+_HOSTED = "SELECT slug FROM registry_municipality WHERE state NOT IN ('deleting', 'deleted')"
 _RECEIVED = "SELECT id, origin, kind, state FROM inbox_inboundmessage"
 
 
@@ -88,6 +89,17 @@ class Count:
     def settled(self) -> bool:
         """Whether everything that was sent has arrived and has had its effect."""
         return not (self.under_way or self.unprocessed) and self.registered == self.sent
+
+
+def without_deleted(home: Home, plan: Plan) -> Plan:
+    """Return the plan with those towns alone that the centres still have."""
+    return replace(plan, centres=tuple(_with_its_towns(home, centre) for centre in plan.centres))
+
+
+def _with_its_towns(home: Home, centre: Centre) -> Centre:
+    with _connect(home, centre) as connection:
+        hosted = {slug for (slug,) in connection.execute(_HOSTED)}
+    return replace(centre, towns=tuple(town for town in centre.towns if town.slug in hosted))
 
 
 def count(home: Home, plan: Plan) -> Count:

@@ -37,6 +37,7 @@ def run(home: Home, *, port_base: int, once: bool, as_json: bool, logs: bool) ->
                     "The demo was stopped before its centres were ready.",
                     hint="Running it again goes on from here.",
                 )
+            plan = report.without_deleted(home, plan)
             traffic.fetch_directory(home, plan, version)
             say(f"directory version {version} in force everywhere")
             posted = traffic.post_sample(home, plan, say)

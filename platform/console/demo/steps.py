@@ -8,11 +8,13 @@ A step may be repeated: it finishes what was interrupted and leaves alone what i
 import json
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from centre.kernel.actors import system
+from centre.kernel.errors import AmtsbrueckeError
 from console.demo.plan import ADMINISTRATOR, CASEWORKER, PASSWORD, Town, towns
 from console.errors import DemoStuck
 from console.roles import become
@@ -34,18 +36,20 @@ def found(said: dict[str, Any]) -> dict[str, Any]:
 
     migrate(report=lambda line: sys.stderr.write(f"{line}\n")).require_success()
     directory.create_centre_keys(by=BY)
-    chosen = [town for town in towns() if town.slug in said["towns"]]
+    planned = [town for town in towns() if town.slug in said["towns"]]
+    gone = _deleted(planned)
+    chosen = [town for town in planned if town not in gone]
     _found_towns(chosen)
+    without = f", without {', '.join(town.name for town in gone)} (deleted)" if gone else ""
     return {
-        "summary": f"{len(chosen)} municipalities in {time.monotonic() - begin:.1f} s",
-        "registration": registration(said["title"], chosen) if chosen else "",
+        "summary": f"{len(chosen)} municipalities in {time.monotonic() - begin:.1f} s{without}",
+        "registration": registration(said["title"], chosen) if planned else "",
     }
 
 
 def _found_towns(chosen: Sequence[Town]) -> None:
     from centre.registry import selectors, services
 
-    _refuse_deleted(chosen)
     there = set(selectors.active().values_list("slug", flat=True))
     new = (
         services.NewTenant(
@@ -74,18 +78,14 @@ def _found_towns(chosen: Sequence[Town]) -> None:
         _employ(selectors.municipality(slug=town.slug), town.place)
 
 
-def _refuse_deleted(chosen: Sequence[Town]) -> None:
+def _deleted(planned: Sequence[Town]) -> list[Town]:
+    """Return the towns that an operator has deleted: they never come back."""
     from centre.registry.models import Municipality, MunicipalityState
 
     gone = Municipality.objects.filter(
-        slug__in=[town.slug for town in chosen],
-        state__in=[MunicipalityState.DELETING, MunicipalityState.DELETED],
-    ).values_list("name", flat=True)
-    if gone:
-        raise DemoStuck(
-            f"{', '.join(gone)}: deleted, and what was deleted never comes back.",
-            hint="Give the demo another --home.",
-        )
+        state__in=[MunicipalityState.DELETING, MunicipalityState.DELETED]
+    ).values_list("slug", flat=True)
+    return [town for town in planned if town.slug in set(gone)]
 
 
 def _employ(municipality: "Municipality", place: str) -> None:
@@ -202,7 +202,11 @@ STEPS: dict[str, Callable[[Any], dict[str, Any]]] = {
 
 def main() -> None:
     """Run the step that the command line names."""
-    answer = STEPS[sys.argv[1]](json.load(sys.stdin))
+    try:
+        answer = STEPS[sys.argv[1]](json.load(sys.stdin))
+    except AmtsbrueckeError as problem:
+        traceback.print_exc()
+        sys.exit(f"Error: {problem.message}")
     print(json.dumps(answer))  # noqa: T201 -- the answer to the process that asked
 
 

@@ -64,6 +64,11 @@ def fetch_directory(home: Home, plan: Plan, version: int) -> None:
 
 def post_sample(home: Home, plan: Plan, report: Report) -> Posted:
     """Let the sending municipality import the sample file; again changes nothing."""
+    if not plan.centres[0].towns:
+        raise DemoStuck(
+            f"Nobody is left in {plan.centres[0].name} who could send: all its towns were deleted.",
+            hint=f"Give the demo another --home, or delete {home.path}.",
+        )
     centre, town = plan.sender
     report(f"{town.name} imports the sample file …")
     said = run_step(home.centre(centre.name), "post", {"town": town.slug})
