@@ -36,6 +36,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
         (provisioning, "require_free_ports", lambda *_: None),
         (Supervisor, "start", lambda *_: None),
         (traffic, "await_ready", lambda *_: True),
+        (report, "without_deleted", lambda _, plan: plan),
         (traffic, "fetch_directory", lambda *_: None),
         (traffic, "post_sample", lambda *_: report.Posted(rows=0, cases=frozenset())),
         (traffic, "watch", lambda *_: report.Count()),
