@@ -18,6 +18,10 @@ def read(path: Path, *, hosted: Collection[str]) -> dict[str, list[Area]]:
 
     `hosted`: the slugs that there are.
     """
+    if not path.is_file():  # a pipe cannot be read twice, and a device may never end
+        raise ConsoleError(
+            f"{path} is no regular file.", hint="Write the lines into a file, and name that."
+        )
     with path.open(encoding="utf-8-sig", newline="") as file:
         head = file.readline()
         file.seek(0)

@@ -94,7 +94,7 @@ def _of_the_database(problem: Exception) -> ConsoleError:
 @click.option(
     "--home",
     envvar="AMTSBRUECKE_HOME",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="Folder of all data (AMTSBRUECKE_HOME).",
 )
 @click.option(

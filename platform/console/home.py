@@ -68,6 +68,10 @@ class Home:
 
     def create(self) -> None:
         """Make the folder; strangers may pass it but not look, for the database's own user."""
+        if self.path.exists() and not self.path.is_dir():
+            raise SettingMissing(
+                f"{self.path} is no folder.", hint="Name another --home, or AMTSBRUECKE_HOME."
+            )
         for path in (self.path, self.path / "centres"):
             if not path.exists():
                 path.mkdir(parents=True)

@@ -8,7 +8,20 @@ import click
 from console.home import DEFAULT_PORT_BASE, Home
 
 
-@click.command("demo")
+class _InJson(click.Command):
+    """Tells machines, too, which option is wrong."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        as_json = "--json" in args
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as problem:
+            if as_json:
+                click.echo(json.dumps({"error": problem.format_message()}))
+            raise
+
+
+@click.command("demo", cls=_InJson)
 @click.option("--once", is_flag=True, help="End when all has arrived; code 0 only if all is well.")
 @click.option(
     "--json",
@@ -19,7 +32,7 @@ from console.home import DEFAULT_PORT_BASE, Home
 @click.option(
     "--home",
     "folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="Folder of all data (AMTSBRUECKE_HOME).",
 )
 @click.option(

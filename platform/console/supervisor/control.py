@@ -134,8 +134,9 @@ def _reply(line: bytes, answer: Answer) -> dict[str, object]:
 
 
 def _socket(home: Home) -> Path:
-    if not home.path.exists():
+    if not home.path.is_dir():
         raise ConsoleError(
-            f"{home.path} does not exist.", hint="Name another --home, or run `make demo` first."
+            f"There is no folder {home.path}.",
+            hint="Name another --home, or run `make demo` first.",
         )
     return run_directory(home.path, Account("same")) / "control.sock"

@@ -48,3 +48,9 @@ def test_a_home_in_use_and_ports_out_of_range_are_told(tmp_path: Path) -> None:
     finally:
         lock.release()
     assert "leaves no room" in refused(tmp_path, 70_000)
+
+
+def test_a_home_that_is_no_folder_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    assert refused(file).startswith(f"{file} is no folder. Name another --home")

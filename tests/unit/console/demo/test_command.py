@@ -1,5 +1,6 @@
 """Where `amtsbruecke demo` puts data and ports: a flag beats the environment, that the default."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,3 +57,9 @@ def test_port_base_that_is_no_number_is_refused_by_name(
     assert refused.exit_code == 2
     assert "'many' is not a valid integer" in refused.stderr
     assert chosen == []
+
+
+def test_machines_are_told_which_option_is_wrong(start: Start) -> None:
+    refused = start("demo", "--once", "--json", AMTSBRUECKE_PORT_BASE="many")
+    assert refused.exit_code == 2
+    assert "'many' is not a valid integer" in json.loads(refused.stdout)["error"]
