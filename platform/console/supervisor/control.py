@@ -5,11 +5,12 @@ import socket
 import socketserver
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from centre.kernel.errors import AmtsbrueckeError
+from console import processes
 from console.embedded.account import Account
 from console.embedded.sockets import run_directory
 from console.errors import ConsoleError, SupervisorAway
@@ -88,7 +89,7 @@ def stop_all(
     """Let the supervisor stop every centre and end; return when it has.
 
     Says what still runs, whenever that changes. Raises `ConsoleError` if something does after
-    `patience` seconds.
+    `patience` seconds, or when the supervisor is gone.
     """
     running, told = _running(ask(home, "stop-all")), ""
     deadline = time.monotonic() + patience
@@ -105,16 +106,26 @@ def stop_all(
         try:
             running = _running(ask(home, "status"))
         except SupervisorAway:
+            _require_ended(running)
             return
 
 
-def _running(answer: dict[str, Any]) -> list[str]:
-    return [
-        f"{centre['centre']} {service['name']}"
+def _running(answer: dict[str, Any]) -> dict[str, int]:
+    return {
+        f"{centre['centre']} {service['name']}": service["pid"]
         for centre in answer["centres"]
         for service in centre["services"]
         if service["pid"]
-    ]
+    }
+
+
+def _require_ended(last: Mapping[str, int]) -> None:
+    """Raise `ConsoleError` if anything of what ran last still does: the supervisor was killed."""
+    if left := [f"{name} (pid {pid})" for name, pid in last.items() if processes.exists(pid)]:
+        raise ConsoleError(
+            f"The supervisor ended before what it ran: {', '.join(left)}.",
+            hint="These end by themselves soon; end what does not with `kill`.",
+        )
 
 
 def _reply(line: bytes, answer: Answer) -> dict[str, object]:

@@ -221,6 +221,30 @@ def test_stop_all_has_a_deadline_and_names_what_still_runs(
         control.stop_all(home, say=lambda _: None, patience=0.0)
 
 
+def test_stop_all_names_what_outlives_a_killed_supervisor(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with subprocess.Popen(["sleep", "60"]) as worker, subprocess.Popen(["true"]) as beat:
+        beat.wait()
+        services = [{"name": "worker", "pid": worker.pid}, {"name": "beat", "pid": beat.pid}]
+        answers = [{"centres": [{"centre": NAME, "services": services}]}]
+
+        def ask(*_: object) -> dict[str, object]:
+            if not answers:
+                raise SupervisorAway("Killed.", hint="")
+            return answers.pop()
+
+        monkeypatch.setattr(control, "ask", ask)
+        try:
+            with pytest.raises(ConsoleError) as caught:
+                control.stop_all(home, say=lambda _: None, tick=0.0)
+        finally:
+            worker.kill()
+    assert caught.value.message == (
+        f"The supervisor ended before what it ran: krz worker (pid {worker.pid})."
+    )
+
+
 def _runs(home: Home) -> bool:
     try:
         return bool(control.ask(home, "status")["centres"][0]["running"])
