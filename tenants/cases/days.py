@@ -4,7 +4,7 @@ import re
 from datetime import date
 from typing import Final
 
-from tenants.cases.words import Unreadable, Words
+from tenants.cases.words import Unreadable, Words, quoted
 
 #: How a file writes a day: nothing is left to be guessed.
 WRITTEN: Final = (re.compile(r"(?P<day>[0-9]{1,2})\.(?P<month>[0-9]{1,2})\.(?P<year>[0-9]{4})"),)
@@ -29,7 +29,7 @@ def parse_day(text: str, forms: tuple[re.Pattern[str], ...] = WRITTEN) -> date:
     match = next((found for form in forms if (found := form.fullmatch(text))), None)
     if match is None:
         raise NotDay(
-            Words("„%(value)s“ ist kein Tag.", value=text),
+            Words("„%(value)s“ ist kein Tag.", value=quoted(text)),
             Words("Schreiben Sie den Tag als TT.MM.JJJJ, etwa 01.03.2026."),
         )
     year, month, day = (int(match[name]) for name in ("year", "month", "day"))

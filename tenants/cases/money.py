@@ -1,12 +1,18 @@
 """Sums of money: cents as integers inside, German notation at the edges. Pure."""
 
 import re
-from decimal import Decimal
+from decimal import Context, Decimal
+from typing import Final
 
-from tenants.cases.words import Unreadable, Words
+from tenants.cases.words import Unreadable, Words, quoted
 
 #: No request is about more; a larger sum is a slip of the decimal comma.
 MAX_CENTS = 10_000_000_000
+
+#: No sum that people write is longer, blanks and currency aside.
+_LONGEST: Final = 30
+#: The usual 28 digits would round the longest of them, without a word.
+_EXACT: Final = Context(prec=_LONGEST + 10)
 
 #: What stands between groups of three besides the point: spaces, wide and narrow.
 _BLANKS = re.compile("[ \u00a0\u2007\u2009\u202f]")
@@ -28,12 +34,14 @@ def parse_euro(text: str) -> int:
     Raises `NotMoney`. `1.234` is refused: a thousand and more to a German, one and a bit to others.
     """
     plain = _BLANKS.sub(" ", text).strip().removesuffix("€").removesuffix("EUR").strip()
+    if len(plain) > _LONGEST:
+        raise _no_sum(text)
     if found := _IN_TWO_WAYS.fullmatch(plain):
         whole, rest = found.groups()
         raise NotMoney(
             Words(
                 "„%(value)s“ kann %(many)s oder %(few)s heißen.",
-                value=text,
+                value=quoted(text),
                 many=f"{whole}.{rest},00 €",
                 few=f"{whole},{rest.removesuffix('0')} €",
             ),
@@ -42,16 +50,20 @@ def parse_euro(text: str) -> int:
     if _WITH_COMMA.fullmatch(plain):
         plain = plain.replace(".", "").replace(",", ".")
     elif not _WITH_POINT.fullmatch(plain):
-        raise NotMoney(
-            Words("„%(value)s“ ist kein Betrag.", value=text),
-            Words("Schreiben Sie ihn in Euro mit Komma vor den Cent, etwa 1.234,56."),
-        )
+        raise _no_sum(text)
     return cents(Decimal(plain.replace(" ", "")))
+
+
+def _no_sum(text: str) -> NotMoney:
+    return NotMoney(
+        Words("„%(value)s“ ist kein Betrag.", value=quoted(text)),
+        Words("Schreiben Sie ihn in Euro mit Komma vor den Cent, etwa 1.234,56."),
+    )
 
 
 def cents(amount: Decimal) -> int:
     """Return an amount of euros in cents; raise `NotMoney` for fractions of a cent."""
-    exact = amount * 100
+    exact = _EXACT.multiply(amount, 100)
     if not exact.is_finite() or exact != exact.to_integral_value():
         raise NotMoney(
             Words("„%(value)s“ ist kein Betrag in ganzen Cent.", value=amount),
@@ -62,7 +74,7 @@ def cents(amount: Decimal) -> int:
 
 def euros(amount: int) -> Decimal:
     """Return cents as euros with two places."""
-    return Decimal(amount).scaleb(-2)
+    return Decimal(amount).scaleb(-2, _EXACT)
 
 
 def format_euro(amount: int) -> str:

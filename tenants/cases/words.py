@@ -5,7 +5,9 @@ up the template in their catalogue and fill it in again.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Self
+from typing import Final, Self
+
+_QUOTED: Final = 40
 
 
 class Words(str):
@@ -30,6 +32,11 @@ class Words(str):
             name: value.said(translate) if isinstance(value, Words) else value
             for name, value in self.values.items()
         }
+
+
+def quoted(text: str) -> str:
+    """Return a text as a sentence about it repeats it: no longer than a line can bear."""
+    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…"
 
 
 class Unreadable(ValueError):

@@ -49,6 +49,21 @@ def test_what_is_no_money_is_refused_with_a_way_out(text: str) -> None:
     assert "1.234,56" in refused.value.hint
 
 
+@pytest.mark.parametrize("text", ["9" * 31, "9" * 10**6, "-" + "9" * 30, "x" * 41])
+def test_what_is_too_long_for_money_is_refused_and_quoted_in_part(text: str) -> None:
+    with pytest.raises(NotMoney) as refused:
+        parse_euro(text)
+    shown = text if len(text) <= 40 else f"{text[:40]}…"
+    assert refused.value.text == f"„{shown}“ ist kein Betrag."
+
+
+def test_longest_sum_is_neither_rounded_nor_called_too_long_for_its_blanks() -> None:
+    text = f"  {'9' * 27},99 €  "
+    assert parse_euro(text) == 10**29 - 1
+    assert parse_euro("9" * 30) == (10**30 - 1) * 100
+    assert format_euro(10**32 - 1) == f"{'999.' * 9}999,99 €"
+
+
 @pytest.mark.parametrize(
     ("text", "many", "few"),
     [("1.200", "1.200,00 €", "1,20 €"), ("-1,234", "-1.234,00 €", "-1,234 €")],
@@ -59,6 +74,9 @@ def test_money_that_could_mean_two_things_is_refused_with_both(
     with pytest.raises(NotMoney) as refused:
         parse_euro(text)
     assert refused.value.text == f"„{text}“ kann {many} oder {few} heißen."
+    with pytest.raises(NotMoney) as refused:
+        parse_euro(text.ljust(100))
+    assert refused.value.text == f"„{text.ljust(40)}…“ kann {many} oder {few} heißen."
 
 
 @pytest.mark.parametrize(
@@ -90,6 +108,12 @@ def test_what_is_no_day_is_told_how_to_write_one(text: str) -> None:
         parse_day(text, TYPED)
     assert refused.value.text == f"„{text}“ ist kein Tag."
     assert "TT.MM.JJJJ" in refused.value.hint
+
+
+def test_long_text_that_is_no_day_is_quoted_in_part() -> None:
+    with pytest.raises(NotDay) as refused:
+        parse_day("9" * 10**6)
+    assert refused.value.text == f"„{'9' * 40}…“ ist kein Tag."
 
 
 @pytest.mark.parametrize("amount", [Decimal("0.001"), Decimal("NaN"), Decimal("Infinity")])
