@@ -169,7 +169,8 @@ Pflicht dürfen fehlen. Groß- und Kleinschreibung sowie ä/ae spielen keine Rol
   ausführte (`'+49 …`). Beim Einlesen entfällt es wieder.
 - Dieselbe Datei oder Zeile (Aktenzeichen, Kassenzeichen, Titel Aktenzeichen) noch einmal
   einzulesen erzeugt kein zweites Ersuchen. Hat sich die Zeile geändert, so sagt es das Programm;
-  das Ersuchen bleibt, wie es ist.
+  das Ersuchen bleibt, wie es ist. Ist der Entwurf aus einer Zeile gelöscht, kann sie noch einmal
+  eingelesen werden.
 
 Diese Seite ist erzeugt: `python -m tenants.importers.columns > docs/reference/import-csv.md`.
 

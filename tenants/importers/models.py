@@ -71,7 +71,8 @@ class RowState(models.TextChoices):
     FAULTY = "faulty"
     #: More than one authority may be meant, or none is known: a person decides.
     UNDECIDED = "undecided"
-    #: Was imported before, by an earlier file; `case_id` is the case of then.
+    #: Was imported before, by an earlier file; `case_id` is the case of then. So is a row whose
+    #: draft was deleted and that a later file has brought again.
     REPEATED = "repeated"
     IMPORTED = "imported"
 

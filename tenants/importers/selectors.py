@@ -5,25 +5,30 @@ Rows tell who owes what, before any of it is a case.
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 
 from centre.audit import services as audit
 from centre.audit.chain import Entry
 from centre.audit.events import AuditEvent
 from centre.kernel.actors import Actor
 from centre.kernel.pages import Page
+from tenants.cases.models import Case
 from tenants.importers.cells import guard
 from tenants.importers.columns import AUTHORITY, BY_HEADER, REMARK
 from tenants.importers.errors import RunNotFound
 from tenants.importers.models import ImportRow, ImportRun, RowState
 
 PAGE_SIZE = 50
+
+#: The case that came of a row; none where it was deleted, which only drafts are.
+_CASE: Final = Case.objects.filter(id=OuterRef("case_id"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +106,13 @@ def read_rows(
 def rows(
     run_id: UUID, *, state: RowState, after: str | None = None, limit: int = PAGE_SIZE
 ) -> Page[ImportRow]:
-    """Return the rows of a run in one state, by line. Doors use `read_rows`."""
+    """Return the rows of a run in one state, by line. Doors use `read_rows`.
+
+    A row says as `case_state` where its case stands, None if that is deleted.
+    """
     found = list(
         ImportRow.objects.defer("draft")
+        .annotate(case_state=Subquery(_CASE.values("state")))
         .filter(run_id=run_id, state=state, line__gt=int(after or 0))
         .order_by("line")[: limit + 1]
     )
@@ -135,6 +144,17 @@ def faults_csv(run_id: UUID) -> Iterator[str]:
         )
         cells = [guard(row.cells.get(header, "")) for header in headers]
         yield _line([*cells, f"Zeile {row.line}: {words}"], found.delimiter)
+
+
+def imported(keys: Iterable[str]) -> dict[str, ImportRow]:
+    """Return the rows that are requests or drafts already, by key."""
+    known = ImportRow.objects.filter(Exists(_CASE), state=RowState.IMPORTED, key__in=keys)
+    return {row.key: row for row in known.only("key", "fingerprint", "total_cents", "case_id")}
+
+
+def deleted() -> QuerySet[ImportRow]:
+    """Return the rows whose drafts people have deleted: they may be imported again."""
+    return ImportRow.objects.filter(~Exists(_CASE), case_id__isnull=False)
 
 
 def left_over(run_id: UUID, *, limit: int = PAGE_SIZE) -> tuple[ImportRow, ...]:

@@ -1,7 +1,7 @@
 """Taking a file and checking it."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import batched
@@ -47,7 +47,8 @@ log = structlog.get_logger(__name__)
 def start(*, name: str, chunks: Iterable[bytes], by: Actor) -> ImportRun:
     """Take a file and have it checked; return its run.
 
-    For the same bytes that is the former one, and `is_known`. Raises `FileRefused` if the file is
+    For the same bytes that is the former one, and `is_known`; it is checked anew where drafts that
+    came of it were deleted. Raises `FileRefused` if the file is
     too large or empty.
     """
     policies.require_worker(by)
@@ -65,8 +66,23 @@ def start(*, name: str, chunks: Iterable[bytes], by: Actor) -> ImportRun:
             else:
                 wake()
                 return run
+    if found.state == RunState.FINISHED:
+        found = _without_deleted(found.id, bytes(run.content))
     found.is_known = True
     return found
+
+
+def _without_deleted(run_id: UUID, content: bytes) -> ImportRun:
+    """Return a finished run, to be checked anew if drafts that came of it were deleted."""
+    with transaction.atomic():
+        run = locked(run_id)
+        deleted = selectors.deleted().filter(run=run)
+        if run.state == RunState.FINISHED and deleted.exists():
+            deleted.delete()
+            run.state, run.content, run.finished_at = RunState.CHECKING, content, None
+            run.save()
+            wake()
+        return run
 
 
 def check_run(run_id: UUID, *, wait: bool = True) -> RunView:
@@ -92,10 +108,11 @@ def check_run(run_id: UUID, *, wait: bool = True) -> RunView:
 def _check(run: ImportRun) -> None:
     try:
         with transaction.atomic():
-            rows_of(run).delete()
+            rows_of(run).exclude(state=RowState.IMPORTED).delete()
+            kept = set(rows_of(run).values_list("line", flat=True))
             check = _pass(run)
             for rows in _batches(check):
-                _store(rows)
+                _store([row for row in rows if row.line not in kept])
     except FileRefused as error:
         end(run, RunState.FAILED, error.message)
         return
@@ -105,6 +122,8 @@ def _check(run: ImportRun) -> None:
     run.remark = check.remark
     if check.problem:
         end(run, RunState.FAILED, check.problem)
+    elif kept and not rows_of(run).filter(state=RowState.GOOD).exists():
+        end(run, RunState.FINISHED)  # others have imported what was deleted here
     else:
         run.state = RunState.CHECKED
         run.save()
@@ -148,7 +167,7 @@ def rehearse(*, name: str, chunks: Iterable[bytes], shown: int, by: Actor) -> Re
     return Rehearsal(selectors.view(run, counts), tuple(left))
 
 
-def _store(rows: Iterable[ImportRow]) -> None:
+def _store(rows: Sequence[ImportRow]) -> None:
     for row in rows:
         for name in ("cells", "faults", "candidates"):
             setattr(row, name, Jsonb(getattr(row, name)))
@@ -167,15 +186,10 @@ def _pass(run: ImportRun) -> Check:
 def _batches(check: Check) -> Iterator[tuple[ImportRow, ...]]:
     """Yield the rows of a file, those marked that were imported before."""
     for rows in batched(check.rows(), _BATCH):
-        mark_repeated(rows, _imported(rows))
+        mark_repeated(rows, selectors.imported([row.key for row in rows]))
         yield rows
     if not check.count:
         raise FileRefused("Die Datei hat eine Kopfzeile, aber keine Zeilen.")
-
-
-def _imported(rows: Iterable[ImportRow]) -> dict[str, ImportRow]:
-    known = ImportRow.objects.filter(state=RowState.IMPORTED, key__in=[row.key for row in rows])
-    return {row.key: row for row in known.only("key", "fingerprint", "total_cents", "case_id")}
 
 
 def _new_run(name: str, content: bytes, by: Actor) -> ImportRun:

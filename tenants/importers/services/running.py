@@ -211,11 +211,14 @@ def _collided(error: Exception) -> bool:
 
 
 def _still_new(rows: list[ImportRow]) -> list[ImportRow]:
-    """Set aside rows that another run has imported since the check."""
+    """Set aside rows that another run has imported since the check.
+
+    Rows whose drafts were deleted give their keys free: these become their cases now.
+    """
     keys = [row.key for row in rows]
-    former = ImportRow.objects.filter(state=RowState.IMPORTED, key__in=keys)
-    imported = {row.key: row for row in former.only("key", "fingerprint", "total_cents", "case_id")}
-    if imported:
+    deleted = selectors.deleted().filter(state=RowState.IMPORTED, key__in=keys)
+    deleted.update(state=RowState.REPEATED)
+    if imported := selectors.imported(keys):
         mark_repeated(rows, imported)
         repeated = [row for row in rows if row.state == RowState.REPEATED]
         fields = ["state", "case_id", "cells", "draft", "faults", "candidates"]
