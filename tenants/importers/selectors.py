@@ -19,6 +19,7 @@ from centre.audit.chain import Entry
 from centre.audit.events import AuditEvent
 from centre.kernel.actors import Actor
 from centre.kernel.pages import Page
+from tenants.cases.graph import State
 from tenants.cases.models import Case
 from tenants.importers.cells import guard
 from tenants.importers.columns import AUTHORITY, BY_HEADER, REMARK
@@ -70,6 +71,19 @@ class RunView:
             imported=self.imported - before.imported,
             repeated=self.repeated + before.imported,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remains:
+    """What people have to see to after an import: the first rows of each kind, and how many."""
+
+    #: Not imported: faulty or undecided; the run counts them.
+    left: tuple[ImportRow, ...]
+    #: Imported before, with other content.
+    changed: tuple[ImportRow, ...]
+    changed_count: int
+    #: Rows that are drafts at present, from now or earlier.
+    drafts: int
 
 
 def run(run_id: UUID) -> RunView:
@@ -160,6 +174,24 @@ def deleted() -> QuerySet[ImportRow]:
 def left_over(run_id: UUID, *, limit: int = PAGE_SIZE) -> tuple[ImportRow, ...]:
     """Return the first rows that are not imported: faulty and undecided ones, by line."""
     return tuple(_left_over(run_id)[:limit])
+
+
+def remains(run_id: UUID, *, limit: int) -> Remains:
+    """Return what people have to see to after a run."""
+    changed = ImportRow.objects.filter(run_id=run_id, state=RowState.REPEATED).exclude(faults=[])
+    drafts = Exists(_CASE.filter(state=State.DRAFT))
+    return Remains(
+        left=left_over(run_id, limit=limit),
+        changed=tuple(changed.defer("draft").order_by("line")[:limit]),
+        changed_count=changed.count(),
+        drafts=ImportRow.objects.filter(drafts, run_id=run_id).count(),
+    )
+
+
+def drafts_of(rows: Iterable[ImportRow]) -> int:
+    """Return how many of these rows are drafts at present."""
+    ids = [row.case_id for row in rows if row.case_id]
+    return Case.objects.filter(id__in=ids, state=State.DRAFT).count()
 
 
 def _tell(event: AuditEvent, run_id: UUID, by: Actor, **detail: str) -> None:

@@ -1,7 +1,7 @@
 """`amtsbruecke import`: a file of requests from a municipality's finance system."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,8 +14,7 @@ from console.roles import become
 if TYPE_CHECKING:
     from centre.kernel.actors import Actor
     from centre.registry.models import Municipality
-    from tenants.importers.models import ImportRow
-    from tenants.importers.selectors import RunView
+    from tenants.importers.selectors import Remains, RunView
 
 _PART = 1024 * 1024
 _SHOWN = 20
@@ -31,7 +30,7 @@ _LEFT_OVER, _REFUSED = 1, 2
 def command(file: Path, *, tenant: str, dry_run: bool, drafts: bool, as_json: bool) -> None:
     """Check FILE and send its good rows.
 
-    Ends with code 1 if rows are left over, with 2 if the file is refused. Again with the same file
+    Ends with code 1 if rows are left over or are still drafts without --drafts, with 2 if the file is refused. Again with the same file
     goes on where an interrupted import stopped and sends nothing twice.
     """
     become("worker", "master_key_file", at_once=True)
@@ -41,14 +40,14 @@ def command(file: Path, *, tenant: str, dry_run: bool, drafts: bool, as_json: bo
     from tenants.importers import services
     from tenants.importers.errors import FileRefused
 
-    result: tuple[RunView, Sequence[ImportRow]]
+    result: tuple[RunView, Remains]
     try:
         with tenant_scope(_active(tenant)):
             if dry_run:
                 rehearsal = services.rehearse(
                     name=file.name, chunks=_parts(file), shown=_SHOWN, by=operator()
                 )
-                result = rehearsal.view, rehearsal.left
+                result = rehearsal.view, rehearsal.remains
             else:
                 result = _import(file, operator(), submit=not drafts, quiet=as_json)
     except FileRefused as error:
@@ -56,15 +55,18 @@ def command(file: Path, *, tenant: str, dry_run: bool, drafts: bool, as_json: bo
     except DatabaseError:
         _active(tenant)  # says so where the municipality was closed meanwhile
         raise
-    view, left = result
+    view, remains = result
     if as_json:
-        click.echo(json.dumps({"run": None if dry_run else str(view.id), **_numbers(view)}))
+        click.echo(
+            json.dumps({"run": None if dry_run else str(view.id), **_numbers(view, remains)})
+        )
     else:
-        _tell(view, left)
+        _tell(view, remains, drafts=drafts)
     if view.state == "failed":
         raise SystemExit(_REFUSED)
     waiting = 0 if dry_run else view.good
-    raise SystemExit(_LEFT_OVER if view.faulty or view.undecided or waiting else 0)
+    unsent = 0 if drafts else remains.drafts
+    raise SystemExit(_LEFT_OVER if view.faulty or view.undecided or waiting or unsent else 0)
 
 
 def _active(slug: str) -> "Municipality":
@@ -81,9 +83,7 @@ def _active(slug: str) -> "Municipality":
     return found
 
 
-def _import(
-    file: Path, by: "Actor", *, submit: bool, quiet: bool
-) -> "tuple[RunView, Sequence[ImportRow]]":
+def _import(file: Path, by: "Actor", *, submit: bool, quiet: bool) -> "tuple[RunView, Remains]":
     from federation.outbox.errors import BacklogFull
     from tenants.importers import selectors, services
 
@@ -95,7 +95,7 @@ def _import(
         view = services.run_import(run.id, progress=None if quiet else _progress)
     except BacklogFull:  # the run says so itself, and a worker goes on with it
         view = selectors.run(run.id)
-    return view.since(before), selectors.left_over(run.id, limit=_SHOWN)
+    return view.since(before), selectors.remains(run.id, limit=_SHOWN)
 
 
 def _parts(file: Path) -> Iterator[bytes]:
@@ -116,12 +116,14 @@ def _refuse(problem: str, *, as_json: bool) -> NoReturn:
     raise SystemExit(_REFUSED)
 
 
-def _numbers(view: "RunView") -> dict[str, int | str]:
+def _numbers(view: "RunView", remains: "Remains") -> dict[str, int | str]:
     return {
         "rows": view.rows_total,
         "good": view.good,
         "imported": view.imported,
         "repeated": view.repeated,
+        "changed": remains.changed_count,
+        "drafts": remains.drafts,
         "faulty": view.faulty,
         "undecided": view.undecided,
         "sum_cents": view.sum_cents,
@@ -131,7 +133,7 @@ def _numbers(view: "RunView") -> dict[str, int | str]:
     }
 
 
-def _tell(view: "RunView", left: "Sequence[ImportRow]") -> None:
+def _tell(view: "RunView", remains: "Remains", *, drafts: bool) -> None:
     from tenants.cases.money import format_euro
 
     if view.rows_total:
@@ -142,12 +144,22 @@ def _tell(view: "RunView", left: "Sequence[ImportRow]") -> None:
         )
     for words in filter(None, (view.remark, view.waiting)):
         click.echo(words)
-    for row in left:
+    for row in remains.left:
         for fault in row.faults:
             if not fault["warning"]:
                 click.echo(f"Zeile {row.line}, {fault['header']}: {fault['text']} {fault['hint']}")
-    if (more := view.faulty + view.undecided - len(left)) > 0:
+    if (more := view.faulty + view.undecided - len(remains.left)) > 0:
         click.echo(f"… und {more} weitere Zeilen; alle nennt die Fehlerdatei auf der Seite Import.")
+    for row in remains.changed:
+        for fault in row.faults:
+            click.echo(f"Zeile {row.line}, {row.reference}: {fault['text']} {fault['hint']}")
+    if (more := remains.changed_count - len(remains.changed)) > 0:
+        click.echo(f"… und {more} weitere mit anderem Inhalt; alle nennt die Seite Import.")
+    if remains.drafts and not drafts:
+        click.echo(
+            f"Noch Entwürfe, nicht übermittelt: {remains.drafts}. "
+            "Übermitteln Sie sie in der Arbeitsliste unter Entwürfe."
+        )
     if view.problem:
         click.echo(f"{click.style('Error:', fg='red')} {view.problem}", err=True)
         if not view.imported:

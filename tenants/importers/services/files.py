@@ -23,7 +23,7 @@ from tenants.importers.checking import Check, mark_repeated
 from tenants.importers.errors import FileRefused
 from tenants.importers.models import ImportRow, ImportRun, RowState, RunState
 from tenants.importers.reading import MAX_BYTES
-from tenants.importers.selectors import RunView
+from tenants.importers.selectors import Remains, RunView
 from tenants.importers.services.runs import (
     claimed,
     end,
@@ -139,10 +139,10 @@ def _give_up(run_id: UUID) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What an import would do: the counts, and the first rows that would be left over."""
+    """What an import would do: the counts, and what people would have to see to."""
 
     view: RunView
-    left: tuple[ImportRow, ...]
+    remains: Remains
 
 
 def rehearse(*, name: str, chunks: Iterable[bytes], shown: int, by: Actor) -> Rehearsal:
@@ -155,16 +155,25 @@ def rehearse(*, name: str, chunks: Iterable[bytes], shown: int, by: Actor) -> Re
     check = _pass(run)
     counts: Counter[str] = Counter()
     left: list[ImportRow] = []
+    changed: list[ImportRow] = []
+    changed_count = drafts = 0
     for rows in _batches(check):
         counts.update(row.state for row in rows)
         wrong = [row for row in rows if row.state in {RowState.FAULTY, RowState.UNDECIDED}]
         left += wrong[: shown - len(left)]
+        other = [row for row in rows if row.state == RowState.REPEATED and row.faults]
+        changed += other[: shown - len(changed)]
+        changed_count += len(other)
+        drafts += selectors.drafts_of(rows)
     run.state = RunState.FAILED if check.problem else RunState.CHECKED
     run.problem, run.remark = check.problem, check.remark
     run.rows_total, run.sum_cents = check.count, check.sum_cents
     with transaction.atomic():
         record_checked(run)
-    return Rehearsal(selectors.view(run, counts), tuple(left))
+    remains = Remains(
+        left=tuple(left), changed=tuple(changed), changed_count=changed_count, drafts=drafts
+    )
+    return Rehearsal(selectors.view(run, counts), remains)
 
 
 def _store(rows: Sequence[ImportRow]) -> None:

@@ -312,7 +312,7 @@ def test_rehearsal_keeps_nothing_and_leaves_a_clerks_run_alone(
         services.choose(run_id=view.id, line=3, authority_id=b.id, by=desk.town.by)
         done = services.rehearse(name="x.csv", chunks=[file(*rows)], shown=1, by=system("tests"))
         assert (done.view.good, done.view.undecided, done.view.faulty) == (1, 1, 1)
-        assert [each.line for each in done.left] == [3]
+        assert [each.line for each in done.remains.left] == [3]
         assert ImportRun.objects.count() == 1
         assert ImportRow.objects.count() == 3
         (told,) = audit.trail(subject=str(done.view.id))

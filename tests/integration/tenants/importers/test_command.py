@@ -177,6 +177,35 @@ def test_drafts_stay_here(call: Call, a: Town, to_b: ToB) -> None:
     assert cases_of(a) == ["draft"]
 
 
+def test_drafts_of_earlier_are_said_to_be_unsent(call: Call, a: Town, to_b: ToB) -> None:
+    words = "Noch Entwürfe, nicht übermittelt: 2. Übermitteln Sie sie in der Arbeitsliste"
+    content = file(to_b(1), to_b(2))
+    assert words not in call(content, "--drafts").stdout
+    assert call(content, "--drafts").exit_code == 0
+    for given in (content, file(to_b(1), to_b(2), to_b(3))):
+        for options in (["--dry-run"], []):
+            done = call(given, *options)
+            assert done.exit_code == 1
+            assert words in done.stdout
+            assert said(call(given, "--json", *options))["drafts"] == 2
+    assert sorted(cases_of(a)) == ["draft", "draft", "submitted"]
+
+
+@pytest.mark.parametrize("options", [["--dry-run"], []], ids=["dry-run", "import"])
+def test_row_that_has_changed_is_named(call: Call, to_b: ToB, options: list[str]) -> None:
+    assert call(file(*(to_b(number) for number in range(1, 23)))).exit_code == 0
+    rows = [to_b(number, Hauptforderung="4.332,50") for number in range(1, 23)]
+    done = call(file(*rows), *options)
+    assert done.exit_code == 0
+    assert (
+        "Zeile 2, 20.3-0001/26: Die Zeile ist schon übernommen, aber mit anderem Inhalt "
+        "(312,50 €, jetzt 4.332,50 €). Das Ersuchen bleibt, wie es ist." in done.stdout
+    )
+    assert done.stdout.count("mit anderem Inhalt (") == 20
+    assert "… und 2 weitere mit anderem Inhalt" in done.stdout
+    assert said(call(file(*rows), "--json", *options))["changed"] == 22
+
+
 def test_json_is_one_object(call: Call, to_b: ToB) -> None:
     done = call(file(to_b(1), to_b(2, IBAN="")), "--json")
     assert done.exit_code == 1
@@ -188,6 +217,8 @@ def test_json_is_one_object(call: Call, to_b: ToB) -> None:
         "good": 0,
         "imported": 1,
         "repeated": 0,
+        "changed": 0,
+        "drafts": 0,
         "faulty": 1,
         "undecided": 0,
         "sum_cents": 62_500,
