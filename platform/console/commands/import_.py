@@ -30,8 +30,9 @@ _LEFT_OVER, _REFUSED = 1, 2
 def command(file: Path, *, tenant: str, dry_run: bool, drafts: bool, as_json: bool) -> None:
     """Check FILE and send its good rows.
 
-    Ends with code 1 if rows are left over or are still drafts without --drafts, with 2 if the file is refused. Again with the same file
-    goes on where an interrupted import stopped and sends nothing twice.
+    Ends with code 1 if rows are left over or, without --drafts, are still drafts; with 2 if the
+    file is refused. Again with the same file goes on where an interrupted import stopped and sends
+    nothing twice.
     """
     become("worker", "master_key_file", at_once=True)
     from django.db import DatabaseError
@@ -144,12 +145,24 @@ def _tell(view: "RunView", remains: "Remains", *, drafts: bool) -> None:
         )
     for words in filter(None, (view.remark, view.waiting)):
         click.echo(words)
+    _tell_left(view, remains)
+    _tell_former(remains, drafts=drafts)
+    if view.problem:
+        click.echo(f"{click.style('Error:', fg='red')} {view.problem}", err=True)
+        if not view.imported:
+            click.echo("Nothing was imported.", err=True)
+
+
+def _tell_left(view: "RunView", remains: "Remains") -> None:
     for row in remains.left:
         for fault in row.faults:
             if not fault["warning"]:
                 click.echo(f"Zeile {row.line}, {fault['header']}: {fault['text']} {fault['hint']}")
     if (more := view.faulty + view.undecided - len(remains.left)) > 0:
         click.echo(f"… und {more} weitere Zeilen; alle nennt die Fehlerdatei auf der Seite Import.")
+
+
+def _tell_former(remains: "Remains", *, drafts: bool) -> None:
     for row in remains.changed:
         for fault in row.faults:
             click.echo(f"Zeile {row.line}, {row.reference}: {fault['text']} {fault['hint']}")
@@ -160,7 +173,3 @@ def _tell(view: "RunView", remains: "Remains", *, drafts: bool) -> None:
             f"Noch Entwürfe, nicht übermittelt: {remains.drafts}. "
             "Übermitteln Sie sie in der Arbeitsliste unter Entwürfe."
         )
-    if view.problem:
-        click.echo(f"{click.style('Error:', fg='red')} {view.problem}", err=True)
-        if not view.imported:
-            click.echo("Nothing was imported.", err=True)
