@@ -193,7 +193,11 @@ def _judge(run: Run) -> Verdict:
     verified, letters, refused = (
         sum(chain[name] for chain in chains) for name in ("verified", "letters", "refused")
     )
-    problems = [*record.problems, *run.memory.problems(), *without_effect(run.job.faults, record)]
+    problems = [
+        *record.problems,
+        *run.memory.problems(asked=run.job.messages),
+        *without_effect(run.job.faults, record),
+    ]
     problems += [f"lost: {each}" for each in found.lost]
     problems += [f"astray: {each}" for each in found.astray]
     problems += [f"out of order: {each}" for each in found.out_of_order]

@@ -22,7 +22,9 @@ from django.utils.module_loading import import_string
 
 from centre.audit import services as audit
 from centre.audit.chain import Entry
+from centre.audit.events import AuditEvent
 from centre.kernel import clock
+from centre.kernel.actors import system
 from centre.kernel.ids import new_id
 from centre.registry.models import Municipality, MunicipalityState
 from centre.tenancy.context import public_scope, tenant_scope
@@ -37,6 +39,8 @@ _ROUNDS: Final = 50
 _DEBT_FIRST: Final = timedelta(seconds=5)
 _DEBT_LONGEST: Final = timedelta(hours=1)
 _LOCK: Final = "amtsbruecke outcomes"
+#: Who decides where the sender was deleted.
+_NOBODY: Final = system("worker")
 
 type Handler = Callable[..., Sequence[Entry]]
 
@@ -176,6 +180,9 @@ def _tell_deaths() -> int:
         by_tenant[role].append((dead_id, outcome))
     gone = set(_gone(by_tenant))
     for role, deaths in by_tenant.items():
+        if role in gone:
+            _give_up([dead_id for dead_id, _ in deaths])
+            continue
         error = _tell(role, [outcome for _, outcome in deaths])
         told = [(dead_id, outcome.state.value) for dead_id, outcome in deaths]
         if error:
@@ -192,8 +199,6 @@ def _tell_deaths() -> int:
             "   AND (dead.resolution = 'cancelled') = (item.state = 'cancelled')",
             [[dead_id for dead_id, _ in told], [state for _, state in told]],
         )
-        if role in gone:
-            _give_up([dead_id for dead_id, _ in told])
     return len(rows)
 
 
@@ -204,13 +209,21 @@ def _gone(roles: Iterable[str]) -> Iterable[str]:
     ).values_list("tenant_role", flat=True)
 
 
+@transaction.atomic
 def _give_up(dead_ids: Sequence[UUID]) -> None:
-    """Decide about letters whose municipality was deleted: nobody else is there to do it."""
-    _query(
+    """Decide about letters whose municipality was deleted: nobody is there to do it or be told."""
+    rows = _query(
         "UPDATE outbox_deadletter SET resolution = 'cancelled', resolved_at = %s,"
-        " resolved_by = %s WHERE id = ANY(%s) AND resolution = ''",
-        [clock.now(), "system: sender deleted", list(dead_ids)],
+        " resolved_by = %s WHERE id = ANY(%s) AND resolution = '' RETURNING message_id",
+        [clock.now(), _NOBODY.name, list(dead_ids)],
     )
+    event = AuditEvent.OUTBOX_MESSAGE_CANCELLED
+    entries = [
+        Entry(event=event, by=_NOBODY, subject=str(message_id), detail={"reason": "SENDER_DELETED"})
+        for (message_id,) in rows
+    ]
+    audit.record(events=entries)
+    _query("UPDATE outbox_deadletter SET told = true WHERE id = ANY(%s)", [list(dead_ids)])
 
 
 # -- debts -----------------------------------------------------------------------------------

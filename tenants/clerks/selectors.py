@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from centre.kernel import searching
 from tenants.clerks.errors import ClerkNotFound
 from tenants.clerks.models import Clerk
 from tenants.clerks.roles import Role
@@ -20,7 +21,7 @@ def clerk(*, clerk_id: UUID) -> Clerk:
 def clerks(*, search: str = "") -> QuerySet[Clerk]:
     """Return the accounts whose name or login has all these words; open ones first, by name."""
     found = Clerk.objects.order_by("-is_active", "name", "login")
-    for word in search.replace("\0", "").split()[:8]:
+    for word in searching.words(search):
         found = found.filter(Q(name__icontains=word) | Q(login__icontains=word))
     return found
 

@@ -10,7 +10,6 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from django.apps import apps
 from django.db import connection, transaction
 from psycopg import sql
 
+from centre.kernel.files import new_private_file
 from centre.registry.models import Municipality
 from centre.registry.selectors import RegistryError
 from centre.tenancy.context import schema_scope
@@ -57,25 +57,13 @@ def write(municipality: Municipality, path: Path, *, at: datetime) -> tuple[Memb
     The file appears under its name only when it is complete.
     """
     unfinished = _unfinished(path)
-    with _new(unfinished) as file:
+    unfinished.unlink(missing_ok=True)
+    with new_private_file(unfinished) as file:
         members = _write_to(file, municipality, at=at)
         file.flush()
         os.fsync(file.fileno())
         unfinished.replace(path)
     return members
-
-
-@contextmanager
-def _new(path: Path) -> Iterator[IO[bytes]]:
-    """Open a new file that only we can read: content lies open in it. It goes if this fails."""
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # follows no link
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
 
 
 def _unfinished(path: Path) -> Path:

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from centre.kernel import searching
 from centre.kernel.errors import AmtsbrueckeError
 from centre.registry.models import Domain, Municipality, MunicipalityState
 
@@ -70,6 +71,6 @@ def founded() -> QuerySet[Municipality]:
 def active(*, search: str = "") -> QuerySet[Municipality]:
     """Return the municipalities that work now and have all these words in their names, by name."""
     found = Municipality.objects.filter(state=MunicipalityState.ACTIVE).order_by("name", "slug")
-    for word in search.replace("\0", "").split()[:8]:
+    for word in searching.words(search):
         found = found.filter(name__icontains=word)
     return found

@@ -1,16 +1,14 @@
 """`amtsbruecke evidence`: a case's deliveries in one file, and its examination by anybody."""
 
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from centre.kernel.files import new_private_file
 from console.errors import ConsoleError
 from console.moments import moment
 from console.operator import operator
@@ -65,27 +63,15 @@ def export(case: str, *, tenant: str, into: Path | None) -> None:
                 f"{tenant} has no case {case}.", hint="Use the reference that the case page shows."
             ) from error
         target = into or Path(f"nachweis-{case}.zip")
-        with _new(target) as file:
-            size = file.write(export_evidence(case_id=case_id, by=operator()))
+        try:
+            with new_private_file(target) as file:
+                size = file.write(export_evidence(case_id=case_id, by=operator()))
+        except FileExistsError as error:
+            raise ConsoleError(
+                f"{target} is there already, and no file is replaced.",
+                hint="Name another one with --into, or move that one away.",
+            ) from error
     click.echo(f"{target}: {size} bytes. Verify: amtsbruecke evidence verify {target}")
-
-
-@contextmanager
-def _new(path: Path) -> Iterator[IO[bytes]]:
-    """Open a new file that only we can read: content lies open in it. It goes if this fails."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise ConsoleError(
-            f"{path} is there already, and no file is replaced.",
-            hint="Name another one with --into, or move that one away.",
-        ) from error
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-    except BaseException:
-        path.unlink()
-        raise
 
 
 @command.command("verify")

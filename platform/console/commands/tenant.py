@@ -175,7 +175,7 @@ def delete(slug: str, export_to: Path, confirm: str) -> None:
     from centre.registry import deletion
 
     try:
-        found = deletion.done(slug=slug) or deletion.delete_tenant(
+        found = deletion.delete_tenant(
             slug=slug, confirm=confirm, export_to=export_to, by=operator()
         )
     except deletion.NotConfirmed as error:

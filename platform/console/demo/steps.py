@@ -82,10 +82,12 @@ def _deleted(planned: Sequence[Town]) -> list[Town]:
     """Return the towns that an operator has deleted: they never come back."""
     from centre.registry.models import Municipality, MunicipalityState
 
-    gone = Municipality.objects.filter(
-        state__in=[MunicipalityState.DELETING, MunicipalityState.DELETED]
-    ).values_list("slug", flat=True)
-    return [town for town in planned if town.slug in set(gone)]
+    gone = set(
+        Municipality.objects.filter(
+            state__in=[MunicipalityState.DELETING, MunicipalityState.DELETED]
+        ).values_list("slug", flat=True)
+    )
+    return [town for town in planned if town.slug in gone]
 
 
 def _employ(municipality: "Municipality", place: str) -> None:

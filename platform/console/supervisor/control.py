@@ -104,7 +104,8 @@ def stop_all(
             )
         time.sleep(tick)
         try:
-            running = _running(ask(home, "status"))
+            left = max(deadline - time.monotonic(), tick)
+            running = _running(ask(home, "status", patience=left))
         except SupervisorAway:
             _require_ended(running)
             return

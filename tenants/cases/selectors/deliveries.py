@@ -1,6 +1,6 @@
 """Where messages of a case are, in words for clerks."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -122,18 +122,20 @@ def of_case(
     ids = [row.id for row in page.rows]
     ways = outbox.deliveries(ids) if ids else {}
     digests = dict(Letter.objects.filter(id__in=ids).values_list("id", "digest")) if ids else {}
-    views = (_view(row, ways.get(row.id), bytes(digests.get(row.id, b""))) for row in page.rows)
-    if absent:
-        views = (replace(view, can_resend=False) for view in views)
+    views = (
+        _view(row, ways.get(row.id), bytes(digests.get(row.id, b"")), absent=absent)
+        for row in page.rows
+    )
     return Page(tuple(views), page.next)
 
 
-def _view(row: CaseMessage, way: Delivery | None, digest: bytes) -> DeliveryView:
+def _view(row: CaseMessage, way: Delivery | None, digest: bytes, *, absent: bool) -> DeliveryView:
     state = way.state if way else DeliveryState.WAITING
     delivered = state == DeliveryState.RELAYED
     unprocessed = delivered and row.outcome == Outcome.FAILED
     tone, words = _NOT_PROCESSED if unprocessed else _BADGES[state]
     failed = row.outcome == Outcome.FAILED
+    gone = absent or row.reason == Reason.RECIPIENT_DELETED
     return DeliveryView(
         message_id=row.id,
         title=TITLES[Kind(row.kind)],
@@ -141,7 +143,7 @@ def _view(row: CaseMessage, way: Delivery | None, digest: bytes) -> DeliveryView
         words=words,
         sentence=_reason(row.reason) if unprocessed else _sentence(state, way),
         digest=digest.hex() if delivered else "",
-        can_resend=failed and state in {DeliveryState.REFUSED, DeliveryState.PARKED},
+        can_resend=failed and not gone and state in {DeliveryState.REFUSED, DeliveryState.PARKED},
     )
 
 

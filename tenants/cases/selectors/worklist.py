@@ -15,7 +15,7 @@ from django.db.models import Count, F, Max, Q, QuerySet
 from centre.audit import services as audit
 from centre.audit.chain import Entry
 from centre.audit.events import AuditEvent
-from centre.kernel import clock
+from centre.kernel import clock, searching
 from centre.kernel.actors import Actor
 from centre.kernel.pages import Page
 from tenants.cases import lifecycle, policies
@@ -193,7 +193,7 @@ def _narrowed(filters: Filters) -> QuerySet[Case]:
         found = found.filter(opened_at__lte=end)
     if filters.overdue:
         found = found.filter(due_at__lt=clock.now())
-    for word in filters.search.replace("\0", "").casefold().split()[:8]:
+    for word in searching.words(filters.search.casefold()):
         found = found.filter(search__contains=word)
     return found
 

@@ -1,15 +1,14 @@
 """The centre's own host name: which municipalities are here, and where their pages are."""
 
 from typing import Final
-from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from centre.registry import selectors
+from tenants.web.numbered import page_of, search_of
 
 PAGE_SIZE: Final = 120
 
@@ -27,22 +26,12 @@ def index(request: HttpRequest) -> HttpResponse:
 def municipalities(request: HttpRequest) -> HttpResponse:
     """Show the municipalities of this centre with the addresses of their pages."""
     host = request.get_host()
-    search = request.GET.get("suche", "").strip()[:100]
-    found = Paginator(selectors.active(search=search), PAGE_SIZE)
-    page = found.get_page(request.GET.get("seite"))
-
-    def url(number: int) -> str:
-        return f"?{urlencode({'suche': search, 'seite': number})}"
-
-    context = {
-        "places": [
-            {"name": each.name, "url": f"{request.scheme}://{each.slug}.{host}/"} for each in page
-        ],
-        "search": search,
-        "is_long": bool(search) or page.has_other_pages(),
-        "first_url": url(1) if page.has_previous() else "",
-        "next_url": url(page.next_page_number()) if page.has_next() else "",
-    }
+    found = selectors.active(search=search_of(request))
+    page, context = page_of(request, found, size=PAGE_SIZE)
+    context["places"] = [
+        {"name": each.name, "url": f"{request.scheme}://{each.slug}.{host}/"} for each in page
+    ]
+    context["is_long"] = bool(context["search"]) or page.has_other_pages()
     return render(request, "web/municipalities.html", context)
 
 

@@ -2,12 +2,10 @@
 
 import secrets
 from typing import Final
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -18,6 +16,7 @@ from tenants.clerks import selectors, services
 from tenants.clerks.errors import ClerkError, ClerkNotAllowed, LoginInvalid, LoginTaken
 from tenants.clerks.roles import Role
 from tenants.web.forms.clerks import ChangeForm, CreateForm
+from tenants.web.numbered import page_of, search_of
 from tenants.web.phrases import say
 from tenants.web.requests import actor_of, clerk_of
 
@@ -32,21 +31,9 @@ def _administrators_only(request: HttpRequest) -> None:
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     _administrators_only(request)
-    search = request.GET.get("suche", "").strip()[:100]
-    accounts = Paginator(selectors.clerks(search=search), PAGE_SIZE)
-    page = accounts.get_page(request.GET.get("seite"))
-
-    def url(number: int) -> str:
-        return f"?{urlencode({'suche': search, 'seite': number})}"
-
-    context = {
-        "page": page,
-        "search": search,
-        "found": accounts.count,
-        "first_url": url(1) if page.has_previous() else "",
-        "next_url": url(page.next_page_number()) if page.has_next() else "",
-        "section": "clerks",
-    }
+    found = selectors.clerks(search=search_of(request))
+    _page, context = page_of(request, found, size=PAGE_SIZE)
+    context["section"] = "clerks"
     return render(request, "web/clerks.html", context)
 
 

@@ -229,7 +229,7 @@ def test_stop_all_names_what_outlives_a_killed_supervisor(
         services = [{"name": "worker", "pid": worker.pid}, {"name": "beat", "pid": beat.pid}]
         answers = [{"centres": [{"centre": NAME, "services": services}]}]
 
-        def ask(*_: object) -> dict[str, object]:
+        def ask(*_: object, **__: float) -> dict[str, object]:
             if not answers:
                 raise SupervisorAway("Killed.", hint="")
             return answers.pop()

@@ -1,10 +1,13 @@
 """Too much of something, or nothing at all: calls, streams, silence, a peer that does not read."""
 
 import asyncio
+import json
+import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -19,6 +22,7 @@ from federation.protocol.reasons import Reason
 from federation.wire.errors import from_rpc_error
 from tests.factories.certificates import Certificate
 from tests.factories.letters import Centre
+from tests.integration.federation.misuse.crowd import why_it_ends
 from tests.integration.federation.misuse.hands import (
     DELIVER,
     EXCHANGE,
@@ -28,8 +32,9 @@ from tests.integration.federation.misuse.hands import (
     refusal,
 )
 from tests.integration.federation.misuse.table import Answer, group
-from tests.plugins.gateway import Gateway, make_hello
+from tests.plugins.gateway import RECEIVER, Gateway, make_hello
 
+ROOT: Final = Path(__file__).resolve().parents[4]
 _GROUP = group("Floods and silence")
 
 _THOUSAND: Final = 1000
@@ -155,7 +160,7 @@ async def thousand_half_open_streams_of_one_centre(gateway: Gateway) -> str:
     """None says hello. Four are waited for, the others end at once."""
     async with _connections(gateway, 20) as channels:
         open_ = [channel.stream_stream(EXCHANGE)() for channel in channels for _ in range(50)]
-        ends = [asyncio.create_task(_end(call)) for call in open_]
+        ends = [asyncio.create_task(why_it_ends(call)) for call in open_]
         await neighbour_delivers(gateway, 20)
         await _until(lambda: sum(not end.done() for end in ends) == _STREAMS_OF_ONE)
         reasons = Counter(end.result() for end in ends if end.done())
@@ -178,23 +183,50 @@ async def thousand_half_open_streams_of_many_centres(gateway: Gateway) -> str:
     )
     await gateway.lookout.refresh()
     before = len(asyncio.all_tasks())
-    async with AsyncExitStack() as stack:
-        channels = [
-            await stack.enter_async_context(gateway.channel(each)) for each in certificates.values()
-        ]
-        open_ = [
-            channel.stream_stream(EXCHANGE)()
-            for channel in channels
-            for _ in range(_STREAMS_OF_ONE)
-        ]
-        assert len(open_) == _THOUSAND
-        ends = [asyncio.create_task(_end(call)) for call in open_]
-        # The gateway holds a task for each of them, and we one that reads.
-        await _until(lambda: len(asyncio.all_tasks()) >= before + 2 * _THOUSAND)
+    async with _crowd(gateway, certificates.values()) as crowd:
+        # The gateway holds a task for each stream, and more.
+        await _until(lambda: len(asyncio.all_tasks()) >= before + _THOUSAND)
         await neighbour_delivers(gateway, 20)
-        assert not any(end.done() for end in ends)
-        (answer,) = set(await asyncio.gather(*ends))
-    return answer
+        assert crowd.returncode is None
+        said, _ = await crowd.communicate()
+    ((answer, number),) = json.loads(said).items()
+    assert number == _THOUSAND
+    return str(answer)
+
+
+@asynccontextmanager
+async def _crowd(
+    gateway: Gateway, certificates: Iterable[Certificate]
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Let another process open all the streams that each of these centres may have."""
+    told = {
+        "address": gateway.address,
+        "name": f"{RECEIVER}.centre.amtsbruecke.internal",
+        "method": EXCHANGE,
+        "times": _STREAMS_OF_ONE,
+        "ca": gateway.world.authority.pem.decode(),
+        "certificates": [
+            {"key": each.key.decode(), "pem": each.pem.decode()} for each in certificates
+        ],
+    }
+    crowd = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.integration.federation.misuse.crowd",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert crowd.stdin is not None
+    try:
+        crowd.stdin.write(json.dumps(told).encode())
+        await crowd.stdin.drain()
+        crowd.stdin.close()
+        yield crowd
+    finally:
+        if crowd.returncode is None:
+            crowd.kill()
+            await crowd.wait()
 
 
 @_GROUP.case(Reason.TOO_MANY_STREAMS)
@@ -211,7 +243,7 @@ async def thousand_half_open_calls_of_a_centre_that_nobody_knows(gateway: Gatewa
 async def _half_open_calls(gateway: Gateway, certificate: Certificate) -> str:
     async with _connections(gateway, 20, certificate) as channels:
         open_ = [channel.stream_unary(DELIVER)() for channel in channels for _ in range(50)]
-        ends = [asyncio.create_task(_end(call)) for call in open_]
+        ends = [asyncio.create_task(why_it_ends(call)) for call in open_]
         await _until(lambda: sum(not end.done() for end in ends) == _CALLS_OF_ONE)
         await neighbour_delivers(gateway, 20)
         neighbour = gateway.world.certificates[NEIGHBOUR]
@@ -261,18 +293,6 @@ async def _connections(
             await stack.enter_async_context(gateway.channel(certificate, **own))
             for _ in range(count)
         ]
-
-
-async def _end(call: Any) -> str:
-    """Say nothing; return why the call ended."""
-    try:
-        status = await call.code()
-    except asyncio.CancelledError:
-        return "cancelled"
-    trailers = await call.trailing_metadata()
-    details = await call.details()
-    error = grpc.aio.AioRpcError(status, grpc.aio.Metadata(), trailers, details)
-    return str(from_rpc_error(error).reason)
 
 
 async def _cancel(calls_: list[Any], ends: list[asyncio.Task[str]]) -> None:

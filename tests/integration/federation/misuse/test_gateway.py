@@ -19,9 +19,8 @@ from tests.integration.federation.misuse.memory import Memory
 from tests.integration.federation.misuse.table import Answered, Case
 from tests.plugins.gateway import Gateway, Stream
 
-#: What the test's own process, with both ends of the wire in it, may grow by in a case. A thousand
-#: streams of many centres take 62 to 67 MiB, 104 in a process that has done nothing before.
-_MEMORY_MIB: Final = 128
+#: What the test's own process, with both ends of the wire in it, may grow by in a case.
+_MEMORY_MIB: Final = 96
 #: So long a lone letter of the neighbour may take to its receipt, whatever goes on beside it.
 _DELIVERY_S: Final = 5.0
 

@@ -157,6 +157,7 @@ def test_letter_to_a_deleted_municipality_is_cancelled_without_a_void(
     assert not Letter.objects.filter(kind="void").exists()
 
 
+@pytest.mark.process("worker")
 def test_nobody_has_to_decide_about_letters_of_a_deleted_municipality(
     alpha: Municipality, beta: Municipality, owner: Callable[..., None]
 ) -> None:
@@ -164,9 +165,12 @@ def test_nobody_has_to_decide_about_letters_of_a_deleted_municipality(
     die(owner, mine, "refused", "RECIPIENT_DELETED")
     die(owner, theirs, "refused", "QUOTA_EXCEEDED")
     owner("UPDATE registry_municipality SET state = 'deleted' WHERE slug = 'alpha'")
-    outcomes.deliver_due()
+    assert outcomes.deliver_due() == 2
+    assert outcomes.deliver_due() == 0
     found = DeadLetter.objects.values_list("message_id", "resolution", "resolved_by")
-    assert set(found) == {(mine, "cancelled", "system: sender deleted"), (theirs, "", "")}
+    assert set(found) == {(mine, "cancelled", system("worker").name), (theirs, "", "")}
+    [entry] = audit.trail(subject=str(mine))
+    assert (entry.tenant_role, entry.event) == ("centre", AuditEvent.OUTBOX_MESSAGE_CANCELLED)
 
 
 @pytest.mark.process("web")

@@ -93,6 +93,20 @@ def test_sent_again_to_the_same_authority_takes_the_next_number(
     check_log(a, lost)
 
 
+@pytest.mark.parametrize("reason", ["QUOTA_EXCEEDED", "RECIPIENT_DELETED"])
+def test_nothing_is_sent_again_to_who_was_deleted(
+    a: Town, b: Town, post: Postman, die: Die, reason: str
+) -> None:
+    with a.scope():
+        case = services.submit_request(draft=request(to=b.id), by=a.by)
+    [letter] = post.waiting(a)
+    die(letter.message_id, "refused")
+    post.tell(a, [letter], DeliveryState.REFUSED, reason)
+    with a.scope():
+        [way] = selectors.case_view(case_id=case.id, by=a.by).deliveries.rows
+    assert way.can_resend is (reason != "RECIPIENT_DELETED")
+
+
 def test_both_the_first_and_the_corrected_request_arrive(
     a: Town, b: Town, post: Postman, die: Die
 ) -> None:
