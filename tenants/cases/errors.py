@@ -45,6 +45,12 @@ class StepNotPossible(CaseError):
         )
 
 
+class OtherAuthorityPresent(StepNotPossible):
+    """Die andere Behörde steht im Verzeichnis: Der Vorgang wird mit ihr zusammen beendet."""
+
+    reason = "OTHER_AUTHORITY_PRESENT"
+
+
 class InputInvalid(CaseError):
     """Die Eingabe ist unvollständig oder fehlerhaft. Nichts wurde gespeichert."""
 

@@ -75,6 +75,8 @@ class Verb(StrEnum):
     WITHDRAW = "withdraw"
     CONFIRM_WITHDRAWAL = "confirm_withdrawal"
     CLOSE = "close"
+    END_REQUEST = "end_request"
+    END_ASSISTANCE = "end_assistance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class Step:
     sends: Kind | None
     #: What stands on the button and in the timeline.
     label: str
+    #: Only for a case whose other authority has left the directory.
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,8 @@ def _faults(graph: Graph) -> Iterator[str]:
     for row in graph.steps:
         if row.by not in {Party.SYSTEM, _CLERKS[row.side]}:
             yield f"{row.verb}: {row.by} does not sit at the side {row.side}"
+        if row.alone and row.sends:
+            yield f"{row.verb}: nobody is there to read {row.sends}"
 
 
 def _faults_of(side: Side, graph: Graph) -> Iterator[str]:

@@ -13,6 +13,8 @@ Messages cross. What then holds was decided so that both sides end alike (`docs/
 - An answer counts only for the query that is open: one that comes after the decision is kept in
   the file and changes nothing.
 - A request that was given up as undeliverable and arrived after all is withdrawn at once.
+- A side whose other authority has left the directory ends the case alone, from any state in which
+  it would wait or write for ever. Nothing is sent, and what comes after all is sent back.
 
 The tables are checked when this module is imported; an unreachable state, a dead end or a message
 that nobody expects is an error of the program.
@@ -36,6 +38,8 @@ _OPEN: Final = (
     State.ACCEPTED,
     State.ACCEPTED_QUERIED,
 )
+#: Where the way to the end leads over the other side.
+_UNENDED: Final = (*_OPEN, State.WITHDRAWING, State.REFUSED, State.COMPLETED, State.WITHDRAWN)
 
 
 def _to(target: State, *sources: State | None) -> dict[State | None, State]:
@@ -122,6 +126,16 @@ STEPS: Final = (
         Verb.CLOSE, _R, Party.REQUESTING_CLERK,
         _to(State.CLOSED, State.REFUSED, State.COMPLETED, State.WITHDRAWN),
         Kind.CLOSURE, "Vorgang abschließen",
+    ),
+    Step(
+        Verb.END_REQUEST, _R, Party.REQUESTING_CLERK,
+        _to(State.CLOSED, State.DELIVERED, *_UNENDED),
+        None, "Ohne die andere Behörde abschließen", alone=True,
+    ),
+    Step(
+        Verb.END_ASSISTANCE, _E, Party.REQUESTED_CLERK,
+        _to(State.CLOSED, *_UNENDED),
+        None, "Ohne die andere Behörde abschließen", alone=True,
     ),
 )  # fmt: skip
 
@@ -231,10 +245,13 @@ DONE: Final[Mapping[Verb, str]] = MappingProxyType({
     Verb.WITHDRAW: "Ersuchen zurückgenommen",
     Verb.CONFIRM_WITHDRAWAL: "Rücknahme bestätigt",
     Verb.CLOSE: "Vorgang abgeschlossen",
+    Verb.END_REQUEST: "Vorgang ohne die andere Behörde abgeschlossen",
+    Verb.END_ASSISTANCE: "Vorgang ohne die andere Behörde abgeschlossen",
 })  # fmt: skip
 
 _STEPS: Final = MappingProxyType({step.verb: step for step in STEPS})
 _VERBS: Final = frozenset(Verb)
+_ALONE: Final = MappingProxyType({step.side: step.verb for step in STEPS if step.alone})
 _RECEPTIONS: Final = MappingProxyType({reception.kind: reception for reception in RECEPTIONS})
 _QUERIED: Final = frozenset({State.QUERIED, State.ACCEPTED_QUERIED})
 
@@ -281,13 +298,21 @@ def reception(kind: Kind) -> Reception:
     return _RECEPTIONS[kind]
 
 
-def possible(standing: Standing, *, by: Party) -> tuple[Step, ...]:
-    """Return the steps that a party may take now."""
+def possible(standing: Standing, *, by: Party, alone: bool = False) -> tuple[Step, ...]:
+    """Return the steps that a party may take now; `alone` once the other authority is gone."""
     return tuple(
         row
         for row in STEPS
-        if row.side is standing.side and row.by is by and standing.state in row.paths
+        if row.side is standing.side
+        and row.by is by
+        and standing.state in row.paths
+        and (alone or not row.alone)
     )
+
+
+def end_alone(side: Side) -> Verb:
+    """Return the step by which a side ends a case whose other authority is gone."""
+    return _ALONE[side]
 
 
 def take(standing: Standing, verb: Verb, *, query_id: UUID | None = None) -> Standing:
@@ -354,10 +379,11 @@ class Logged:
     query_id: UUID | None = None
 
 
-def replay(side: Side, log: Iterable[Logged]) -> Standing:
-    """Return where a case stands by its log alone. Raises `StepNotPossible` if that is broken.
+def replay(side: Side, log: Iterable[Logged], *, ended_alone: bool = False) -> Standing:
+    """Return where a case stands by its log. Raises `StepNotPossible` if that is broken.
 
-    That a request failed is known after what was sent behind it, so it takes effect last.
+    That a request failed is known after what was sent behind it, so it takes effect last. No
+    message tells of an end without the other side: `ended_alone`, after which nothing counts.
     """
     standing = Standing(side=side, state=State.DRAFT if side is _R else None)
     failed = False
@@ -380,6 +406,8 @@ def replay(side: Side, log: Iterable[Logged]) -> Standing:
             continue  # a recall repeats a withdrawal that was given up with its request
         elif each.kind is not Kind.REGISTRATION:
             standing = take(standing, _BY_KIND[each.kind], query_id=each.message_id)
+    if ended_alone:
+        return take(standing, end_alone(side))
     if failed and standing.state in _STEPS[Verb.FAIL].paths:
         standing = take(standing, Verb.FAIL)
     return take(standing, Verb.GIVE_UP) if given_up else standing

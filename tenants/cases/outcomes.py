@@ -17,6 +17,7 @@ from tenants.cases import lifecycle, payloads
 from tenants.cases.desk import Desk
 from tenants.cases.graph import Kind, State, Verb
 from tenants.cases.models import Case, CaseMessage, Outcome
+from tenants.cases.selectors import absence
 from tenants.cases.services.work import Work
 
 _WORKER = system("worker")
@@ -97,7 +98,8 @@ def _arrived(case: Case, work: Work) -> None:
 def _failed(desk: Desk, case: Case, message: CaseMessage, reason: str, *, text: str = "") -> None:
     work = desk.work
     desk.outcome(message, Outcome.FAILED, reason=reason)
-    case.trouble = reason[:63]
+    # Nobody could do anything about it where the case was ended because the other side is gone.
+    case.trouble = "" if absence.ended_alone(case) else reason[:63]
     request = message.kind == Kind.ASSISTANCE_REQUEST
     if request and case.state in lifecycle.step(Verb.FAIL).paths:
         work.step(case, Verb.FAIL, text=text)

@@ -29,9 +29,9 @@ def may_see_danger(by: Actor) -> bool:
     return _has(by, Role.CASEWORKER)
 
 
-def steps(by: Actor, standing: Standing) -> tuple[Step, ...]:
-    """Return the steps that somebody may take now."""
-    return possible(standing, by=_CLERKS[standing.side]) if may_work(by) else ()
+def steps(by: Actor, standing: Standing, *, alone: bool) -> tuple[Step, ...]:
+    """Return the steps that somebody may take now; `alone` once the other authority is gone."""
+    return possible(standing, by=_CLERKS[standing.side], alone=alone) if may_work(by) else ()
 
 
 def require_reader(by: Actor) -> None:

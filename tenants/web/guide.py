@@ -200,6 +200,16 @@ _REQUESTING: Final = {
 ADVICE: Final = {Side.REQUESTED: _REQUESTED, Side.REQUESTING: _REQUESTING}
 
 
-def advice(state: State, side: Side) -> Advice:
-    """Return what to do next."""
-    return ADVICE[side][state]
+_ALONE: Final = Advice(
+    _("Ohne die andere Behörde abschließen"),
+    _(
+        "Warten hilft hier nicht mehr. Klären Sie auf anderem Weg, was dort noch liegt, und "
+        "schließen Sie den Vorgang dann ab."
+    ),
+    _("abschließen"),
+)
+
+
+def advice(state: State, side: Side, *, alone: bool = False) -> Advice:
+    """Return what to do next; `alone` where only this side can still end the case."""
+    return _ALONE if alone else ADVICE[side][state]

@@ -141,6 +141,38 @@ _ALL: Final = (
         form=pages.NothingForm,
         take=services.give_up,
     ),
+    *(
+        StepPage(
+            verb=verb,
+            slug=slug,
+            button=_("Ohne die andere Behörde abschließen"),
+            title=_("Ohne die andere Behörde abschließen"),
+            lead=lead,
+            done=_("Der Vorgang ist abgeschlossen."),
+            form=pages.EndAloneForm,
+            take=services.end_alone,
+        )
+        for verb, slug, lead in (
+            (
+                Verb.END_REQUEST,
+                "ersuchen-beenden",
+                _(
+                    "Die ersuchte Behörde erfährt davon nichts. Klären Sie vorher auf anderem "
+                    "Weg, ob dort Maßnahmen laufen oder Geld eingegangen ist. Danach ist in diesem "
+                    "Vorgang nichts mehr zu tun; die Nachfolgerin ersuchen Sie neu."
+                ),
+            ),
+            (
+                Verb.END_ASSISTANCE,
+                "amtshilfe-beenden",
+                _(
+                    "Die ersuchende Behörde erfährt davon nichts. Klären Sie vorher auf anderem "
+                    "Weg, wer den Anspruch jetzt verfolgt und wohin Eingezogenes geht. Danach ist "
+                    "in diesem Vorgang nichts mehr zu tun."
+                ),
+            ),
+        )
+    ),
 )
 
 PAGES: Final[Mapping[Verb, StepPage]] = MappingProxyType({page.verb: page for page in _ALL})

@@ -1,5 +1,6 @@
 """Reads of cases. `read_...` leaves a trace in the trail and is what doors use."""
 
+from tenants.cases.selectors.absence import ended_alone
 from tenants.cases.selectors.case import (
     CaseView,
     TimelineEntry,
@@ -38,6 +39,7 @@ __all__ = [
     "case_named",
     "case_view",
     "counts",
+    "ended_alone",
     "message_ids",
     "message_log",
     "payload_of",

@@ -1,4 +1,4 @@
-"""Whether the other authority of a case has left the directory."""
+"""Whether the other authority of a case has left the directory, and what came of that."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 from centre.directory import selectors as directory
 from tenants.cases import lifecycle
 from tenants.cases.graph import Kind, Side, State
-from tenants.cases.models import Case, CaseMessage, Direction, Outcome
+from tenants.cases.models import Case, CaseEvent, CaseMessage, Direction, Outcome
 from tenants.cases.selectors.deliveries import TITLES
 
 
@@ -19,15 +19,22 @@ class Absence:
     first_at: datetime | None = None
 
 
+def is_absent(case: Case) -> bool:
+    """Return whether there is a directory here and it does not name the other authority."""
+    known = directory.present()
+    if case.other_authority is None or known is None:
+        return False
+    return known.authority(case.other_authority) is None
+
+
 def of_case(case: Case) -> Absence | None:
     """Return the absence of the other authority as long as the case is open; None if it is there.
 
     Costs a query only where it is absent.
     """
-    known = directory.present()
-    if case.other_authority is None or known is None or known.authority(case.other_authority):
-        return None
     if State(case.state) in lifecycle.FINAL[Side(case.side)]:
+        return None
+    if case.other_authority is None or not is_absent(case):
         return None
     lost = CaseMessage.objects.filter(
         case=case,
@@ -39,3 +46,14 @@ def of_case(case: Case) -> Absence | None:
     if first is None:
         return Absence()
     return Absence(first_title=TITLES[Kind(first.kind)], first_at=first.created_at)
+
+
+def ended_alone(case: Case) -> bool:
+    """Return whether the case was ended here without the other authority.
+
+    No message tells of it, so the timeline does. Costs a query only where the case is closed.
+    """
+    if case.state != State.CLOSED:
+        return False
+    verb = lifecycle.end_alone(Side(case.side))
+    return CaseEvent.objects.filter(case=case, what=verb).exists()

@@ -139,7 +139,7 @@ def case_view(*, case_id: UUID, by: Actor, before: Before = NOTHING) -> CaseView
         own_reference=case.own_reference,
         other_reference=case.other_reference,
         request=request,
-        steps=policies.steps(by, standing),
+        steps=policies.steps(by, standing, alone=absent is not None),
         open_query=_query_text(case),
         fresh_answer=_fresh_answer(case),
         due_at=case.due_at,
@@ -156,7 +156,7 @@ def case_view(*, case_id: UUID, by: Actor, before: Before = NOTHING) -> CaseView
         closed_at=case.closed_at,
         timeline=_timeline(case, before.get("timeline")),
         deliveries=deliveries.of_case(
-            case.id, before=before.get("deliveries"), absent=absent is not None
+            case.id, before=before.get("deliveries"), absent=absence.is_absent(case)
         ),
         documents=documents.newest_of_case(case.id, before=before.get("documents")),
         unsent=documents.unsent_of_case(case.id),

@@ -1,7 +1,7 @@
 """Writes of cases. Import the package and call `services.verb(...)`.
 
-`drafting` writes and sends requests, `steps` holds what clerks do with a case afterwards, `work`
-makes the writes of one transaction.
+`drafting` writes and sends requests, `steps` holds what clerks do with a case afterwards, `ending`
+what they do where the other authority is gone; `work` makes the writes of one transaction.
 """
 
 from tenants.cases.services.drafting import (
@@ -15,6 +15,7 @@ from tenants.cases.services.drafting import (
     submit_requests,
     update_draft,
 )
+from tenants.cases.services.ending import end_alone
 from tenants.cases.services.steps import (
     Result,
     accept,
@@ -41,6 +42,7 @@ __all__ = [
     "create_draft",
     "create_drafts",
     "delete_draft",
+    "end_alone",
     "give_up",
     "refuse",
     "resend_message",

@@ -53,6 +53,17 @@ class WithdrawForm(forms.Form):
     text = Text(_("Erläuterung"))
 
 
+class EndAloneForm(forms.Form):
+    text = Text(
+        _("Was wurde geklärt?"),
+        hint=_(
+            "Zum Beispiel: wer an die Stelle der Behörde getreten ist und was mit ihr geklärt ist."
+        ),
+        rows=5,
+        required=True,
+    )
+
+
 class ConfirmWithdrawalForm(forms.Form):
     collected_cents = Money(
         _("Bis dahin eingezogen (€)"),

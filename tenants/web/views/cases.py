@@ -49,13 +49,18 @@ def show(request: HttpRequest, case_id: UUID) -> HttpResponse:
     context = {
         "case": view,
         "tone": guide.tone(view.state, view.side),
-        "advice": guide.advice(view.state, view.side),
+        "advice": guide.advice(view.state, view.side, alone=_is_over_only_alone(view)),
         "links": links(view) if may_act else [],
         "may_act": may_act,
         "may_see_danger": may_act,
         "may_see_blocked": may_act,
     }
     return render(request, "web/case.html", context)
+
+
+def _is_over_only_alone(view: CaseView) -> bool:
+    """Say whether nobody but this side can bring the case to its end."""
+    return any(step.alone for step in view.steps)
 
 
 def links(view: CaseView) -> list[dict[str, object]]:

@@ -13,7 +13,13 @@ from django.views.decorators.http import require_http_methods
 from centre.kernel.errors import AmtsbrueckeError
 from federation.outbox.errors import RecipientUnreachable
 from tenants.cases import lifecycle, selectors
-from tenants.cases.errors import CaseChanged, InputInvalid, NotAllowed, StepNotPossible
+from tenants.cases.errors import (
+    CaseChanged,
+    InputInvalid,
+    NotAllowed,
+    OtherAuthorityPresent,
+    StepNotPossible,
+)
 from tenants.cases.graph import Verb
 from tenants.cases.lifecycle import Standing
 from tenants.cases.selectors import CaseView
@@ -89,6 +95,8 @@ def _impossible(request: HttpRequest, page: StepPage, view: CaseView) -> HttpRes
     """Answer a step that the case, or the clerk's role, does not allow."""
     try:
         lifecycle.take(Standing(side=view.side, state=view.state), page.verb)
+        if lifecycle.step(page.verb).alone and view.absence is None:
+            raise OtherAuthorityPresent
     except AmtsbrueckeError as refused:
         return conflict(
             request, say(refused.message), back=reverse("web:case", args=[view.case_id])

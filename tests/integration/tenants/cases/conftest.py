@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.db import transaction
@@ -208,6 +209,22 @@ def gone(monkeypatch: pytest.MonkeyPatch, known: None) -> Callable[[Town], None]
 
 
 @pytest.fixture
+def die(dsn: Callable[[str], str]) -> Callable[[UUID, str], None]:
+    """Return the function with which a letter dies as under the hands of dispatch."""
+
+    def die(message_id: UUID, state: str) -> None:
+        with psycopg.connect(dsn("owner")) as connection:
+            connection.execute(
+                "INSERT INTO outbox_deadletter (id, message_id, tenant_role, link, lseq, case_id,"
+                " kind, state, reason, died_at) SELECT gen_random_uuid(), id, tenant_role, link,"
+                " lseq, case_id, kind, %s, 'GONE', now() FROM outbox_letter WHERE id = %s",
+                [state, message_id],
+            )
+
+    return die
+
+
+@pytest.fixture
 def a(alpha: Municipality, known: None) -> Town:
     """The requesting town."""
     return _town(alpha)
@@ -242,6 +259,7 @@ TOLD = {
     "create_draft": AuditEvent.CASE_REQUEST_DRAFTED,
     "create_drafts": AuditEvent.CASE_REQUEST_DRAFTED,
     "delete_draft": AuditEvent.CASE_REQUEST_DISCARDED,
+    "end_alone": AuditEvent.CASE_REQUEST_CLOSED,
     "give_up": AuditEvent.CASE_REQUEST_CLOSED,
     "refuse": AuditEvent.CASE_REQUEST_REFUSED,
     "resend_message": AuditEvent.CASE_DELIVERY_CHANGED,

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 
 from federation.outbox.models import Letter
@@ -20,22 +19,6 @@ pytestmark = pytest.mark.usefixtures("committed_db")
 Town = Any
 Postman = Any
 Die = Callable[[UUID, str], None]
-
-
-@pytest.fixture
-def die(dsn: Callable[[str], str]) -> Die:
-    """Return the function with which a letter dies as under the hands of dispatch."""
-
-    def die(message_id: UUID, state: str) -> None:
-        with psycopg.connect(dsn("owner")) as connection:
-            connection.execute(
-                "INSERT INTO outbox_deadletter (id, message_id, tenant_role, link, lseq, case_id,"
-                " kind, state, reason, died_at) SELECT gen_random_uuid(), id, tenant_role, link,"
-                " lseq, case_id, kind, %s, 'GONE', now() FROM outbox_letter WHERE id = %s",
-                [state, message_id],
-            )
-
-    return die
 
 
 def act(town: Town, case_id: UUID) -> dict[str, Any]:

@@ -316,6 +316,26 @@ def test_authority_that_left_the_directory_is_named_and_sent_nothing(
     assert _ABSENT not in client.get(path).text
 
 
+def test_case_is_ended_without_an_authority_that_is_gone_and_with_one_that_is_there(
+    visit: Visit, version: Version, a: Town, b: Town, case_id: UUID, gone: Suspend
+) -> None:
+    path = f"/vorgang/{case_id}/"
+    end, client = f"{path}ersuchen-beenden/", visit(a)
+    typed = {"version": version(a, case_id), "text": "Mit Gammastadt besprochen."}
+    assert end not in client.get(path).text
+    refused = client.post(end, typed)
+    assert refused.status_code == 409
+    assert "Die andere Behörde steht im Verzeichnis" in refused.text
+    assert client.get(end).status_code == 409
+    gone(b)
+    assert end in client.get(path).text
+    assert client.post(end, typed | {"text": ""}).status_code == 400
+    page = client.post(end, typed, follow=True).text
+    assert "Der Vorgang ist abgeschlossen." in page
+    assert "Mit Gammastadt besprochen." in page
+    assert a.case(case_id).state == State.CLOSED
+
+
 def test_step_that_would_write_to_an_absent_authority_is_not_offered(
     visit: Visit, a: Town, b: Town, case_id: UUID, gone: Suspend
 ) -> None:
@@ -328,7 +348,7 @@ def test_step_that_would_write_to_an_absent_authority_is_not_offered(
     assert _ABSENT in page
     assert "Die erste Nachricht" not in page
     assert f"{path}zuruecknehmen/" not in page
-    assert 'id="schritt"' not in page  # nobody is waited for
+    assert "Warten hilft hier nicht mehr" in page  # nobody is waited for
 
 
 def test_error_pages_have_status_and_way_out(visit: Visit, a: Town) -> None:

@@ -66,7 +66,14 @@ def test_words_for_every_state_and_step() -> None:
     [
         ({"steps": STEPS[1:]}, "each verb needs exactly one row"),
         ({"receptions": RECEPTIONS[1:]}, "nobody expects"),
-        ({"steps": (*STEPS[:-1], replace(STEPS[-1], sends=None))}, "nobody sends"),
+        (
+            {
+                "steps": tuple(
+                    replace(row, sends=None) if row.verb is Verb.CLOSE else row for row in STEPS
+                )
+            },
+            "nobody sends",
+        ),
         ({"steps": (replace(STEPS[0], by=Party.REQUESTED_CLERK), *STEPS[1:])}, "does not sit"),
         ({"final": {R: frozenset({State.GIVEN_UP}), E: frozenset({State.CLOSED})}}, "dead ends"),
         (
@@ -86,11 +93,40 @@ def test_words_for_every_state_and_step() -> None:
             "opens again",
         ),
         ({"labels": dict.fromkeys(State, ("x", ""))}, "has no words"),
+        ({"steps": (replace(STEPS[0], alone=True), *STEPS[1:])}, "nobody is there to read"),
     ],
 )
 def test_illegal_tables_are_refused_at_import(changed: dict[str, Any], complaint: str) -> None:
     with pytest.raises(GraphIllegal, match=complaint):
         replace(GRAPH, **changed).check()
+
+
+@pytest.mark.parametrize(("side", "state"), list(product(Side, State)))
+def test_no_state_waits_for_ever_for_an_authority_that_is_gone(side: Side, state: State) -> None:
+    """Each leads on without a letter, and none offers that while the other side is there."""
+    by = {R: Party.REQUESTING_CLERK, E: Party.REQUESTED_CLERK}[side]
+    standing = Standing(side=side, state=state)
+    here = [row for row in lifecycle.possible(standing, by=by) if not row.sends]
+    alone = [row for row in lifecycle.possible(standing, by=by, alone=True) if not row.sends]
+    assert not any(row.alone for row in here)
+    # A draft can be thrown away, and a request under way arrives or fails.
+    needs_none = {State.DRAFT, State.SUBMITTED, *lifecycle.FINAL[side]}
+    if GRAPH.label(state, side) and state not in needs_none:
+        assert len(alone) == 1
+        assert alone[0].paths[state] in lifecycle.FINAL[side]
+    else:
+        assert alone == []
+
+
+def test_end_without_the_other_side_is_told_by_no_message() -> None:
+    log = [
+        Logged(message_id=SOME, kind=Kind.ASSISTANCE_REQUEST, sent=False),
+        Logged(message_id=UUID(int=2), kind=Kind.REGISTRATION, sent=True),
+    ]
+    assert lifecycle.replay(E, log).state is State.REGISTERED
+    assert lifecycle.replay(E, log, ended_alone=True).state is State.CLOSED
+    with pytest.raises(StepNotPossible):
+        lifecycle.replay(R, [], ended_alone=True)
 
 
 # -- two sides and the letters between them -------------------------------------------------
