@@ -20,9 +20,8 @@ The tables are checked when this module is imported; an unreachable state, a dea
 that nobody expects is an error of the program.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
@@ -249,6 +248,12 @@ DONE: Final[Mapping[Verb, str]] = MappingProxyType({
     Verb.END_ASSISTANCE: "Vorgang ohne die andere Behörde abgeschlossen",
 })  # fmt: skip
 
+#: The step that sends a kind, where one does.
+SENDERS: Final = MappingProxyType({
+    row.sends: row.verb
+    for row in STEPS
+    if row.sends and row.verb not in {Verb.RESUBMIT, Verb.RECALL}
+})  # fmt: skip
 _STEPS: Final = MappingProxyType({step.verb: step for step in STEPS})
 _VERBS: Final = frozenset(Verb)
 _ALONE: Final = MappingProxyType({step.side: step.verb for step in STEPS if step.alone})
@@ -353,68 +358,3 @@ def _at(standing: Standing, state: State, query_id: UUID | None) -> Standing:
     if state not in _QUERIED:
         return replace(standing, state=state, query_id=None)
     return replace(standing, state=state, query_id=query_id)
-
-
-# -- the log tells the state ----------------------------------------------------------------
-
-
-class Fate(StrEnum):
-    """What became of a message, as far as it matters here."""
-
-    OPEN = "open"
-    ARRIVED = "arrived"
-    FAILED = "failed"
-    GIVEN_UP = "given_up"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Logged:
-    """A message in one side's log. `fate` counts for those that the side sent itself."""
-
-    message_id: UUID
-    kind: Kind
-    sent: bool
-    fate: Fate = Fate.OPEN
-    #: The query that an answer answers.
-    query_id: UUID | None = None
-
-
-def replay(side: Side, log: Iterable[Logged], *, ended_alone: bool = False) -> Standing:
-    """Return where a case stands by its log. Raises `StepNotPossible` if that is broken.
-
-    That a request failed is known after what was sent behind it, so it takes effect last. No
-    message tells of an end without the other side: `ended_alone`, after which nothing counts.
-    """
-    standing = Standing(side=side, state=State.DRAFT if side is _R else None)
-    failed = False
-    given_up = False
-    for each in log:
-        if not each.sent:
-            standing = receive(
-                standing, each.kind, message_id=each.message_id, query_id=each.query_id
-            )
-        elif each.kind is Kind.ASSISTANCE_REQUEST:
-            if failed:
-                standing = take(take(standing, Verb.FAIL), Verb.RESUBMIT)
-            else:
-                standing = take(standing, Verb.SUBMIT)
-            given_up = each.fate is Fate.GIVEN_UP
-            failed = given_up or each.fate is Fate.FAILED
-            if each.fate is Fate.ARRIVED:
-                standing = take(standing, Verb.DELIVER)
-        elif each.kind is Kind.WITHDRAWAL and standing.state is State.WITHDRAWING:
-            continue  # a recall repeats a withdrawal that was given up with its request
-        elif each.kind is not Kind.REGISTRATION:
-            standing = take(standing, _BY_KIND[each.kind], query_id=each.message_id)
-    if ended_alone:
-        return take(standing, end_alone(side))
-    if failed and standing.state in _STEPS[Verb.FAIL].paths:
-        standing = take(standing, Verb.FAIL)
-    return take(standing, Verb.GIVE_UP) if given_up else standing
-
-
-_BY_KIND: Final = MappingProxyType({
-    row.sends: row.verb
-    for row in STEPS
-    if row.sends and row.verb not in {Verb.RESUBMIT, Verb.RECALL}
-})  # fmt: skip

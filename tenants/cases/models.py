@@ -100,7 +100,7 @@ class Outcome(models.TextChoices):
     RELAYED = "relayed"
     #: Refused, expired, parked, or not processed by the recipient.
     FAILED = "failed"
-    #: Given up, or replaced by a corrected one.
+    #: Given up, or replaced: corrected, or written anew.
     CANCELLED = "cancelled"
     RECEIVED = "received"
 
@@ -125,6 +125,8 @@ class CaseMessage(models.Model):
     outcome = models.CharField(max_length=9, choices=Outcome)
     reason = models.CharField(max_length=63, blank=True)
     outcome_at = models.DateTimeField(null=True)
+    #: The message of ours whose words this one says again: its letter never got there.
+    repeats = models.UUIDField(null=True)
 
     class Meta:
         constraints = [

@@ -21,9 +21,10 @@ from tenants.cases import deadlines, lifecycle, policies, wire
 from tenants.cases.drafts import Address, Danger, RequestDraft
 from tenants.cases.errors import CaseNotFound
 from tenants.cases.graph import Kind, Side, State, Step
-from tenants.cases.lifecycle import Fate, Logged, Standing
+from tenants.cases.lifecycle import Standing
 from tenants.cases.models import Case, CaseEvent, CaseMessage, Direction, Outcome
 from tenants.cases.payloads import Answer, Query
+from tenants.cases.replay import Fate, Logged
 from tenants.cases.selectors import absence, deliveries
 from tenants.cases.selectors.absence import Absence
 from tenants.cases.selectors.deliveries import LISTED, DeliveryView
@@ -214,6 +215,7 @@ def _logged(row: CaseMessage) -> Logged:
         sent=row.direction == Direction.OUT,
         fate=_FATES.get(Outcome(row.outcome), Fate.OPEN),
         query_id=query_id,
+        repeats=row.repeats,
     )
 
 

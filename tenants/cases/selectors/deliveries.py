@@ -52,6 +52,9 @@ _SENTENCES: Final = {
 }
 #: Reasons of a wait that are not the other centre's.
 _OURS: Final = frozenset({"DOCUMENTS_UNDER_WAY", "DEFERRED", "LINK_PAUSED"})
+_REPEATED: Final = ("warning", gettext_noop("neu geschrieben"))
+#: Reasons of messages that did nothing at the other side: their words may be sent anew.
+_WITHOUT_EFFECT: Final = frozenset({"NEVER_SENT", "MESSAGE_UNEXPECTED"})
 _NOT_PROCESSED: Final = ("danger", gettext_noop("zugestellt, nicht verarbeitet"))
 
 #: What machines call it, and what people should know, where the protocol's words do not do.
@@ -108,7 +111,7 @@ class DeliveryView:
 def of_case(
     case_id: UUID, *, before: UUID | None = None, absent: bool = False
 ) -> Page[DeliveryView]:
-    """Return the ways of a case's newest messages, oldest first, with three queries.
+    """Return the ways of a case's newest messages, oldest first, with four queries.
 
     `before` is a message: then of those before it, with one query more. Nothing can be sent again
     to an authority that is `absent`.
@@ -122,28 +125,65 @@ def of_case(
     ids = [row.id for row in page.rows]
     ways = outbox.deliveries(ids) if ids else {}
     digests = dict(Letter.objects.filter(id__in=ids).values_list("id", "digest")) if ids else {}
+    again = repeatable(case_id)[:1] if any(row.outcome == Outcome.FAILED for row in newest) else ()
+    state = _State(
+        absent=absent,
+        repeatable=frozenset(row.id for row in again),
+        repeated=frozenset(row.repeats for row in found.filter(repeats__in=ids).only("repeats")),
+    )
     views = (
-        _view(row, ways.get(row.id), bytes(digests.get(row.id, b"")), absent=absent)
-        for row in page.rows
+        _view(row, ways.get(row.id), bytes(digests.get(row.id, b"")), state) for row in page.rows
     )
     return Page(tuple(views), page.next)
 
 
-def _view(row: CaseMessage, way: Delivery | None, digest: bytes, *, absent: bool) -> DeliveryView:
+def repeatable(case_id: UUID) -> list[CaseMessage]:
+    """Return our last messages in a case, oldest first, that can only be written anew.
+
+    The time of the first one ran out before it could be handed over, and none after it has done
+    anything. For the other side, to get them in their order now is to get them late. A request is
+    not among them: it is corrected and sent, as a step of its own.
+    """
+    rows = CaseMessage.objects.filter(case_id=case_id, direction=Direction.OUT)
+    last: list[CaseMessage] = []
+    for row in rows.order_by("-number").iterator():
+        failed = row.outcome == Outcome.FAILED and row.reason in _WITHOUT_EFFECT
+        if not failed or row.kind == Kind.ASSISTANCE_REQUEST:
+            break
+        last.append(row)
+    while last and last[-1].reason != "NEVER_SENT":
+        last.pop()
+    return last[::-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """What holds for all messages of a case."""
+
+    absent: bool
+    repeatable: frozenset[UUID]
+    repeated: frozenset[UUID | None]
+
+
+def _view(row: CaseMessage, way: Delivery | None, digest: bytes, case: _State) -> DeliveryView:
     state = way.state if way else DeliveryState.WAITING
     delivered = state == DeliveryState.RELAYED
     unprocessed = delivered and row.outcome == Outcome.FAILED
     tone, words = _NOT_PROCESSED if unprocessed else _BADGES[state]
+    sentence = _reason(row.reason) if unprocessed else _sentence(state, way)
+    if row.id in case.repeated:
+        (tone, words), sentence = _REPEATED, _("Der Inhalt ging in einer neuen Nachricht hinaus.")
     failed = row.outcome == Outcome.FAILED
-    gone = absent or row.reason == Reason.RECIPIENT_DELETED
+    as_it_is = state in {DeliveryState.REFUSED, DeliveryState.PARKED}
+    gone = case.absent or row.reason == Reason.RECIPIENT_DELETED
     return DeliveryView(
         message_id=row.id,
         title=TITLES[Kind(row.kind)],
         tone=tone,
         words=words,
-        sentence=_reason(row.reason) if unprocessed else _sentence(state, way),
+        sentence=sentence,
         digest=digest.hex() if delivered else "",
-        can_resend=failed and not gone and state in {DeliveryState.REFUSED, DeliveryState.PARKED},
+        can_resend=failed and not gone and (as_it_is or row.id in case.repeatable),
     )
 
 

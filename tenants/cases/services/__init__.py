@@ -1,7 +1,8 @@
 """Writes of cases. Import the package and call `services.verb(...)`.
 
 `drafting` writes and sends requests, `steps` holds what clerks do with a case afterwards, `ending`
-what they do where the other authority is gone; `work` makes the writes of one transaction.
+what they do where the other authority is gone, `resending` what did not get there; `work` makes the
+writes of one transaction.
 """
 
 from tenants.cases.services.drafting import (
@@ -16,6 +17,7 @@ from tenants.cases.services.drafting import (
     update_draft,
 )
 from tenants.cases.services.ending import end_alone
+from tenants.cases.services.resending import resend_message
 from tenants.cases.services.steps import (
     Result,
     accept,
@@ -26,7 +28,6 @@ from tenants.cases.services.steps import (
     complete,
     confirm_withdrawal,
     refuse,
-    resend_message,
     withdraw,
 )
 

@@ -27,6 +27,7 @@ class LogRow:
     outcome: str
     reason: str = ""
     outcome_at: datetime | None = None
+    repeats: UUID | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -15,13 +15,11 @@ from centre.audit.events import AuditEvent
 from centre.kernel.actors import Actor
 from centre.kernel.errors import AmtsbrueckeError
 from centre.kernel.ids import new_id
-from federation.outbox import services as outbox
-from federation.outbox.errors import LetterExpired, NotDead
 from tenants.cases import codes, faults, policies
-from tenants.cases.errors import InputInvalid, NotResendable, StepNotPossible
+from tenants.cases.errors import InputInvalid, StepNotPossible
 from tenants.cases.faults import Fault
 from tenants.cases.graph import Verb
-from tenants.cases.models import Case, CaseMessage, Direction, Outcome
+from tenants.cases.models import Case
 from tenants.cases.money import format_euro
 from tenants.cases.payloads import (
     Acceptance,
@@ -226,30 +224,6 @@ def confirm_withdrawal(
         words = _lines(money_words(payload), text)
         work.step(case, Verb.CONFIRM_WITHDRAWAL, payload, text=words)
         work.audit(AuditEvent.CASE_REQUEST_WITHDRAWN, case, confirmed="yes")
-        work.finish()
-    return case
-
-
-def resend_message(*, case_id: UUID, message_id: UUID, by: Actor) -> Case:
-    """Send a message that did not get through again, as it is. Raises `NotResendable`."""
-    with transaction.atomic():
-        case, work = _begin(case_id, None, by)
-        message = CaseMessage.objects.filter(
-            case=case, id=message_id, direction=Direction.OUT, outcome=Outcome.FAILED
-        ).first()
-        if message is None:
-            raise NotResendable
-        try:
-            outbox.resend(message_id=message_id, by=by)
-        except (NotDead, LetterExpired) as error:
-            raise NotResendable from error
-        work.outcome(message, Outcome.WAITING)
-        others = CaseMessage.objects.filter(case=case, outcome=Outcome.FAILED)
-        if not others.exclude(id=message_id).exists():
-            case.trouble = ""
-        work.touch(case)
-        work.tell(case, what="note", label="Nachricht erneut gesendet", message_id=message_id)
-        work.audit(AuditEvent.CASE_DELIVERY_CHANGED, case, message=str(message_id), state="resent")
         work.finish()
     return case
 

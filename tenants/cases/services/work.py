@@ -185,9 +185,26 @@ class Work:
         message.outcome, message.reason, message.outcome_at = outcome, reason[:63], self.now
         self._outcomes[message.id] = message
 
+    def repeat(self, case: Case, message: CaseMessage) -> None:
+        """Send what a message of ours says in a new letter, since its own got nowhere."""
+        kind, message_id = Kind(message.kind), new_id()
+        payload = wire.read(kind, message.schema_version, bytes(message.payload))
+        self._send(case, message_id, kind, payload, repeats=message.id)
+        self.outcome(message, Outcome.CANCELLED, reason=message.reason)
+        if case.query_id == message.id:
+            case.query_id = message_id
+
     # -- the log ------------------------------------------------------------------------------
 
-    def _send(self, case: Case, message_id: UUID, kind: Kind, payload: Payload) -> None:
+    def _send(
+        self,
+        case: Case,
+        message_id: UUID,
+        kind: Kind,
+        payload: Payload,
+        *,
+        repeats: UUID | None = None,
+    ) -> None:
         if case.other_authority is None:
             raise StepNotPossible("Die andere Behörde fehlt.")
         content = wire.write(payload)
@@ -223,6 +240,7 @@ class Work:
                 payload=content,
                 created_at=self.now,
                 outcome=Outcome.WAITING,
+                repeats=repeats,
             )
         )
 

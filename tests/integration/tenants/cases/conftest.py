@@ -22,11 +22,14 @@ from centre.directory.interface import Directory
 from centre.directory.records import AuthorityRecord, CentreRecord, PublicKey, Snapshot
 from centre.kernel import clock
 from centre.kernel.actors import Actor
+from centre.kernel.ids import new_id
 from centre.keys import keystore
 from centre.registry.models import Municipality
 from centre.tenancy.context import tenant_scope
 from federation.outbox.states import DeliveryState, Outcome
 from federation.protocol.messages import BlobRef, InboundMessage, MessageKind
+from federation.protocol.notices import ProcessingFailureNotice
+from federation.wire.notices import write_processing_failure
 from tenants.cases import outcomes, payloads, services, wire
 from tenants.cases.graph import Kind
 from tenants.cases.models import Case, CaseMessage, Direction
@@ -135,6 +138,21 @@ class Postman:
         with sender.scope(), transaction.atomic():
             audit.record(events=outcomes.on_outcomes(outcomes=news))
 
+    def failure(self, letter: InboundMessage, reason: str = "PAYLOAD_INVALID") -> InboundMessage:
+        """Return what the recipient answers where it cannot process a letter."""
+        notice = ProcessingFailureNotice(
+            message_id=letter.message_id, reason=reason, text="Nicht lesbar."
+        )
+        return replace(
+            letter,
+            message_id=new_id(),
+            kind=MessageKind.PROCESSING_FAILURE,
+            sender=letter.recipient,
+            recipient=letter.sender,
+            case_sequence=0,
+            payload=write_processing_failure(notice),
+        )
+
 
 def _letter(row: CaseMessage, sender: Town) -> InboundMessage:
     payload = wire.read(Kind(row.kind), row.schema_version, bytes(row.payload))
@@ -220,6 +238,10 @@ def die(dsn: Callable[[str], str]) -> Callable[[UUID, str], None]:
                 " lseq, case_id, kind, %s, 'GONE', now() FROM outbox_letter WHERE id = %s",
                 [state, message_id],
             )
+            if state == "expired":
+                connection.execute(
+                    "UPDATE outbox_letter SET expires_at = now() WHERE id = %s", [message_id]
+                )
 
     return die
 

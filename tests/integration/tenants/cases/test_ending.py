@@ -8,7 +8,7 @@ import pytest
 
 from federation.outbox.models import DeadLetter
 from federation.outbox.states import DeliveryState
-from tenants.cases import lifecycle, selectors, services
+from tenants.cases import selectors, services
 from tenants.cases.errors import (
     CaseChanged,
     InputInvalid,
@@ -18,6 +18,7 @@ from tenants.cases.errors import (
 )
 from tenants.cases.graph import Side, State, Verb
 from tenants.cases.models import CaseMessage
+from tenants.cases.replay import replay
 from tenants.clerks.roles import Role
 from tests.factories.clerks import clerk
 from tests.factories.requests import request
@@ -48,7 +49,7 @@ def check_log(town: Town, case_id: UUID) -> None:
     with town.scope():
         log, alone = selectors.message_log(case), selectors.ended_alone(case)
     assert alone
-    assert lifecycle.replay(Side(case.side), log, ended_alone=alone) == case.standing
+    assert replay(Side(case.side), log, ended_alone=alone) == case.standing
 
 
 def accepted(b: Town, post: Postman, case_id: UUID) -> None:

@@ -12,11 +12,10 @@ from centre.audit import selectors as audit
 from federation.outbox.states import DeliveryState
 from federation.protocol.errors import MessageUnprocessable
 from federation.protocol.messages import MessageKind
-from federation.protocol.notices import ProcessingFailureNotice
-from federation.wire.notices import write_processing_failure
-from tenants.cases import lifecycle, payloads, selectors, services, wire
+from tenants.cases import payloads, selectors, services, wire
 from tenants.cases.graph import Side, State
 from tenants.cases.models import Case, CaseEvent, CaseMessage
+from tenants.cases.replay import replay
 from tests.factories.requests import request
 
 Town = Any
@@ -45,7 +44,7 @@ def both(a: Town, b: Town, case_id: UUID) -> tuple[str, str]:
     for town in (a, b):
         case = town.case(case_id)
         with town.scope():
-            assert lifecycle.replay(Side(case.side), selectors.message_log(case)) == case.standing
+            assert replay(Side(case.side), selectors.message_log(case)) == case.standing
     return a.case(case_id).state, b.case(case_id).state
 
 
@@ -194,21 +193,6 @@ def test_a_request_with_a_wrong_reference_or_anothers_case_is_refused(
         post.bring(replace(letter, payload=wire.write(wrong)))
 
 
-def _failure(letter: Any) -> Any:
-    notice = ProcessingFailureNotice(
-        message_id=letter.message_id, reason="PAYLOAD_INVALID", text="Nicht lesbar."
-    )
-    return replace(
-        letter,
-        message_id=uuid4(),
-        kind=MessageKind.PROCESSING_FAILURE,
-        sender=letter.recipient,
-        recipient=letter.sender,
-        case_sequence=0,
-        payload=write_processing_failure(notice),
-    )
-
-
 def test_a_request_that_could_not_be_processed_is_undeliverable(
     a: Town, b: Town, post: Postman
 ) -> None:
@@ -218,19 +202,19 @@ def test_a_request_that_could_not_be_processed_is_undeliverable(
     post.tell(a, [letter], DeliveryState.RELAYED)
     assert a.case(case.id).state == State.DELIVERED
     for _ in range(2):
-        post.bring(_failure(letter))
+        post.bring(post.failure(letter))
     assert a.case(case.id).state == State.UNDELIVERABLE
     with a.scope():
         assert CaseEvent.objects.filter(case_id=case.id, text="Nicht lesbar.").count() == 1
         log = selectors.message_log(a.case(case.id))
-    assert lifecycle.replay(Side.REQUESTING, log).state is State.UNDELIVERABLE
+    assert replay(Side.REQUESTING, log).state is State.UNDELIVERABLE
 
 
 def test_a_failure_told_by_a_stranger_is_ignored(a: Town, b: Town, post: Postman) -> None:
     with a.scope():
         case = services.submit_request(draft=request(to=b.id), by=a.by)
     [letter] = post.waiting(a)
-    post.bring(replace(_failure(letter), sender=uuid4()))
+    post.bring(replace(post.failure(letter), sender=uuid4()))
     assert a.case(case.id).state == State.SUBMITTED
 
 

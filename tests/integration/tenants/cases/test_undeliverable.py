@@ -9,10 +9,11 @@ import pytest
 from federation.outbox.models import Letter
 from federation.outbox.states import DeliveryState
 from federation.protocol.messages import MessageKind
-from tenants.cases import lifecycle, selectors, services
+from tenants.cases import selectors, services
 from tenants.cases.errors import NotResendable, StepNotPossible
 from tenants.cases.graph import Side, State
 from tenants.cases.models import CaseMessage
+from tenants.cases.replay import replay
 from tests.factories.requests import request
 
 pytestmark = pytest.mark.usefixtures("committed_db")
@@ -44,7 +45,7 @@ def check_log(town: Town, case_id: UUID) -> None:
     case = town.case(case_id)
     with town.scope():
         log = selectors.message_log(case)
-    assert lifecycle.replay(Side(case.side), log) == case.standing
+    assert replay(Side(case.side), log) == case.standing
 
 
 def test_corrected_and_sent_to_another_authority(

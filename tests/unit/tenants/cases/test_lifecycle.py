@@ -16,11 +16,10 @@ from tenants.cases.lifecycle import (
     GRAPH,
     RECEPTIONS,
     STEPS,
-    Fate,
-    Logged,
     MessageUnexpected,
     Standing,
 )
+from tenants.cases.replay import Fate, Logged, replay
 
 R, E = Side.REQUESTING, Side.REQUESTED
 SOME = UUID(int=1)
@@ -123,10 +122,23 @@ def test_end_without_the_other_side_is_told_by_no_message() -> None:
         Logged(message_id=SOME, kind=Kind.ASSISTANCE_REQUEST, sent=False),
         Logged(message_id=UUID(int=2), kind=Kind.REGISTRATION, sent=True),
     ]
-    assert lifecycle.replay(E, log).state is State.REGISTERED
-    assert lifecycle.replay(E, log, ended_alone=True).state is State.CLOSED
+    assert replay(E, log).state is State.REGISTERED
+    assert replay(E, log, ended_alone=True).state is State.CLOSED
     with pytest.raises(StepNotPossible):
-        lifecycle.replay(R, [], ended_alone=True)
+        replay(R, [], ended_alone=True)
+
+
+def test_message_that_is_written_anew_does_nothing_twice_and_is_the_query_that_waits() -> None:
+    first, query, anew = UUID(int=1), UUID(int=2), UUID(int=3)
+    log = [
+        Logged(message_id=first, kind=Kind.ASSISTANCE_REQUEST, sent=False),
+        Logged(message_id=query, kind=Kind.QUERY, sent=True, fate=Fate.GIVEN_UP),
+        Logged(message_id=anew, kind=Kind.QUERY, sent=True, repeats=query),
+    ]
+    assert replay(E, log[:2]) == Standing(side=E, state=State.QUERIED, query_id=query)
+    assert replay(E, log) == Standing(side=E, state=State.QUERIED, query_id=anew)
+    answer = Logged(message_id=UUID(int=4), kind=Kind.ANSWER, sent=False, query_id=anew)
+    assert replay(E, [*log, answer]).state is State.REGISTERED
 
 
 # -- two sides and the letters between them -------------------------------------------------
@@ -278,8 +290,8 @@ ALIKE = {
 
 def check_logs(world: World) -> None:
     """At any moment the log of each side tells its state."""
-    assert lifecycle.replay(R, world.our_log) == world.ours
-    assert lifecycle.replay(E, world.their_log) == world.theirs
+    assert replay(R, world.our_log) == world.ours
+    assert replay(E, world.their_log) == world.theirs
 
 
 def check_alike(world: World) -> None:
