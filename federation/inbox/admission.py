@@ -5,12 +5,13 @@ the signature before anything that it covers is read. Each letter is judged by i
 refused never touches the others of its batch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
+from centre.keys.sign import VerifyKey
 from federation.inbox.arrivals import NO_ID, Arrival, Item, Settled
 from federation.inbox.lookups import Lookups
 from federation.protocol import limits
@@ -35,6 +36,9 @@ class Host:
     deleted: bool = False
 
 
+type _Letter = tuple[Carried, Envelope]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
     """Judges the letters of one peer as of one moment."""
@@ -48,16 +52,31 @@ class Admission:
     now: datetime
 
     def examine(self, items: Sequence[bytes], *, first_lseq: int) -> list[Item]:
-        """Return what becomes of each item of a batch, in order."""
-        return [self._examine(item, lseq) for lseq, item in enumerate(items, start=first_lseq)]
+        """Return what becomes of each item of a batch, in order.
 
-    def _examine(self, item: bytes, lseq: int) -> Item:
-        if not item:
-            return Settled(lseq, NOTHING, VOID)
+        A check is made for all letters before the next one is: a processor that does one thing
+        many times does it faster than several in turns.
+        """
+        opened = _each(self._open, [item for item in items if item])
+        letters = iter(_each(_read, _each(_verify, opened)))
+        return [
+            self._conclude(lseq, item, next(letters)) if item else Settled(lseq, NOTHING, VOID)
+            for lseq, item in enumerate(items, start=first_lseq)
+        ]
+
+    def _open(self, item: bytes) -> tuple[Carried, VerifyKey]:
+        carried = read_outer(item)
+        key = self.directory.verify_key(carried.signer, carried.kid)
+        if key is None:
+            raise _deferred(Reason.SIGNER_UNKNOWN, "The directory does not know this key.", _SOON)
+        return carried, key
+
+    def _conclude(self, lseq: int, item: bytes, letter: _Letter | ItemRefused) -> Item:
         message_id = NO_ID
         try:
-            carried = self._verified(item)
-            envelope = carried.read()
+            if isinstance(letter, ItemRefused):
+                raise letter
+            carried, envelope = letter
             message_id = envelope.message_id
             host = self._check(envelope)
         except ItemRefused as error:
@@ -76,15 +95,6 @@ class Admission:
             kind=envelope.kind.value,
             blobs=tuple((bytes.fromhex(each.digest), each.size) for each in envelope.blobs),
         )
-
-    def _verified(self, item: bytes) -> Carried:
-        """Return the letter's frame once it is sure who signed what it carries."""
-        carried = read_outer(item)
-        key = self.directory.verify_key(carried.signer, carried.kid)
-        if key is None:
-            raise _deferred(Reason.SIGNER_UNKNOWN, "The directory does not know this key.", _SOON)
-        carried.verify(key)
-        return carried
 
     def _check(self, envelope: Envelope) -> Host:
         """Return the recipient's host where all that the letter says of itself may be."""
@@ -122,6 +132,33 @@ class Admission:
         if not host.active or authority.state != "active":
             raise _deferred(Reason.RECIPIENT_SUSPENDED, "The recipient is suspended.", _LATER)
         return host
+
+
+def _each[Before, After](
+    check: Callable[[Before], After], letters: Sequence[Before | ItemRefused]
+) -> list[After | ItemRefused]:
+    """Return what a check makes of each letter, or why it is refused, by this check or before."""
+
+    def tried(letter: Before | ItemRefused) -> After | ItemRefused:
+        if isinstance(letter, ItemRefused):
+            return letter
+        try:
+            return check(letter)
+        except ItemRefused as refusal:
+            return refusal
+
+    return [tried(letter) for letter in letters]
+
+
+def _verify(signed: tuple[Carried, VerifyKey]) -> Carried:
+    """Return the frame once it is sure who signed what it carries."""
+    carried, key = signed
+    carried.verify(key)
+    return carried
+
+
+def _read(carried: Carried) -> _Letter:
+    return carried, carried.read()
 
 
 def _deferred(reason: Reason, words: str, delay: timedelta) -> ItemRefused:

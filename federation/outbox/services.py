@@ -37,7 +37,7 @@ from federation.outbox.models import Alarm, Link, LinkState
 from federation.protocol.messages import MessageKind, OutboundMessage
 from federation.protocol.notices import VoidNotice
 from federation.protocol.reasons import Reason
-from federation.wire.envelope import Written, write_letter
+from federation.wire.envelope import Written, write_letters
 from federation.wire.notices import SCHEMA_VERSION, write_void
 
 log = structlog.get_logger(__name__)
@@ -120,17 +120,14 @@ def _home(directory: Directory, recipient: UUID) -> _Home:
 
 def _write(messages: Sequence[OutboundMessage], homes: Mapping[UUID, _Home]) -> list[Written]:
     sender, signing_key, now = require_tenant().authority_id, keystore.signing_key(), clock.now()
-    return [
-        write_letter(
-            message,
-            origin_centre=settings.AMTSBRUECKE.centre,
-            sender=sender,
-            created_at=now,
-            to=homes[message.recipient][1],
-            by=signing_key,
-        )
-        for message in messages
-    ]
+    return write_letters(
+        messages,
+        [homes[message.recipient][1] for message in messages],
+        origin_centre=settings.AMTSBRUECKE.centre,
+        sender=sender,
+        created_at=now,
+        by=signing_key,
+    )
 
 
 def _queue_uploads(messages: Sequence[OutboundMessage], homes: Mapping[UUID, _Home]) -> None:

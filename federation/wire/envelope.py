@@ -7,6 +7,7 @@ them, `open_payload` opens the seal. What was carried is what is stored: nothing
 
 import hmac
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -101,7 +102,63 @@ def write_letter(
     by: SigningKey,
 ) -> Written:
     """Seal the message to its recipient's key, sign it, and return the letter."""
+    [written] = write_letters(
+        [message], [to], origin_centre=origin_centre, sender=sender, created_at=created_at, by=by
+    )
+    return written
+
+
+def write_letters(
+    messages: Sequence[OutboundMessage],
+    to: Sequence[SealPublicKey],
+    *,
+    origin_centre: str,
+    sender: UUID,
+    created_at: datetime,
+    by: SigningKey,
+) -> list[Written]:
+    """Seal each message to the key of its recipient, sign it, and return the letters.
+
+    All are sealed, then all signed: a processor that does one thing many times does it faster than
+    two in turns.
+    """
+    sealed = [_seal(message, sender, key, by) for message, key in zip(messages, to, strict=True)]
+    signed = [
+        _signed(message, payload, origin_centre=origin_centre, sender=sender, created_at=created_at)
+        for message, payload in zip(messages, sealed, strict=True)
+    ]
+    signatures = [by.sign(context=sign.ENVELOPE, message=each) for each in signed]
+    return [
+        _framed(each, signature, sender=sender, kid=by.kid)
+        for each, signature in zip(signed, signatures, strict=True)
+    ]
+
+
+def _seal(
+    message: OutboundMessage, sender: UUID, to: SealPublicKey, by: SigningKey
+) -> envelope_pb2.SealedPayload:
     opening = opening_of(message.message_id, by=by)
+    return envelope_pb2.SealedPayload(
+        suite=to.suite.value,
+        key_id=to.kid,
+        sealed=seal(
+            to=to,
+            info=_SEAL_INFO,
+            aad=_binding(message, sender),
+            plaintext=opening + message.payload,
+        ),
+        commitment=commitment(opening, message.payload),
+    )
+
+
+def _signed(
+    message: OutboundMessage,
+    payload: envelope_pb2.SealedPayload,
+    *,
+    origin_centre: str,
+    sender: UUID,
+    created_at: datetime,
+) -> bytes:
     pb = envelope_pb2.Envelope(
         format=FORMAT,
         message_id=message.message_id.bytes,
@@ -113,29 +170,19 @@ def write_letter(
         kind=KIND_NUMBERS[message.kind],
         schema_version=message.schema_version,
         traceparent=message.traceparent,
+        payload=payload,
     )
     set_timestamp(pb.create_time, created_at)
     set_timestamp(pb.expire_time, message.expires_at)
-    payload = pb.payload
-    payload.suite = to.suite.value
-    payload.key_id = to.kid
-    payload.sealed = seal(
-        to=to,
-        info=_SEAL_INFO,
-        aad=_binding(message, sender),
-        plaintext=opening + message.payload,
-    )
-    payload.commitment = commitment(opening, message.payload)
     for blob in message.blobs:
         pb.blobs.add(digest=bytes.fromhex(blob.digest), size=blob.size)
-    signed = pb.SerializeToString()
+    return pb.SerializeToString()
+
+
+def _framed(signed: bytes, signature: bytes, *, sender: UUID, kid: str) -> Written:
     item = envelope_pb2.SignedEnvelope(
         envelope=signed,
-        signature=envelope_pb2.Signature(
-            signer=sender.bytes,
-            key_id=by.kid,
-            value=by.sign(context=sign.ENVELOPE, message=signed),
-        ),
+        signature=envelope_pb2.Signature(signer=sender.bytes, key_id=kid, value=signature),
     ).SerializeToString()
     if len(item) > limits.MAX_ITEM_BYTES:
         raise MessageInvalid(f"the letter has {len(item)} bytes; {limits.MAX_ITEM_BYTES} can go")
