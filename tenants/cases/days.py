@@ -4,7 +4,8 @@ import re
 from datetime import date
 from typing import Final
 
-from tenants.cases.words import Unreadable, Words, quoted
+from centre.kernel.quoting import quoted
+from tenants.cases.words import Unreadable, Words
 
 #: How a file writes a day: nothing is left to be guessed.
 WRITTEN: Final = (re.compile(r"(?P<day>[0-9]{1,2})\.(?P<month>[0-9]{1,2})\.(?P<year>[0-9]{4})"),)

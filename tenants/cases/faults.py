@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from centre.kernel.quoting import quoted
 from tenants.cases import checks
 from tenants.cases.money import MAX_CENTS, format_euro
 from tenants.cases.words import Words
@@ -56,7 +57,7 @@ def text(
         shown = " ".join(sign if sign.isprintable() else f"U+{ord(sign):04X}" for sign in foreign)
         yield Fault(
             path=path,
-            text=Words("Unzulässige Zeichen: %(signs)s", signs=shown),
+            text=Words("Unzulässige Zeichen: %(signs)s", signs=quoted(shown)),
             hint="Erlaubt sind lateinische Zeichen nach DIN 91379.",
         )
 
@@ -75,7 +76,7 @@ def code(
     elif value not in known:
         yield Fault(
             path=path,
-            text=Words("„%(value)s“ ist kein Eintrag der Liste.", value=value),
+            text=Words("„%(value)s“ ist kein Eintrag der Liste.", value=quoted(value)),
             hint=Words("Möglich sind: %(known)s", known=", ".join(known)),
         )
 

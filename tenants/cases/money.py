@@ -4,7 +4,8 @@ import re
 from decimal import Context, Decimal
 from typing import Final
 
-from tenants.cases.words import Unreadable, Words, quoted
+from centre.kernel.quoting import quoted
+from tenants.cases.words import Unreadable, Words
 
 #: No request is about more; a larger sum is a slip of the decimal comma.
 MAX_CENTS = 10_000_000_000

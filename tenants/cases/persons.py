@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from centre.kernel.quoting import quoted
 from tenants.cases import checks, codes, faults
 from tenants.cases.drafts import Address, Debtor
 from tenants.cases.faults import Fault, Faults
@@ -23,7 +24,7 @@ def check(path: str, debtor: Debtor, today: date) -> Faults:
     if debtor.email and not checks.is_email(debtor.email):
         yield Fault(
             path=f"{path}.email",
-            text=Words("„%(value)s“ ist keine E-Mail-Adresse.", value=debtor.email),
+            text=Words("„%(value)s“ ist keine E-Mail-Adresse.", value=quoted(debtor.email)),
             hint="Berichtigen Sie die Adresse oder lassen Sie das Feld leer.",
         )
 
@@ -67,13 +68,13 @@ def address(path: str, given: Address) -> Faults:
     if not (len(country) == len("DE") and country.isascii() and country.isupper()):
         yield Fault(
             path=f"{path}.country",
-            text=Words("„%(value)s“ ist kein Länderkürzel.", value=country),
+            text=Words("„%(value)s“ ist kein Länderkürzel.", value=quoted(country)),
             hint="Geben Sie zwei Großbuchstaben an, zum Beispiel DE.",
         )
     elif country == "DE" and not checks.is_postcode(given.postcode):
         yield Fault(
             path=f"{path}.postcode",
-            text=Words("„%(value)s“ ist keine deutsche Postleitzahl.", value=given.postcode)
+            text=Words("„%(value)s“ ist keine deutsche Postleitzahl.", value=quoted(given.postcode))
             if given.postcode
             else "Die Postleitzahl fehlt.",
             hint="Geben Sie fünf Ziffern an, mit führender Null.",

@@ -8,6 +8,7 @@ others.
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from centre.kernel.quoting import quoted
 from tenants.cases import checks, codes, faults, persons
 from tenants.cases.drafts import Address, AncillaryClaim, Claim, RequestDraft, Title
 from tenants.cases.faults import Fault, Faults
@@ -339,7 +340,7 @@ def _money_way(draft: RequestDraft) -> Faults:
     if draft.contact.email and not checks.is_email(draft.contact.email):
         yield Fault(
             path="contact.email",
-            text=Words("„%(value)s“ ist keine E-Mail-Adresse.", value=draft.contact.email),
+            text=Words("„%(value)s“ ist keine E-Mail-Adresse.", value=quoted(draft.contact.email)),
             hint="Berichtigen Sie die Adresse oder lassen Sie das Feld leer.",
         )
     way = draft.remittance
@@ -347,7 +348,7 @@ def _money_way(draft: RequestDraft) -> Faults:
     if not checks.is_iban(checks.normal_iban(way.iban)):
         yield Fault(
             path="remittance.iban",
-            text=Words("„%(value)s“ ist keine gültige IBAN.", value=way.iban)
+            text=Words("„%(value)s“ ist keine gültige IBAN.", value=quoted(way.iban))
             if way.iban
             else "Die IBAN fehlt.",
             hint="Prüfen Sie Länge und Prüfziffern, zum Beispiel DE02 1203 0000 0000 2020 51."
@@ -357,7 +358,7 @@ def _money_way(draft: RequestDraft) -> Faults:
     if way.bic and not checks.is_bic(way.bic):
         yield Fault(
             path="remittance.bic",
-            text=Words("„%(value)s“ ist kein BIC.", value=way.bic),
+            text=Words("„%(value)s“ ist kein BIC.", value=quoted(way.bic)),
             hint="Ein BIC hat 8 oder 11 Zeichen; im Inland kann er fehlen.",
         )
     yield from faults.text(

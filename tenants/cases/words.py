@@ -5,9 +5,7 @@ up the template in their catalogue and fill it in again.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final, Self
-
-_QUOTED: Final = 40
+from typing import Self
 
 
 class Words(str):
@@ -32,11 +30,6 @@ class Words(str):
             name: value.said(translate) if isinstance(value, Words) else value
             for name, value in self.values.items()
         }
-
-
-def quoted(text: str) -> str:
-    """Return a text as a sentence about it repeats it: no longer than a line can bear."""
-    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…"
 
 
 class Unreadable(ValueError):

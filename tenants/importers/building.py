@@ -7,6 +7,7 @@ from hashlib import blake2b, sha256
 from typing import Any, Final
 from uuid import UUID
 
+from centre.kernel.quoting import quoted
 from tenants.cases import validation
 from tenants.cases.codes import Codes
 from tenants.cases.days import parse_day
@@ -52,7 +53,7 @@ def describe(fault: RowFault) -> dict[str, object]:
         "header": fault.header,
         "text": fault.text,
         "hint": fault.hint,
-        "value": fault.value[:200],
+        "value": quoted(fault.value),
         "warning": fault.warning,
     }
 
@@ -186,13 +187,13 @@ def _euro(cell: str, _codes: Codes) -> int:
 def _yes_no(cell: str, _codes: Codes) -> bool:
     answer = _YES.get(cell.casefold())
     if answer is None:
-        raise ValueError(f"„{cell}“ ist weder ja noch nein.")
+        raise ValueError(f"„{quoted(cell)}“ ist weder ja noch nein.")
     return answer
 
 
 def _number(cell: str, _codes: Codes) -> int:
     if not cell.isascii() or not cell.isdigit() or len(cell) > 6:  # noqa: PLR2004 -- a sane number
-        raise ValueError(f"„{cell}“ ist keine ganze Zahl.")
+        raise ValueError(f"„{quoted(cell)}“ ist keine ganze Zahl.")
     return int(cell)
 
 
@@ -202,7 +203,7 @@ def _code(cell: str, codes: Codes) -> str:
     for code, words in codes.items():
         if cell.casefold() in {code.casefold(), words.casefold()}:
             return code
-    raise ValueError(f"„{cell}“ steht nicht in der Liste: {', '.join(codes)}.")
+    raise ValueError(f"„{quoted(cell)}“ steht nicht in der Liste: {', '.join(codes)}.")
 
 
 def _codes(cell: str, codes: Codes) -> tuple[str, ...]:

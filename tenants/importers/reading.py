@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
 
+from centre.kernel.quoting import quoted
 from tenants.cases.money import NotMoney, parse_euro
 from tenants.importers.cells import unguard
 from tenants.importers.columns import BY_HEADER, NEEDED, REMARK, TOTALS
@@ -164,7 +165,7 @@ def _headers(names: list[str]) -> tuple[str, ...]:
     for name in names[:_MAX_COLUMNS]:
         header = known.get(_plain(name), "")
         if not header and name.strip():
-            unknown.append(name.strip()[:40])
+            unknown.append(quoted(name.strip()))
         headers.append(header)
     doubled = {header for header in headers if header and headers.count(header) > 1}
     if doubled:
@@ -240,7 +241,7 @@ def _row(line: int, cells: list[str], headers: tuple[str, ...]) -> Row:
     while len(cells) > len(headers) and not cells[-1].strip():
         cells = cells[:-1]
     if len(cells) != len(headers):
-        over = " | ".join(cells[len(headers) :])[:100]
+        over = quoted(" | ".join(cells[len(headers) :]))
         problem = (
             f"Die Zeile hat {len(cells)} Felder, die Kopfzeile {len(headers)}"
             f"{f'; überzählig: {over}' if over else ''}. "

@@ -15,6 +15,7 @@ from typing import Final
 from uuid import UUID
 
 from centre.directory.records import ACTIVE, AuthorityRecord
+from centre.kernel.quoting import quoted
 
 _ABBREVIATIONS: Final = (
     (re.compile(r"\bst\b\.?"), "sankt"),
@@ -144,7 +145,7 @@ class CompetenceIndex:
         return _answer(
             found or {},
             f"Schlüssel {key}",
-            none=f"Zum Schlüssel {key} nennt das Verzeichnis keine Behörde.",
+            none=f"Zum Schlüssel {quoted(key)} nennt das Verzeichnis keine Behörde.",
             advice="Prüfen Sie den Schlüssel oder geben Sie Postleitzahl und Ort an.",
         )
 
@@ -158,18 +159,18 @@ class CompetenceIndex:
             if each in named or (postcode, wanted, each) in self._at
         }
         if wanted and both:
-            return _answer(both, f"Postleitzahl {postcode} und Ort {place}")
+            return _answer(both, f"Postleitzahl {postcode} und Ort {quoted(place)}")
         if named and found:
             return Resolution(
                 outcome=Outcome.AMBIGUOUS,
                 candidates=_candidates({**found, **named}, "passt nur teilweise zur Anschrift"),
-                reason=f"Postleitzahl {postcode} und Ort {place} gehören nicht zusammen.",
+                reason=f"Postleitzahl {postcode} und Ort {quoted(place)} gehören nicht zusammen.",
                 advice="Wählen Sie die Behörde aus.",
             )
         return _answer(
             found,
             f"Postleitzahl {postcode}",
-            none=f"Zur Postleitzahl {postcode} nennt das Verzeichnis keine Behörde.",
+            none=f"Zur Postleitzahl {quoted(postcode)} nennt das Verzeichnis keine Behörde.",
             advice="Prüfen Sie die Anschrift oder wählen Sie die Behörde aus.",
             similar=named,
         )
@@ -179,7 +180,7 @@ class CompetenceIndex:
         if named:
             return Resolution(
                 outcome=Outcome.AMBIGUOUS,
-                candidates=_candidates(named, f"Ort {place}"),
+                candidates=_candidates(named, f"Ort {quoted(place)}"),
                 reason="Ein Ortsname allein ist nicht eindeutig.",
                 advice="Geben Sie die Postleitzahl an oder wählen Sie die Behörde aus.",
             )

@@ -72,6 +72,22 @@ def test_a_shared_postcode_without_a_place_is_asked() -> None:
     assert answer.authority is None
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"key": "9" * 8_000},
+        {"postcode": "9" * 8_000},
+        {"place": "Neuenkirchen, " * 500},
+        {"postcode": "24103", "place": "Neuenkirchen, " * 500},
+        {"postcode": "24103", "place": "Kiel, " * 500},
+    ],
+)
+def test_long_address_is_repeated_in_part(given: dict[str, str]) -> None:
+    answer = INDEX.resolve(**given)
+    for words in (answer.reason, *(each.reason for each in answer.candidates)):
+        assert len(words) < 120
+
+
 def test_postcode_and_place_that_contradict_are_asked() -> None:
     answer = INDEX.resolve(postcode="24103", place="Neuenkirchen")
     assert answer.outcome is Outcome.AMBIGUOUS

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tenants.cases import validation
 from tenants.cases.drafts import Creditor
-from tenants.importers.building import Built, build, row_key
+from tenants.importers.building import Built, build, describe, row_key
 from tenants.importers.columns import BY_HEADER, COLUMNS, Form, header_of
 from tenants.importers.reading import Row
 from tests.factories.import_files import row
@@ -95,6 +95,17 @@ def test_fault_stands_at_its_column_once(header: str, cell: str, words: str) -> 
     assert found[0].hint
     assert found[0].value == cell
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("filler", ["x", "9", "-", "".join(map(chr, range(0x400, 0x7D0)))])
+def test_long_cells_are_repeated_in_part(filler: str) -> None:
+    cell = (filler * 8_000)[:8_000]
+    found = build(Row(2, dict.fromkeys(BY_HEADER, cell)), today=TODAY)
+    assert found.errors
+    for fault in found.faults:
+        assert len(fault.text) < 400, fault.header
+        assert len(str(describe(fault)["value"])) <= len("„…“") + 40
+    assert faults(Titelart=cell)["Titelart"].startswith(f"„{cell[:40]}…“ steht nicht")
 
 
 def test_what_cannot_be_read_says_how_to_write_it() -> None:
