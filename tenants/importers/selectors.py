@@ -86,6 +86,23 @@ class Remains:
     drafts: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """Which rows of a run have been sent by now, and which still wait as drafts."""
+
+    #: Imported by this run and no draft any more.
+    sent: int
+    #: As in `Remains`.
+    drafts: int
+    #: The first of these.
+    first: tuple[ImportRow, ...]
+
+    @property
+    def more(self) -> int:
+        """How many drafts there are besides the first."""
+        return self.drafts - len(self.first)
+
+
 def run(run_id: UUID) -> RunView:
     """Return a run; raise `RunNotFound`."""
     found = ImportRun.objects.defer("content").filter(id=run_id).first()
@@ -179,13 +196,25 @@ def left_over(run_id: UUID, *, limit: int = PAGE_SIZE) -> tuple[ImportRow, ...]:
 def remains(run_id: UUID, *, limit: int) -> Remains:
     """Return what people have to see to after a run."""
     changed = ImportRow.objects.filter(run_id=run_id, state=RowState.REPEATED).exclude(faults=[])
-    drafts = Exists(_CASE.filter(state=State.DRAFT))
     return Remains(
         left=left_over(run_id, limit=limit),
         changed=tuple(changed.defer("draft").order_by("line")[:limit]),
         changed_count=changed.count(),
-        drafts=ImportRow.objects.filter(drafts, run_id=run_id).count(),
+        drafts=_drafts(run_id).count(),
     )
+
+
+def read_sending(run_id: UUID, *, by: Actor, limit: int) -> Sending:
+    """Return what a run has sent and the first drafts; note in the trail who saw these."""
+    sent = ImportRow.objects.filter(
+        Exists(_CASE.exclude(state=State.DRAFT)), run_id=run_id, state=RowState.IMPORTED
+    )
+    with transaction.atomic():
+        first = tuple(_drafts(run_id).defer("draft").order_by("line")[:limit])
+        if first:
+            lines = f"{first[0].line}-{first[-1].line}"
+            _tell(AuditEvent.IMPORT_FILE_READ, run_id, by, rows="draft", lines=lines)
+    return Sending(sent=sent.count(), drafts=_drafts(run_id).count(), first=first)
 
 
 def drafts_of(rows: Iterable[ImportRow]) -> int:
@@ -196,6 +225,10 @@ def drafts_of(rows: Iterable[ImportRow]) -> int:
 
 def _tell(event: AuditEvent, run_id: UUID, by: Actor, **detail: str) -> None:
     audit.record(events=[Entry(event=event, by=by, subject=str(run_id), detail=detail)])
+
+
+def _drafts(run_id: UUID) -> QuerySet[ImportRow]:
+    return ImportRow.objects.filter(Exists(_CASE.filter(state=State.DRAFT)), run_id=run_id)
 
 
 def _left_over(run_id: UUID) -> QuerySet[ImportRow]:

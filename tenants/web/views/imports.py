@@ -33,6 +33,7 @@ _PARTS: Final = (
     ("uebernommen", RowState.IMPORTED, gettext_lazy("Übernommen")),
     ("bekannt", RowState.REPEATED, gettext_lazy("Schon bekannt")),
 )
+_DRAFTS_SHOWN: Final = 10
 _UNDER_WAY: Final = frozenset({RunState.CHECKING, RunState.RUNNING})
 
 
@@ -92,6 +93,7 @@ def show(request: HttpRequest, run_id: UUID) -> HttpResponse:
     run = selectors.run(run_id)
     part, state = _part(request, run)
     here = reverse("web:import_run", args=[run_id])
+    is_under_way = run.state in _UNDER_WAY
     after = number_of(request.GET.get("nach", ""))
     page = selectors.read_rows(
         run_id, state=state, by=actor_of(request), after=str(after) if after else None
@@ -100,7 +102,10 @@ def show(request: HttpRequest, run_id: UUID) -> HttpResponse:
     context: dict[str, Any] = {
         "section": "imports",
         "run": run,
-        "is_under_way": run.state in _UNDER_WAY,
+        "is_under_way": is_under_way,
+        "sending": None
+        if is_under_way
+        else selectors.read_sending(run_id, by=actor_of(request), limit=_DRAFTS_SHOWN),
         "percent": 100 * run.rows_done // run.rows_to_do if run.rows_to_do else 0,
         "part": part,
         "parts": list(_parts(run, part, here)),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
+from centre.audit import selectors as audit
 from tenants.cases import services as cases
 from tenants.cases.models import Case
 from tenants.importers import services
@@ -87,3 +88,43 @@ def test_page_calls_deleted_drafts_deleted(
     page = visit(desk.town).get(address).content.decode()
     assert "1 Ersuchen ist bereit" in page
     assert "Datei verwerfen" not in page
+
+
+def test_page_tells_what_is_sent_and_what_is_a_draft(
+    desk: Desk, b: Town, to_b: ToB, visit: Callable[[Town], Client]
+) -> None:
+    rows = [to_b(number) for number in range(1, 4)]
+    first = desk.take(*rows, submit=False)
+    address = f"/import/{first.id}/"
+    page = visit(desk.town).get(address).text
+    assert "3 Ersuchen sind Entwürfe und nicht übermittelt" in page
+    assert "übermittelt." not in page
+    delete(desk, first, 4)
+    desk.take(*rows)  # sends the one row that has no draft
+    page = visit(desk.town).get(address).text
+    assert "1 Ersuchen ist übermittelt." in page
+    assert "2 Ersuchen sind Entwürfe und nicht übermittelt" in page
+    assert 'class="amt-muted amt-small">Entwurf<' in page
+    for row in desk.rows(first)[:2]:
+        assert f'<li>Zeile {row.line}: <a href="/vorgang/{row.case_id}/">' in page
+    other = desk.take(to_b(1), to_b(2), to_b(9, IBAN=""))
+    page = visit(desk.town).get(f"/import/{other.id}/?zeilen=bekannt").text
+    assert "Dieser Import hat kein Ersuchen übermittelt." not in page
+    assert "2 Ersuchen sind Entwürfe und nicht übermittelt" in page
+    delete(desk, first, 2, 3)
+    page = visit(desk.town).get(f"/import/{other.id}/").text
+    assert "Dieser Import hat kein Ersuchen übermittelt." in page
+    assert "Entwürfe und nicht" not in page
+
+
+def test_page_names_ten_drafts_and_counts_the_others(
+    desk: Desk, to_b: ToB, visit: Callable[[Town], Client]
+) -> None:
+    view = desk.take(*(to_b(number) for number in range(12)), submit=False)
+    page = visit(desk.town).get(f"/import/{view.id}/").text
+    assert page.count("<li>Zeile ") == 10
+    assert "?stand=entwuerfe" in page
+    assert "und 2 weitere Entwürfe" in page
+    with desk.town.scope():
+        told = [entry.content["detail"] for entry in audit.trail(subject=str(view.id))]
+    assert {"rows": "draft", "lines": "2-11"} in told

@@ -102,7 +102,9 @@ def test_file_may_become_drafts_instead(visit: Visit, a: Town, b: Town) -> None:
     work_off(a)
     with a.scope():
         assert Case.objects.get().state == "draft"
-    assert "1 Entwurf ist angelegt." in client.get(path).text
+    page = client.get(path).text
+    assert "1 Ersuchen ist ein Entwurf und nicht übermittelt" in page
+    assert "übermittelt." not in page
 
 
 def test_row_without_authority_is_shown_as_open(visit: Visit, a: Town, b: Town) -> None:
