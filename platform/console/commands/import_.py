@@ -85,24 +85,33 @@ def _active(slug: str) -> "Municipality":
 
 
 def _import(file: Path, by: "Actor", *, submit: bool, quiet: bool) -> "tuple[RunView, Remains]":
+    from centre.tenancy.locks import exclusively
     from federation.outbox.errors import BacklogFull
     from tenants.importers import selectors, services
 
     run = services.start(name=file.name, chunks=_parts(file), by=by)
-    before = view = services.check_run(run.id)
-    if view.state == "checked":
-        services.confirm(run_id=run.id, submit=submit, by=by)
-    try:
-        view = services.run_import(run.id, progress=None if quiet else _progress)
-    except BacklogFull:  # the run says so itself, and a worker goes on with it
-        view = selectors.run(run.id)
-    return view.since(before), selectors.remains(run.id, limit=_SHOWN)
+    # One after the other, so that each tells what it has imported itself.
+    with exclusively(f"import {run.id}", waiting=lambda: None if quiet else _busy()):
+        before = view = services.check_run(run.id)
+        if view.state == "checked":
+            services.confirm(run_id=run.id, submit=submit, by=by)
+        try:
+            view = services.run_import(run.id, progress=None if quiet else _progress)
+        except BacklogFull:  # the run says so itself, and a worker goes on with it
+            view = selectors.run(run.id)
+        return view.since(before), selectors.remains(run.id, limit=_SHOWN)
 
 
 def _parts(file: Path) -> Iterator[bytes]:
     with file.open("rb") as source:
         while part := source.read(_PART):
             yield part
+
+
+def _busy() -> None:
+    click.echo(
+        "Diese Datei wird gerade importiert. Der Befehl wartet, bis das fertig ist.", err=True
+    )
 
 
 def _progress(view: "RunView") -> None:

@@ -1,13 +1,17 @@
 """`amtsbruecke import`: what it prints, and with which code it ends."""
 
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
+from django.db import connections
 from structlog.testing import capture_logs
 
 from centre.registry import selectors
@@ -15,11 +19,13 @@ from centre.tenancy import roles
 from centre.tenancy.operations import role_names
 from console.cli import main
 from console.commands import import_
+from console.operator import operator
 from federation.outbox.errors import BacklogFull
 from tenants.cases import services as cases
 from tenants.cases.models import Case
 from tenants.importers import services
 from tenants.importers.models import ImportRun
+from tenants.importers.selectors import Remains, RunView
 from tenants.importers.services import running
 from tests.factories.import_files import file, row
 from tests.integration.tenants.cases.conftest import Town
@@ -98,6 +104,45 @@ def test_what_goes_on_tells_what_was_there(
         services.run_import(run_id, until=0.0)  # its turn is over after the first row
     counts = said(call(content, "--json"))
     assert (counts["imported"], counts["repeated"]) == (2, 1)
+
+
+@pytest.mark.usefixtures("committed_db")
+def test_same_file_at_once_is_imported_by_one_and_repeated_for_the_other(
+    call: Call, a: Town, to_b: ToB, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = file(to_b(1), to_b(2), to_b(3))
+    check_run, confirm, there = services.check_run, services.confirm, threading.Event()
+    seconds: list[Future[tuple[RunView, Remains]]] = []
+
+    def second() -> tuple[RunView, Remains]:
+        try:
+            with a.scope():
+                return import_._import(
+                    tmp_path / "ersuchen.csv", operator(), submit=True, quiet=False
+                )
+        finally:
+            connections.close_all()
+
+    def met_by_another(**said: Any) -> None:
+        confirm(**said)
+        seconds.append(pool.submit(second))
+        assert there.wait(30)
+
+    def checked(run_id: UUID) -> RunView:
+        view = check_run(run_id)
+        if seconds:
+            there.set()  # it did not wait
+        return view
+
+    monkeypatch.setattr(services, "check_run", checked)
+    monkeypatch.setattr(services, "confirm", met_by_another)
+    monkeypatch.setattr(import_, "_busy", there.set)
+    with ThreadPoolExecutor(1) as pool:
+        first = said(call(content, "--json"))
+        view, _ = seconds[0].result(30)
+    assert (first["imported"], first["repeated"]) == (3, 0)
+    assert (view.imported, view.repeated, view.state) == (0, 3, "finished")
+    assert len(cases_of(a)) == 3
 
 
 @pytest.mark.usefixtures("committed_db")
