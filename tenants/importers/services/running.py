@@ -40,6 +40,8 @@ from tenants.importers.services.runs import (
 CHUNK: Final = 128
 #: How long a worker stays with the files of a municipality before others have their turn.
 TURN_SECONDS: Final = 15.0
+#: So often a chunk is tried again that came into another's way, before it is made smaller.
+_TRIES: Final = 5
 #: So many rows in a row that crash are no matter of the rows.
 _CRASHES: Final = 10
 _ROLLED_BACK: Final = "40"  # class of SQLSTATE: a deadlock, which another try does not meet again
@@ -119,6 +121,7 @@ class _Importer:
         self._wait = wait
         self._size = CHUNK
         self._crashes = 0
+        self._collisions = 0
 
     def step(self) -> bool:
         """Turn the next rows into requests; return whether there may be more."""
@@ -131,8 +134,9 @@ class _Importer:
         except NotAllowed:
             return self._stop(_NOT_ALLOWED)
         except Exception as error:
-            if _collided(error):
-                # Another run has just imported one of these rows; a second look finds it repeated.
+            if self._meets_another(error):
+                # It has just imported one of these rows; a second look finds that repeated.
+                self._collisions += 1
                 log.info("import meets another", run_id=str(self._run_id))
                 return True
             if passes(error):
@@ -141,8 +145,11 @@ class _Importer:
                 log.exception("import crashed", run_id=str(self._run_id))
                 return self._stop(_CRASHED)
             log.warning("import looks for a row", run_id=str(self._run_id), rows=self._size)
-            self._size = max(1, self._size // 8)
+            self._size, self._collisions = max(1, self._size // 8), 0
             return True
+
+    def _meets_another(self, error: Exception) -> bool:
+        return self._collisions < _TRIES and _collided(error)
 
     def _chunk(self) -> bool:
         run = claimed(self._run_id, wait=self._wait)
@@ -173,13 +180,15 @@ class _Importer:
         except DraftsInvalid as error:
             _set_aside(rows, error.faults)
         except Exception as error:
-            if len(rows) > 1 or passes(error) or _collided(error) or isinstance(error, NotAllowed):
+            another = self._meets_another(error)
+            if len(rows) > 1 or another or passes(error) or isinstance(error, NotAllowed):
                 raise
             log.exception("import row crashed", run_id=str(run.id), line=rows[0].line)
             self._crashes += 1
             _set_aside(rows, {0: (_of_the_program(error),)})
         else:
-            self._crashes, self._size = 0, min(CHUNK, self._size * 2)
+            self._crashes, self._collisions = 0, 0
+            self._size = min(CHUNK, self._size * 2)
 
     def _stop(self, problem: str) -> bool:
         with transaction.atomic():
@@ -252,9 +261,12 @@ def _of_the_program(error: Exception) -> Fault:
         return Fault(path="requested_authority", text=words, hint=_LATER)
     if isinstance(error, CaseError):
         return Fault(path="own_reference", text=error.message, hint=_LATER)
+    words = "Diese Zeile konnte wegen eines Fehlers im Programm nicht übernommen werden."
+    if _collided(error):
+        words = "Diese Zeile gilt als schon übernommen, doch ihr Ersuchen ist nicht zu finden."
     return Fault(
         path="own_reference",
-        text="Diese Zeile konnte wegen eines Fehlers im Programm nicht übernommen werden.",
+        text=words,
         hint="Melden Sie es Ihrem Rechenzentrum und lesen Sie die Zeile danach noch einmal ein.",
     )
 

@@ -173,6 +173,24 @@ def test_row_that_crashes_is_found_and_the_others_are_imported(
 
 
 @pytest.mark.usefixtures("small")
+def test_row_that_is_always_taken_costs_itself_alone(desk: Desk, to_b: ToB) -> None:
+    """As if another had imported it, and nobody knew as which case."""
+    rows = [to_b(number) for number in range(20)]
+    former = desk.take(rows[11], submit=False)
+    with desk.town.scope():
+        ImportRow.objects.filter(run_id=former.id).update(case_id=None)
+    view = desk.take(*rows)
+    assert (view.state, view.imported, view.faulty) == ("finished", 19, 1)
+    assert desk.faults(view) == [
+        (
+            13,
+            "Aktenzeichen",
+            "Diese Zeile gilt als schon übernommen, doch ihr Ersuchen ist nicht zu finden.",
+        )
+    ]
+
+
+@pytest.mark.usefixtures("small")
 def test_recipient_that_is_gone_costs_its_rows_alone(
     desk: Desk, b: Town, c: Town, to_b: ToB, monkeypatch: pytest.MonkeyPatch
 ) -> None:
