@@ -106,7 +106,7 @@ def test_page_tells_what_is_sent_and_what_is_a_draft(
     assert "2 Ersuchen sind Entwürfe und nicht übermittelt" in page
     assert 'class="amt-muted amt-small">Entwurf<' in page
     for row in desk.rows(first)[:2]:
-        assert f'<li>Zeile {row.line}: <a href="/vorgang/{row.case_id}/">' in page
+        assert f'<li>Zeile {row.line}: <a class="amt-break" href="/vorgang/{row.case_id}/">' in page
     other = desk.take(to_b(1), to_b(2), to_b(9, IBAN=""))
     page = visit(desk.town).get(f"/import/{other.id}/?zeilen=bekannt").text
     assert "Dieser Import hat kein Ersuchen übermittelt." not in page

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from tenants.importers.models import ImportRow, ImportRun
-from tests.factories.import_files import file
+from tests.factories.import_files import file, row
 from tests.integration.tenants.cases.conftest import Town
 from tests.integration.tenants.importers.conftest import Desk, Row
 from tests.integration.tenants.web.conftest import visit
@@ -29,6 +29,17 @@ def test_totals_that_could_not_be_compared(
     text = page(desk.check(content).id)
     assert "Ohne lesbaren Betrag ist Zeile 3." in text
     assert "1 Ersuchen ist bereit" in text
+
+
+def test_file_without_a_good_row_says_what_to_do(
+    desk: Desk, to_b: ToB, page: Callable[[UUID], str]
+) -> None:
+    desk.take(to_b(1))
+    text = page(desk.check(to_b(1), to_b(2, IBAN=""), row(3, PLZ="32423", Ort="Betadorf")).id)
+    assert "Keine Zeile ist bereit" in text
+    assert "Laden Sie die Fehlerdatei herunter, berichtigen Sie die Zeilen" in text
+    assert "Wählen Sie bei den Zeilen ohne klare Zuständigkeit die Behörde aus." in text
+    assert "1 Zeile ist schon früher übernommen." in text
 
 
 def test_run_that_waits(desk: Desk, to_b: ToB, page: Callable[[UUID], str]) -> None:
