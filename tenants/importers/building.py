@@ -48,12 +48,13 @@ class RowFault:
 
 
 def describe(fault: RowFault) -> dict[str, object]:
-    """Return a fault as rows keep it."""
+    """Return a fault as rows keep it; a value that its text repeats stands there alone."""
+    value = quoted(fault.value)
     return {
         "header": fault.header,
         "text": fault.text,
         "hint": fault.hint,
-        "value": quoted(fault.value),
+        "value": "" if f"„{value}“" in fault.text else value,
         "warning": fault.warning,
     }
 

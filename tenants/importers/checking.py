@@ -59,8 +59,8 @@ class Check:
         faults, draft, state = list(built.faults), built.draft, RowState.FAULTY
         resolution = self._resolve(built)
         authority = resolution.authority
-        if not built.cells:
-            pass  # nothing is readable, so nothing is said about the authority either
+        if not built.fingerprint:
+            pass  # its cells may have slipped: nothing is said about the authority either
         elif authority is None:
             faults.append(_undecided(built, resolution))
             if resolution.candidates and not built.errors:

@@ -156,6 +156,11 @@ def test_unknown_address_is_a_fault_and_a_known_name_a_question(desk: Desk, b: T
     assert desk.rows(view)[1].candidates[0]["name"] == b.municipality.name
 
 
+def test_row_that_does_not_fit_has_that_fault_alone(desk: Desk, to_b: ToB) -> None:
+    view = desk.check(file(to_b(1)) + b"A 1;K 1\n")
+    assert [(line, header) for line, header, _ in desk.faults(view)] == [(3, "Aktenzeichen")]
+
+
 def test_chosen_authority_makes_a_row_good(desk: Desk, b: Town) -> None:
     view = desk.check(row(2, PLZ="32423", Ort="Betadorf"))
     with desk.town.scope():

@@ -108,6 +108,11 @@ def test_long_cells_are_repeated_in_part(filler: str) -> None:
     assert faults(Titelart=cell)["Titelart"].startswith(f"„{cell[:40]}…“ steht nicht")
 
 
+def test_value_is_told_once() -> None:
+    wrong, foreign = built(IBAN="DE00").faults[0], built(Nachname="\u0416").faults[0]
+    assert (describe(wrong)["value"], describe(foreign)["value"]) == ("", "\u0416")
+
+
 def test_what_cannot_be_read_says_how_to_write_it() -> None:
     found = built(Hauptforderung="1.200", Geburtsdatum="31.02.1980")
     hints = {fault.header: fault.hint for fault in found.faults}
