@@ -95,7 +95,7 @@ def past(path: str, day: date | None, what: str, today: date, *, needed: bool = 
             text=Words(
                 "%(what)s (%(day)s) liegt in der Zukunft oder vor 1900.",
                 what=Words(what),
-                day=f"{day:%d.%m.%Y}",
+                day=f"{day:%d.%m.}{day.year:04}",  # the year 26 is 0026
             ),
             hint="Prüfen Sie das Jahr.",
         )

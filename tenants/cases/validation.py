@@ -313,12 +313,11 @@ def _execution(draft: RequestDraft, limits: Limits) -> Faults:
     yield from faults.amount(
         "instalments.minimum_rate_cents", instalments.minimum_rate_cents, "", needed=False
     )
-    if not 1 <= (instalments.maximum_months or 1) <= limits.instalment_months:
+    months = instalments.maximum_months
+    if months is not None and not 1 <= months <= limits.instalment_months:
         yield Fault(
             path="instalments.maximum_months",
-            text=Words(
-                "%(months)s Monate sind keine zulässige Dauer.", months=instalments.maximum_months
-            ),
+            text=Words("%(months)s Monate sind keine zulässige Dauer.", months=months),
             hint=Words(
                 "Ein Plan dauert höchstens %(months)s Monate.", months=limits.instalment_months
             ),

@@ -83,9 +83,12 @@ TOMORROW = TODAY + timedelta(days=1)
         (request(danger=Danger(known=True)), "danger.text"),
         (request(measures=("walk",)), "measures[0]"),
         (request(excluded_measures=("field_visit",)), "excluded_measures"),
-        (
-            request(instalments=Instalments(permitted=True, maximum_months=13)),
-            "instalments.maximum_months",
+        *(
+            (
+                request(instalments=Instalments(permitted=True, maximum_months=months)),
+                "instalments.maximum_months",
+            )
+            for months in (0, 13)
         ),
         (request(urgency="urgent"), "urgency_reason"),
         (request(note="Привет"), "note"),
