@@ -208,7 +208,8 @@ def _code(cell: str, codes: Codes) -> str:
 
 
 def _codes(cell: str, codes: Codes) -> tuple[str, ...]:
-    return tuple(_code(part.strip(), codes) for part in cell.split("|") if part.strip())
+    parts = (part.strip() for part in cell.split("|"))
+    return tuple(dict.fromkeys(_code(part, codes) for part in parts if part))
 
 
 _READERS: Final = {

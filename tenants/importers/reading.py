@@ -247,6 +247,10 @@ def _row(line: int, cells: list[str], headers: tuple[str, ...]) -> Row:
             f"{f'; überzählig: {over}' if over else ''}. "
             "Texte mit Trennzeichen müssen in Anführungszeichen stehen."
         )
+    elif stray := "".join(
+        cell for cell, header in zip(cells, headers, strict=True) if not header
+    ).strip():
+        problem = f"„{quoted(stray)}“ steht in einer Spalte ohne Überschrift."
     found = {
         header: unguard(cell.strip())
         for header, cell in zip(headers, cells, strict=False)

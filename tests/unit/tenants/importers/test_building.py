@@ -76,6 +76,7 @@ def test_own_task_names_its_creditor() -> None:
         ("Geburtsdatum", "31.02.1980", "Den Tag „31.02.1980“ gibt es nicht."),
         ("Geburtsdatum", "1980-02-28", "„1980-02-28“ ist kein Tag."),
         ("Titel Datum", "02.03.26", "„02.03.26“ ist kein Tag."),
+        ("Titel Datum", "02.03.0026", "Das Datum des Titels (02.03.0026) liegt in der Zukunft"),
         ("Gefahr bekannt", "vielleicht", "„vielleicht“ ist weder ja noch nein."),
         ("Raten hoechstens Monate", "1½", "„1½“ ist keine ganze Zahl."),
         ("PLZ", "4109", "4109"),
@@ -124,6 +125,11 @@ def test_what_cannot_be_read_says_how_to_write_it() -> None:
 def test_lists_take_keys_and_german_words_in_any_case() -> None:
     for words in ("fine_notice", "FINE_NOTICE", "Bußgeldbescheid", "BUSSGELDBESCHEID"):
         assert built(Titelart=words).draft.titles[0].kind == "fine_notice"
+
+
+def test_measure_named_twice_is_one() -> None:
+    found = built(Massnahmen="account|field_visit|Kontopfändung")
+    assert found.draft.measures == ("account", "field_visit")
 
 
 def test_all_faults_are_told_at_once() -> None:

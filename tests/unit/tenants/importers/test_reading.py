@@ -166,6 +166,13 @@ def test_empty_fields_behind_the_last_column_are_nothing() -> None:
     assert not rows(lines(RIGHT + ";;;"))[0].problem
 
 
+def test_what_stands_under_no_header_is_not_lost() -> None:
+    head, *more = lines(RIGHT + ";", RIGHT + ";800 EUR").splitlines()
+    right, wrong = rows("\r\n".join((head + ";", *more)))
+    assert not right.problem
+    assert wrong.problem == "„800 EUR“ steht in einer Spalte ohne Überschrift."
+
+
 def test_long_cells_are_faulty_and_cut() -> None:
     (only,) = rows(file(row(1, Bemerkung="x" * 8_001)))
     assert only.problem == "Das Feld „Bemerkung“ hat mehr als 8000 Zeichen."
