@@ -25,6 +25,10 @@ from tenants.importers.services.runs import (
 
 _PATIENCE: Final = "3s"
 _BUSY: Final = "Die Datei wird gerade bearbeitet. Versuchen Sie es in einigen Sekunden noch einmal."
+_NOT_NOW: Final = {
+    RunState.CHECKING: "Die Datei wird noch geprüft. Entscheiden Sie, sobald das fertig ist.",
+    RunState.DISCARDED: "Die Datei ist verworfen. Lesen Sie sie noch einmal ein.",
+}
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 
 
@@ -59,7 +63,7 @@ def confirm(*, run_id: UUID, submit: bool = True, by: Actor) -> None:
         if run.state in {RunState.RUNNING, RunState.FINISHED}:
             return
         if run.state != RunState.CHECKED:
-            raise RunNotReady(run.problem or None)
+            raise RunNotReady(_NOT_NOW.get(RunState(run.state)) or run.problem or None)
         run.state, run.submit = RunState.RUNNING, submit
         run.actor_kind, run.actor_id, run.actor_name = by.kind.value, by.id, by.name
         run.save()
@@ -71,6 +75,8 @@ def discard(*, run_id: UUID, by: Actor) -> None:
     policies.require_worker(by)
     with transaction.atomic():
         run = _locked_soon(run_id)
+        if run.state == RunState.DISCARDED:
+            return
         rows = rows_of(run)
         begun = rows.filter(state=RowState.IMPORTED).exists()
         if begun or run.state not in {RunState.CHECKING, RunState.CHECKED, RunState.FAILED}:

@@ -155,6 +155,18 @@ def test_file_can_be_thrown_away(visit: Visit, a: Town, b: Town) -> None:
     path = checked(client, a, file(row(1, Behoerdenschluessel=b.municipality.ags)))
     answer = client.post(f"{path}entscheiden/", {"action": "discard"}, follow=True)
     assert "Nichts wurde übernommen." in answer.text
+    assert "Die Datei ist verworfen. Nichts wurde übernommen." in client.get(path).text
+    twice = client.post(f"{path}entscheiden/", {"action": "discard"}, follow=True)
+    assert "kann nicht verworfen werden" not in twice.text
+    late = client.post(f"{path}entscheiden/", {"action": "submit"}, follow=True)
+    assert "Die Datei ist verworfen. Lesen Sie sie noch einmal ein." in late.text
+
+
+def test_file_that_is_being_checked_waits_for_its_decision(visit: Visit, a: Town) -> None:
+    client = visit(a)
+    path = upload(client, file(row(1)))["Location"]
+    early = client.post(f"{path}entscheiden/", {"action": "submit"}, follow=True)
+    assert "Die Datei wird noch geprüft." in early.text
 
 
 def test_template_names_all_columns(visit: Visit, a: Town) -> None:
