@@ -92,8 +92,9 @@ def _plain_data() -> Iterator[str]:
 
 
 def _faults() -> Iterator[str]:
-    """Yield what faults of drafts say: texts, hints, templates, and the names of fields."""
-    for file in sorted((ROOT / "tenants" / "cases").rglob("*.py")):
+    """Yield what faults of drafts and rows say: texts, hints, templates, and names of fields."""
+    rooms = (ROOT / "tenants" / room for room in ("cases", "importers"))
+    for file in sorted(file for room in rooms for file in room.rglob("*.py")):
         for call in ast.walk(ast.parse(file.read_text())):
             if isinstance(call, ast.Call):
                 yield from _said_by(call)
@@ -103,7 +104,7 @@ def _said_by(call: ast.Call) -> Iterator[str]:
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
     if name == "Words":
         yield from _texts(call.args[0])
-    elif name == "Fault":
+    elif name in {"Fault", "RowFault", "_at_address"}:
         for given in call.keywords:
             if given.arg in {"text", "hint"}:
                 yield from _texts(given.value)

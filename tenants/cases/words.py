@@ -5,7 +5,7 @@ up the template in their catalogue and fill it in again.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Self
+from typing import Any, Self
 
 
 class Words(str):
@@ -20,6 +20,23 @@ class Words(str):
         words = super().__new__(cls, template % values if values else template)
         words.template, words.values = template, values
         return words
+
+    def kept(self) -> dict[str, object]:
+        """Return what JSON can hold and `of` makes the same words of."""
+        values = {
+            name: value.kept() if isinstance(value, Words) else str(value)
+            for name, value in self.values.items()
+        }
+        return {"template": self.template, "values": values}
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> Self:
+        """Return the words that `kept` was made of."""
+        values = {
+            name: cls.of(value) if isinstance(value, Mapping) else value
+            for name, value in kept["values"].items()
+        }
+        return cls(kept["template"], **values)
 
     def said(self, translate: Callable[[str], str]) -> str:
         """Return the sentence in another language."""

@@ -28,7 +28,7 @@ from tenants.cases.drafts import (
 )
 from tenants.cases.money import MAX_CENTS, parse_euro
 from tenants.cases.validation import Limits
-from tenants.cases.words import Unreadable
+from tenants.cases.words import Unreadable, Words
 from tenants.importers.columns import BY_HEADER, COLUMNS, Column, Form, header_of
 from tenants.importers.reading import Row
 
@@ -50,12 +50,14 @@ class RowFault:
 def describe(fault: RowFault) -> dict[str, object]:
     """Return a fault as rows keep it; a value that its text repeats stands there alone."""
     value = quoted(fault.value)
+    words = {"text": fault.text, "hint": fault.hint}
     return {
         "header": fault.header,
         "text": fault.text,
         "hint": fault.hint,
         "value": "" if f"„{value}“" in fault.text else value,
         "warning": fault.warning,
+        "words": {part: said.kept() for part, said in words.items() if isinstance(said, Words)},
     }
 
 
@@ -163,18 +165,13 @@ def _value(column: Column, cell: str, faults: list[RowFault]) -> Any:
         return () if column.form is Form.CODES else None
     try:
         return _READERS[column.form](cell, column.codes or {})
-    except ValueError as error:
-        faults.append(
-            RowFault(
-                header=column.header,
-                text=str(error),
-                hint=error.hint
-                if isinstance(error, Unreadable)
-                else f"Erwartet wird: {column.form}.",
-                value=cell,
-            )
-        )
+    except Unreadable as error:
+        faults.append(RowFault(header=column.header, text=error.text, hint=error.hint, value=cell))
         return () if column.form is Form.CODES else None
+
+
+def _not(form: Form, text: Words) -> Unreadable:
+    return Unreadable(text, Words("Erwartet wird: %(form)s.", form=Words(form)))
 
 
 def _day(cell: str, _codes: Codes) -> date:
@@ -188,13 +185,13 @@ def _euro(cell: str, _codes: Codes) -> int:
 def _yes_no(cell: str, _codes: Codes) -> bool:
     answer = _YES.get(cell.casefold())
     if answer is None:
-        raise ValueError(f"„{quoted(cell)}“ ist weder ja noch nein.")
+        raise _not(Form.YES_NO, Words("„%(value)s“ ist weder ja noch nein.", value=quoted(cell)))
     return answer
 
 
 def _number(cell: str, _codes: Codes) -> int:
     if not cell.isascii() or not cell.isdigit() or len(cell) > 6:  # noqa: PLR2004 -- a sane number
-        raise ValueError(f"„{quoted(cell)}“ ist keine ganze Zahl.")
+        raise _not(Form.NUMBER, Words("„%(value)s“ ist keine ganze Zahl.", value=quoted(cell)))
     return int(cell)
 
 
@@ -204,7 +201,12 @@ def _code(cell: str, codes: Codes) -> str:
     for code, words in codes.items():
         if cell.casefold() in {code.casefold(), words.casefold()}:
             return code
-    raise ValueError(f"„{quoted(cell)}“ steht nicht in der Liste: {', '.join(codes)}.")
+    text = Words(
+        "„%(value)s“ steht nicht in der Liste: %(known)s.",
+        value=quoted(cell),
+        known=", ".join(codes),
+    )
+    raise _not(Form.CODE, text)
 
 
 def _codes(cell: str, codes: Codes) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from centre.kernel import clock
 from tenants.cases import wire
 from tenants.cases.money import format_euro
 from tenants.cases.readiness import unreachable
+from tenants.cases.words import Words
 from tenants.importers.building import Built, RowFault, build, describe
 from tenants.importers.columns import AUTHORITY
 from tenants.importers.models import ImportRow, RowState
@@ -140,12 +141,16 @@ def mark_repeated(rows: Sequence[ImportRow], imported: Mapping[str, ImportRow]) 
 
 
 def _changed(former: ImportRow, row: ImportRow) -> RowFault:
-    amounts = ""
+    text = Words("Die Zeile ist schon übernommen, aber mit anderem Inhalt.")
     if former.total_cents != row.total_cents:
-        amounts = f" ({format_euro(former.total_cents)}, jetzt {format_euro(row.total_cents)})"
+        text = Words(
+            "Die Zeile ist schon übernommen, aber mit anderem Inhalt (%(former)s, jetzt %(now)s).",
+            former=format_euro(former.total_cents),
+            now=format_euro(row.total_cents),
+        )
     return RowFault(
         header="Aktenzeichen",
-        text=f"Die Zeile ist schon übernommen, aber mit anderem Inhalt{amounts}.",
+        text=text,
         hint="Das Ersuchen bleibt, wie es ist. Teilen Sie die Änderung im Vorgang mit.",
         warning=True,
     )
@@ -155,7 +160,10 @@ def _mark_double(row: ImportRow, first: int) -> None:
     row.state, row.draft, row.candidates = RowState.FAULTY, b"", []
     fault = RowFault(
         header="Aktenzeichen",
-        text=f"Die Zeile {first} hat dasselbe Aktenzeichen, Kassenzeichen und Titelaktenzeichen.",
+        text=Words(
+            "Die Zeile %(first)s hat dasselbe Aktenzeichen, Kassenzeichen und Titelaktenzeichen.",
+            first=first,
+        ),
         hint="Entfernen Sie eine der beiden Zeilen.",
         value=row.reference,
     )

@@ -9,6 +9,7 @@ from typing import Final, Self
 
 from centre.kernel.quoting import quoted
 from tenants.cases.money import NotMoney, parse_euro
+from tenants.cases.words import Words
 from tenants.importers.cells import unguard
 from tenants.importers.columns import BY_HEADER, NEEDED, REMARK, TOTALS
 from tenants.importers.errors import FileRefused
@@ -33,7 +34,7 @@ class Row:
     cells: Mapping[str, str]
     #: Set where the row does not fit the header: in German, what is wrong and what to do.
     problem: str = ""
-    hint: str = "Berichtigen Sie die Zeile."
+    hint: str = Words("Berichtigen Sie die Zeile.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +150,13 @@ def _line_at(content: bytes, position: int) -> int:
     return content.count(b"\n", 0, position) + 1
 
 
-def _words(error: csv.Error) -> str:
+def _words(error: csv.Error) -> Words:
     """Say in German what the reader of the standard library says in English."""
     if "end of data" in str(error):
-        return "ein Anführungszeichen wird nicht geschlossen"
+        return Words("ein Anführungszeichen wird nicht geschlossen")
     if "field larger" in str(error):
-        return f"ein Feld hat mehr als {csv.field_size_limit()} Zeichen"
-    return "ein Anführungszeichen steht an falscher Stelle"
+        return Words("ein Feld hat mehr als %(limit)s Zeichen", limit=csv.field_size_limit())
+    return Words("ein Anführungszeichen steht an falscher Stelle")
 
 
 def _headers(names: list[str]) -> tuple[str, ...]:
@@ -206,9 +207,11 @@ def _rows(reader: Iterator[list[str]], lines: _Lines, table: Table) -> Iterator[
             yield Row(
                 begin,
                 {},
-                f"Ab hier ist die Datei nicht lesbar: {_words(error)}.",
-                "Berichtigen Sie die ganze Datei und lesen Sie sie noch einmal ein; was schon "
-                "übernommen ist, wird erkannt.",
+                Words("Ab hier ist die Datei nicht lesbar: %(why)s.", why=_words(error)),
+                Words(
+                    "Berichtigen Sie die ganze Datei und lesen Sie sie noch einmal ein; was schon "
+                    "übernommen ist, wird erkannt."
+                ),
             )
             return
         if _is_blank(cells, table.headers):
@@ -237,20 +240,22 @@ def _is_blank(cells: list[str], headers: tuple[str, ...]) -> bool:
 
 
 def _row(line: int, cells: list[str], headers: tuple[str, ...]) -> Row:
-    problem = ""
+    problem: str = ""
     while len(cells) > len(headers) and not cells[-1].strip():
         cells = cells[:-1]
     if len(cells) != len(headers):
         over = quoted(" | ".join(cells[len(headers) :]))
-        problem = (
-            f"Die Zeile hat {len(cells)} Felder, die Kopfzeile {len(headers)}"
-            f"{f'; überzählig: {over}' if over else ''}. "
-            "Texte mit Trennzeichen müssen in Anführungszeichen stehen."
+        problem = Words(
+            "Die Zeile hat %(here)s Felder, die Kopfzeile %(there)s%(over)s. "
+            "Texte mit Trennzeichen müssen in Anführungszeichen stehen.",
+            here=len(cells),
+            there=len(headers),
+            over=Words("; überzählig: %(cells)s", cells=over) if over else "",
         )
     elif stray := "".join(
         cell for cell, header in zip(cells, headers, strict=True) if not header
     ).strip():
-        problem = f"„{quoted(stray)}“ steht in einer Spalte ohne Überschrift."
+        problem = Words("„%(value)s“ steht in einer Spalte ohne Überschrift.", value=quoted(stray))
     found = {
         header: unguard(cell.strip())
         for header, cell in zip(headers, cells, strict=False)
@@ -258,7 +263,9 @@ def _row(line: int, cells: list[str], headers: tuple[str, ...]) -> Row:
     }
     if max(map(len, found.values()), default=0) > MAX_CELL:
         long = max(found, key=lambda header: len(found[header]))
-        problem = f"Das Feld „{long}“ hat mehr als {MAX_CELL} Zeichen."
+        problem = Words(
+            "Das Feld „%(header)s“ hat mehr als %(limit)s Zeichen.", header=long, limit=MAX_CELL
+        )
         found = {header: cell[:MAX_CELL] for header, cell in found.items()}
     return Row(line, found, problem)
 

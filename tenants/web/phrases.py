@@ -1,5 +1,8 @@
 """What other rooms say in German, in the language of the page."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.utils.translation import gettext
 
 from centre.directory.errors import DirectoryMissing
@@ -13,6 +16,13 @@ def say(words: str) -> str:
     if isinstance(words, Words):
         return words.said(gettext)
     return gettext(words) if words else ""
+
+
+def told(fault: Mapping[str, Any], part: str) -> str:
+    """Return the text or the hint of a fault that was stored in the language of the page."""
+    # Faults of earlier releases have only their German text.
+    kept = fault.get("words", {}).get(part)
+    return say(Words.of(kept) if kept else fault[part])
 
 
 def in_words(error: AmtsbrueckeError) -> str:

@@ -18,6 +18,7 @@ from tenants.cases.errors import CaseError, DraftsInvalid, NotAllowed
 from tenants.cases.faults import Fault
 from tenants.cases.models import Case
 from tenants.cases.readiness import unreachable
+from tenants.cases.words import Words
 from tenants.importers import selectors
 from tenants.importers.building import RowFault, describe
 from tenants.importers.checking import mark_repeated
@@ -59,7 +60,7 @@ _NOT_ALLOWED: Final = (
     "Der Import ist abgebrochen: {name} darf keine Ersuchen mehr übermitteln. Lesen Sie die Datei "
     "mit einem berechtigten Konto noch einmal ein; was schon übernommen ist, wird erkannt."
 )
-_LATER: Final = "Fragen Sie dort nach, oder lesen Sie die Zeile später noch einmal ein."
+_LATER: Final = Words("Fragen Sie dort nach, oder lesen Sie die Zeile später noch einmal ein.")
 
 log = structlog.get_logger(__name__)
 
@@ -257,13 +258,15 @@ def _unreached(drafts: Sequence[RequestDraft]) -> Mapping[int, tuple[Fault, ...]
 
 def _of_the_program(error: Exception) -> Fault:
     if isinstance(error, RecipientUnreachable):
-        words = "An diese Behörde kann zurzeit nichts gesandt werden."
+        words = Words("An diese Behörde kann zurzeit nichts gesandt werden.")
         return Fault(path="requested_authority", text=words, hint=_LATER)
     if isinstance(error, CaseError):
         return Fault(path="own_reference", text=error.message, hint=_LATER)
-    words = "Diese Zeile konnte wegen eines Fehlers im Programm nicht übernommen werden."
+    words = Words("Diese Zeile konnte wegen eines Fehlers im Programm nicht übernommen werden.")
     if _collided(error):
-        words = "Diese Zeile gilt als schon übernommen, doch ihr Ersuchen ist nicht zu finden."
+        words = Words(
+            "Diese Zeile gilt als schon übernommen, doch ihr Ersuchen ist nicht zu finden."
+        )
     return Fault(
         path="own_reference",
         text=words,

@@ -180,6 +180,7 @@ def is_incoming(case: _Placed) -> bool:
 
 
 register.filter("say", phrases.say)
+register.filter("told", phrases.told)
 
 
 @register.filter

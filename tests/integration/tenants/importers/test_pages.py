@@ -60,6 +60,26 @@ def test_run_that_broke_off(desk: Desk, to_b: ToB, page: Callable[[UUID], str]) 
     assert "Nichts wurde übernommen." not in text
 
 
+def test_faults_are_told_in_the_language_of_the_page(
+    desk: Desk, a: Town, to_b: ToB, visit: Callable[[Town], Client]
+) -> None:
+    content = file(to_b(1, Hauptforderung="x", IBAN="", Raten_hoechstens_Monate="1½", Telefon=""))
+    view = desk.check(content + b"A 1;K 1\n")
+    client = visit(a)
+    client.cookies["django_language"] = "en"
+    text = client.get(f"/import/{view.id}/").text
+    assert "“x” is not an amount." in text
+    assert "“1½” is not a whole number." in text
+    assert "The row has 2 fields, the header 54." in text
+    assert "Correct the row." in text
+    assert "„" not in text
+    with desk.town.scope():  # as rows of earlier releases are
+        for row in ImportRow.objects.filter(run_id=view.id):
+            row.faults = [{**fault, "words": {}} for fault in row.faults]
+            row.save()
+    assert "„x“ ist kein Betrag." in client.get(f"/import/{view.id}/").text
+
+
 def test_repeated_row_leads_to_its_case(desk: Desk, to_b: ToB, page: Callable[[UUID], str]) -> None:
     (former,) = desk.rows(desk.take(to_b(1)))
     text = page(desk.check(to_b(1, Hauptforderung="400")).id)

@@ -1,5 +1,7 @@
 """Sentences that can be said in another language."""
 
+import json
+
 from tenants.cases.words import Words
 
 ENGLISH = {
@@ -31,3 +33,10 @@ def test_what_people_typed_is_never_translated() -> None:
 def test_a_sentence_without_values_may_have_a_percent_sign() -> None:
     assert Words("100 % sind nicht möglich.").said(english) == "100 % is not possible."
     assert Words("").said(english) == ""
+
+
+def test_words_survive_json() -> None:
+    words = Words("Es fehlt %(what)s.", what=Words("der Ort"))
+    again = Words.of(json.loads(json.dumps(words.kept())))
+    assert again == words
+    assert again.said(english) == "Missing: the town."
