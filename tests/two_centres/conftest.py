@@ -74,6 +74,7 @@ class Centre:
             "AMTSBRUECKE_GATEWAY_BIND": f"127.0.0.1:{self.port}",
             "AMTSBRUECKE_GATEWAY_ENDPOINT": f"127.0.0.1:{self.port}",
             "AMTSBRUECKE_UMBRELLA_KEYS": self.umbrella_key,
+            "AMTSBRUECKE_BROKER_URL": "memory://",  # no worker runs here
             **urls,
         }
 

@@ -208,6 +208,7 @@ CACHES = {
 
 # -- work that is not on the hot path (names of Celery's settings, without prefix) -------------
 CELERY: dict[str, Any] = {
+    # Processes that serve require one. What a single command would wake, beat finds without it.
     "broker_url": AMTSBRUECKE.broker_url or "memory://",
     "broker_connection_retry_on_startup": True,
     # Without timeouts, a Redis or Valkey that takes connections and is silent holds us for ever.

@@ -8,7 +8,7 @@ from console.roles import become
 @click.command("dispatch")
 def command() -> None:
     """Run the links of this centre to all others."""
-    become("federation", "tls_dir")
+    become("federation", "tls_dir", "broker_url")
     from django.conf import settings
 
     from console import soundness

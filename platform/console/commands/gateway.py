@@ -8,7 +8,7 @@ from console.roles import become
 @click.command("gateway")
 def command() -> None:
     """Run the gRPC gateway of this centre."""
-    become("federation", "gateway_bind", "tls_dir", "master_key_file")
+    become("federation", "gateway_bind", "tls_dir", "broker_url", "master_key_file")
     from django.conf import settings
 
     from console import soundness

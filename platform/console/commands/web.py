@@ -11,7 +11,7 @@ from console.roles import become
 @click.option("--socket", type=int, help="A listening socket that somebody else holds.")
 def command(workers: int, threads: int, socket: int | None) -> None:
     """Run the web server of this centre."""
-    become("web", "master_key_file")
+    become("web", "broker_url", "master_key_file")
     from console import soundness
     from console.web import files
     from console.web.server import serve
