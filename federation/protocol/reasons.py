@@ -86,8 +86,6 @@ class Reason(StrEnum):
     RECIPIENT_UNKNOWN = "RECIPIENT_UNKNOWN"
     RECIPIENT_SUSPENDED = "RECIPIENT_SUSPENDED"
     RECIPIENT_DELETED = "RECIPIENT_DELETED"
-    SEAL_KEY_UNKNOWN = "SEAL_KEY_UNKNOWN"
-    DIRECTORY_STALE = "DIRECTORY_STALE"
     EXPIRED = "EXPIRED"
     CREATED_IN_FUTURE = "CREATED_IN_FUTURE"
     MESSAGE_ID_REUSED = "MESSAGE_ID_REUSED"
@@ -226,14 +224,6 @@ RULES: Final = {
         _C.FAILED_PRECONDITION,
         _R.PARK,
         "Die empfangende Behörde wird bei ihrem Rechenzentrum nicht mehr geführt.",
-    ),
-    Reason.SEAL_KEY_UNKNOWN: Rule(
-        _C.FAILED_PRECONDITION,
-        _R.PARK,
-        "Die Nachricht ist mit einem Schlüssel verschlossen, den der Empfänger nicht hat.",
-    ),
-    Reason.DIRECTORY_STALE: Rule(
-        _C.FAILED_PRECONDITION, _R.REFRESH, "Das Verzeichnis ist nicht auf dem neuesten Stand."
     ),
     Reason.EXPIRED: Rule(_C.FAILED_PRECONDITION, _R.EXPIRE, "Die Frist der Zustellung ist vorbei."),
     Reason.CREATED_IN_FUTURE: Rule(

@@ -1,5 +1,7 @@
 import random
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,8 @@ from federation.protocol.errors import MessageInvalid
 from federation.protocol.messages import BlobRef, MessageKind, OutboundMessage
 from federation.protocol.reasons import RULES, Code, Reaction, Reason
 
+ROOM = Path(__file__).parents[4] / "federation"
+
 
 def test_every_reason_has_a_rule_and_a_german_sentence() -> None:
     assert set(RULES) == set(Reason)
@@ -18,6 +22,13 @@ def test_every_reason_has_a_rule_and_a_german_sentence() -> None:
         assert reason.german.endswith("."), reason
         assert reason.code in Code
         assert reason == reason.name
+
+
+def test_every_reason_is_given_somewhere() -> None:
+    """The list is published: peers prepare for what it names."""
+    sources = [path for path in ROOM.rglob("*.py") if path.name != "reasons.py"]
+    given = re.findall(r"\bReason\.([A-Z_]+)", "".join(path.read_text() for path in sources))
+    assert {reason.name for reason in Reason} <= set(given)
 
 
 def test_what_is_final_is_never_sent_again() -> None:
