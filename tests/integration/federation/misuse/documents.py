@@ -12,7 +12,7 @@ from federation.links.endings import answer
 from federation.protocol import limits
 from federation.protocol.reasons import Reason
 from tests.factories.letters import Centre
-from tests.integration.federation.misuse.hands import delete_alpha, refusal
+from tests.integration.federation.misuse.hands import PUT_BLOB, delete_alpha, refusal
 from tests.integration.federation.misuse.table import Misuse, group
 from tests.plugins.gateway import PEER, Gateway
 
@@ -47,7 +47,7 @@ async def _put(gateway: Gateway, *parts: pb.PutBlobRequest | bytes) -> str:
             yield part if isinstance(part, bytes) else part.SerializeToString()
 
     async with gateway.channel() as channel:
-        call: Any = channel.stream_unary("/amtsbruecke.exchange.v1beta1.BlobService/PutBlob")
+        call: Any = channel.stream_unary(PUT_BLOB)
         reason = await refusal(answer(call(stream())))
     assert gateway.rows("SELECT 1 FROM blobs_blob WHERE complete") == []
     return reason
@@ -135,7 +135,7 @@ async def upload_of_a_centre_that_is_suspended_meanwhile(gateway: Gateway) -> st
         yield second.SerializeToString()
 
     async with gateway.channel() as channel:
-        call: Any = channel.stream_unary("/amtsbruecke.exchange.v1beta1.BlobService/PutBlob")
+        call: Any = channel.stream_unary(PUT_BLOB)
         return await refusal(answer(call(stream())))
 
 

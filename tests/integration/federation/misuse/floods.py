@@ -28,6 +28,7 @@ from tests.integration.federation.misuse.hands import (
     EXCHANGE,
     HELLO,
     NEIGHBOUR,
+    PUT_BLOB,
     neighbour_delivers,
     refusal,
 )
@@ -86,7 +87,7 @@ async def stream_that_ends_before_it_begins(gateway: Gateway) -> str:
 async def upload_that_stalls(gateway: Gateway) -> str:
     with patch.object(blobs, "_DATA_TIMEOUT_S", 0.1):
         async with gateway.channel() as channel:
-            call: Any = channel.stream_unary("/amtsbruecke.exchange.v1beta1.BlobService/PutBlob")()
+            call: Any = channel.stream_unary(PUT_BLOB)()
             return await refusal(call)
 
 
@@ -102,7 +103,7 @@ async def five_uploads_at_once(gateway: Gateway) -> str:
         )
     )
     async with gateway.channel() as channel:
-        method: Any = channel.stream_unary("/amtsbruecke.exchange.v1beta1.BlobService/PutBlob")
+        method: Any = channel.stream_unary(PUT_BLOB)
         open_ = [method() for _ in range(5)]
         for call in open_:
             with suppress(asyncio.InvalidStateError):

@@ -17,6 +17,7 @@ from tests.plugins.gateway import Gateway, make_hello
 
 EXCHANGE = "/amtsbruecke.exchange.v1beta1.LinkService/Exchange"
 DELIVER = "/amtsbruecke.exchange.v1beta1.LinkService/Deliver"
+PUT_BLOB = "/amtsbruecke.exchange.v1beta1.BlobService/PutBlob"
 #: The honest centre that delivers all the while.
 NEIGHBOUR = "sachsen"
 
