@@ -88,8 +88,11 @@ class Crew:
             staying[link].stop()
 
     async def check(self) -> None:
-        """Let workers notice pauses and changes of the way to their peers."""
+        """Let workers notice pauses and changes of the way to their peers; note who is there."""
+        connected = [each.lease for each in self._workers.values() if each.connected]
         async with self._tools.around.database.connection() as connection:
+            if connected:
+                await sql.renew_contacts(connection, connected)
             rows = await sql.links(connection, self.held)
         for link, row in rows.items():
             if worker := self._workers.get(link):

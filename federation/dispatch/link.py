@@ -66,6 +66,11 @@ class LinkWorker:
         """Whether letters are under way."""
         return self._session is not None and self._session.under_way is not None
 
+    @property
+    def connected(self) -> bool:
+        """Whether the peer is there: without a sign of life its stream ends within ten seconds."""
+        return self._session is not None and self._session.welcomed
+
     def poke(self) -> None:
         """Look for letters, or at the link's row, now."""
         self._woken.set()

@@ -140,15 +140,18 @@ COUNTED = 100_000
 
 _LINKS = """
 SELECT peer.name, peer.state, peer.next_lseq - 1 - peer.acked_lseq, waiting.count, held.count,
-       least(oldest.id, held.oldest), head.accepted_at, peer.failing_since, peer.next_try_at,
-       peer.last_error, peer.last_error_detail, peer.last_contact_at,
-       peer.lease_until > clock_timestamp(), peer.acked_lseq, dead.count
+       held.deferred, held.deferred_until, least(oldest.id, held.oldest), head.accepted_at,
+       peer.failing_since, peer.next_try_at, peer.last_error, peer.last_error_detail,
+       peer.last_contact_at, peer.lease_until > clock_timestamp(), peer.acked_lseq, dead.count
   FROM outbox_link AS peer
   CROSS JOIN LATERAL (
        SELECT count(*) FROM (SELECT FROM outbox_letter
         WHERE link = peer.name AND lseq IS NULL AND NOT held LIMIT %(counted)s) AS first) AS waiting
   CROSS JOIN LATERAL (
-       SELECT count(*), min(id::text)::uuid AS oldest FROM (SELECT id FROM outbox_letter
+       SELECT count(*), min(id::text)::uuid AS oldest,
+              count(*) FILTER (WHERE not_before > clock_timestamp()) AS deferred,
+              max(not_before) FILTER (WHERE not_before > clock_timestamp()) AS deferred_until
+         FROM (SELECT id, not_before FROM outbox_letter
         WHERE link = peer.name AND lseq IS NULL AND held LIMIT %(counted)s) AS first) AS held
   LEFT JOIN LATERAL (
        SELECT min(accepted_at) AS accepted_at FROM outbox_letter
@@ -181,6 +184,9 @@ class LinkOverview:
     #: Waiting to be numbered, and waiting for documents or a time; counted up to `COUNTED`.
     waiting: int
     held: int
+    #: Of the held, how many the peer wants later, and when the last of them may go.
+    deferred: int
+    deferred_until: datetime | None
     oldest_age: timedelta | None
     failing_since: datetime | None
     next_try_at: datetime | None
@@ -206,8 +212,9 @@ def links() -> list[LinkOverview]:
 
 
 def _overview(row: tuple[Any, ...]) -> LinkOverview:
-    (name, state, under_way, waiting, held, oldest, head_at, failing_since, next_try_at,
-     last_error, detail, last_contact_at, owned, acked, dead) = row  # fmt: skip
+    (name, state, under_way, waiting, held, deferred, deferred_until, oldest, head_at,
+     failing_since, next_try_at, last_error, detail, last_contact_at, owned, acked,
+     dead) = row  # fmt: skip
     ages = []
     if oldest is not None:
         ages.append(timedelta(seconds=clock.now().timestamp() - id_time_ms(oldest) / 1000))
@@ -219,6 +226,8 @@ def _overview(row: tuple[Any, ...]) -> LinkOverview:
         under_way=under_way,
         waiting=waiting,
         held=held,
+        deferred=deferred,
+        deferred_until=deferred_until,
         oldest_age=max(ages, default=None),
         failing_since=failing_since,
         next_try_at=next_try_at,

@@ -15,6 +15,8 @@ from federation.dispatch.sql.types import Connection, Figures, Lease, LinkRow
 from federation.protocol import backoff
 
 _LONGEST_WAIT_S = backoff.LONGEST_MS / 1000
+#: So old a contact gets before it is noted again.
+_CONTACT_S = 30
 
 
 async def ensure_links(connection: Connection, names: Sequence[str]) -> None:
@@ -133,6 +135,17 @@ async def note_contact(connection: Connection, lease: Lease) -> None:
     await connection.execute(
         "UPDATE outbox_link SET last_contact_at = clock_timestamp() WHERE name = %s AND fence = %s",
         (lease.link, lease.fence),
+    )
+
+
+async def renew_contacts(connection: Connection, leases: Sequence[Lease]) -> None:
+    """Note for links with an open stream that the peer is still there, each now and then."""
+    await connection.execute(
+        "UPDATE outbox_link AS link SET last_contact_at = clock_timestamp()"
+        " FROM unnest(%s::text[], %s::bigint[]) AS open (name, fence)"
+        " WHERE link.name = open.name AND link.fence = open.fence"
+        "   AND link.last_contact_at < clock_timestamp() - make_interval(secs => %s)",
+        ([each.link for each in leases], [each.fence for each in leases], _CONTACT_S),
     )
 
 

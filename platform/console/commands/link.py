@@ -83,6 +83,10 @@ def _line(link: "LinkOverview") -> str:
         f"dead {link.dead}",
         f"last contact {moment(link.last_contact_at)}",
     ]
+    if link.deferred:
+        parts.append(
+            f"{link.deferred} wanted later by the peer, until {moment(link.deferred_until)}"
+        )
     if not link.owned:
         parts.append("no dispatch process works on it")
     if link.failing_since is not None:

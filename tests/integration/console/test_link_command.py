@@ -86,6 +86,24 @@ def test_machines_get_an_object_for_each_link(run: Run) -> None:
     ]
 
 
+@pytest.mark.usefixtures("links")
+def test_letters_that_the_peer_wants_later_are_told_with_their_time(
+    run: Run, dsn: Callable[[str], str]
+) -> None:
+    with psycopg.connect(dsn("owner")) as owner:
+        owner.execute(
+            "UPDATE outbox_letter SET held = true, not_before = '2099-01-01 12:00:00+00'"
+            " WHERE lseq IS NULL"
+        )
+    nord, _ = run().output.splitlines()
+    assert "backlog 2" in nord
+    assert "1 wanted later by the peer, until 2099-01-01 12:00:00 UTC" in nord
+    nord, sachsen = map(json.loads, run("--json").output.splitlines())
+    assert (nord["held"], nord["deferred"]) == (1, 1)
+    assert nord["deferred_until"].startswith("2099-01-01")
+    assert (sachsen["deferred"], sachsen["deferred_until"]) == (0, None)
+
+
 def test_without_any_link_people_read_so_and_machines_get_nothing(run: Run) -> None:
     assert "There is no link yet" in run().output
     assert run("--json").output == ""

@@ -16,6 +16,8 @@ CALM = LinkOverview(
     under_way=0,
     waiting=0,
     held=0,
+    deferred=0,
+    deferred_until=None,
     oldest_age=None,
     failing_since=None,
     next_try_at=None,
@@ -45,3 +47,10 @@ def test_age_and_owner_are_told() -> None:
     assert "backlog 3  oldest 90 s" in line
     assert "no dispatch process works on it" in line
     assert "last contact 2026-11-27 12:00:00 UTC" in line
+
+
+def test_what_the_peer_wants_later_is_counted_with_its_time() -> None:
+    assert "later" not in _line(CALM)
+    line = _line(replace(CALM, held=3, deferred=2, deferred_until=AT))
+    assert "backlog 3" in line
+    assert "2 wanted later by the peer, until 2026-11-27 12:00:00 UTC" in line

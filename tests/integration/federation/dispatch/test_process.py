@@ -6,8 +6,10 @@ import psycopg
 import pytest
 
 from centre.config.databases import streaming
+from federation.dispatch import sql
 from federation.dispatch.tools import DATABASE_TROUBLE
-from tests.integration.federation.dispatch.conftest import Road
+from tests.integration.federation.dispatch.conftest import Road, eventually
+from tests.plugins.gateway import RECEIVER
 
 
 async def test_nothing_of_dispatch_can_hang_in_the_database_for_long(road: Road) -> None:
@@ -36,3 +38,37 @@ async def test_a_transaction_that_hangs_lets_go_of_its_locks(road: Road) -> None
         await asyncio.to_thread(road.do, "UPDATE outbox_letter SET held = false")
         with pytest.raises(DATABASE_TROUBLE):
             await hanging.execute("SELECT 1")
+
+
+_CONTACT_SECONDS_AGO = (
+    "UPDATE outbox_link SET last_contact_at = now() - make_interval(secs => %s) WHERE name = %s"
+)
+
+
+async def test_an_idle_stream_is_a_contact_as_well(road: Road) -> None:
+    """A peer that nothing is sent to would look as if it had been silent for all that time."""
+    road.post(1)
+    async with road.dispatch():
+        await road.acknowledged(1)
+        road.do(_CONTACT_SECONDS_AGO, 3600, RECEIVER)
+        await eventually(
+            lambda: road.rows(
+                "SELECT FROM outbox_link WHERE last_contact_at > now() - interval '1 minute'"
+            )
+        )
+
+
+async def test_a_contact_is_noted_now_and_then_and_by_the_owner_only(road: Road) -> None:
+    async with road.dispatch() as dispatch:
+        await eventually(lambda: road.link().get("fence"))
+        fence = road.link()["fence"]
+        for seconds, held, noted in (
+            (3600, fence - 1, False),
+            (5, fence, False),
+            (60, fence, True),
+        ):
+            road.do(_CONTACT_SECONDS_AGO, seconds, RECEIVER)
+            before = road.link()["last_contact_at"]
+            async with dispatch.pool.connection() as connection:
+                await sql.renew_contacts(connection, [sql.Lease(RECEIVER, "", held)])
+            assert (road.link()["last_contact_at"] > before) == noted, seconds
