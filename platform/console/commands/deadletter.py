@@ -1,5 +1,9 @@
 """`amtsbruecke deadletter`: letters that were not delivered, and what to do about them."""
 
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
@@ -7,6 +11,9 @@ import click
 from console.moments import moment
 from console.operator import operator
 from console.roles import become
+
+if TYPE_CHECKING:
+    from federation.outbox.selectors import DeadLetterRow
 
 
 @click.group("deadletter")
@@ -19,8 +26,11 @@ def command() -> None:
 @click.option("--tenant", default="", metavar="SLUG", help="Only letters of this municipality.")
 @click.option("--all", "everything", is_flag=True, help="Also those that are resolved.")
 @click.option("--after", type=click.UUID, metavar="ID", help="Go on where the last list ended.")
-def list_letters(*, link: str, tenant: str, everything: bool, after: UUID | None) -> None:
-    """List dead letters with their reason, newest first."""
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each letter.")
+def list_letters(
+    *, link: str, tenant: str, everything: bool, after: UUID | None, as_json: bool
+) -> None:
+    """List dead letters with their case and reason, newest first."""
     become("web", at_once=True)
     from contextlib import nullcontext
 
@@ -35,12 +45,8 @@ def list_letters(*, link: str, tenant: str, everything: bool, after: UUID | None
         page = selectors.dead_letters(link=link, open_only=not everything, after=after)
     for letter in page.rows:
         town = names.get(letter.tenant_role, letter.tenant_role)
-        words = f"{letter.message_id} {letter.link} {letter.kind} {letter.state} {letter.reason}"
-        resolved = f" ({letter.resolution} by {letter.resolved_by})" if letter.resolution else ""
-        click.echo(
-            f"{moment(letter.died_at)} {town:<16} {words} {letter.detail}{resolved}".rstrip()
-        )
-    if not page.rows:
+        click.echo(_json(letter, town) if as_json else _line(letter, town))
+    if not page.rows and not as_json:
         click.echo("There are no dead letters.")
     if page.next:
         click.echo(f"More: --after {page.next}", err=True)
@@ -65,6 +71,23 @@ def cancel(message_id: UUID, *, yes: bool) -> None:
         )
     _decide(message_id, "cancel")
     click.echo(f"{message_id}: cancelled")
+
+
+def _line(letter: "DeadLetterRow", town: str) -> str:
+    about = f"{letter.message_id} case {letter.case_id} {letter.link} {letter.kind} {letter.state}"
+    resolved = f"({letter.resolution} by {letter.resolved_by})" if letter.resolution else ""
+    parts = [moment(letter.died_at), f"{town:<16}", about, letter.reason, letter.detail, resolved]
+    return " ".join(part for part in parts if part)
+
+
+def _json(letter: "DeadLetterRow", town: str) -> str:
+    fields = {"municipality": town, **asdict(letter)}
+    del fields["tenant_role"]
+    return json.dumps(fields, default=_plain)
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _decide(message_id: UUID, verb: str) -> None:
