@@ -5,7 +5,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -19,10 +19,8 @@ from federation.gateway import blobs, calls, doorstep, sessions
 from federation.links.endings import Truthful
 from federation.protocol import limits
 from federation.protocol.reasons import Reason
-from federation.wire.errors import from_rpc_error
 from tests.factories.certificates import Certificate
 from tests.factories.letters import Centre
-from tests.integration.federation.misuse.crowd import why_it_ends
 from tests.integration.federation.misuse.hands import (
     DELIVER,
     EXCHANGE,
@@ -130,24 +128,11 @@ async def streams_one_after_the_other_without_end(gateway: Gateway) -> str:
 @_GROUP.case(Reason.RATE_EXCEEDED)
 async def thousand_hellos_at_once(gateway: Gateway) -> str:
     """On twenty connections; one is served, the others are told why not."""
-    reasons: Counter[str] = Counter()
-
-    async def attempt(channel: Any) -> None:
-        call = Truthful(channel.stream_stream(EXCHANGE)())
-        try:
-            with suppress(asyncio.InvalidStateError):  # it has ended: reading tells why
-                await call.write(HELLO.SerializeToString())
-            await _to_the_end(call)
-        except grpc.aio.AioRpcError as error:
-            reasons[from_rpc_error(error).reason] += 1
-
-    async with _connections(gateway, 20) as channels:
-        attempts = [asyncio.create_task(attempt(each)) for each in channels for _ in range(50)]
+    nord = gateway.world.certificates["nord"]
+    hello = HELLO.SerializeToString()
+    async with _crowd(gateway, 20 * [nord], times=50, first=hello, stay=1) as crowd:
         await neighbour_delivers(gateway, 20)
-        await _until(lambda: sum(reasons.values()) >= len(attempts) - 1)
-        for task in attempts:
-            task.cancel()
-        await asyncio.gather(*attempts, return_exceptions=True)
+        reasons = await _told(crowd)
     assert set(reasons) <= {
         Reason.RATE_EXCEEDED,
         Reason.TOO_MANY_STREAMS,
@@ -159,13 +144,10 @@ async def thousand_hellos_at_once(gateway: Gateway) -> str:
 @_GROUP.case(Reason.RATE_EXCEEDED)
 async def thousand_half_open_streams_of_one_centre(gateway: Gateway) -> str:
     """None says hello. Four are waited for, the others end at once."""
-    async with _connections(gateway, 20) as channels:
-        open_ = [channel.stream_stream(EXCHANGE)() for channel in channels for _ in range(50)]
-        ends = [asyncio.create_task(why_it_ends(call)) for call in open_]
+    nord = gateway.world.certificates["nord"]
+    async with _crowd(gateway, 20 * [nord], times=50, stay=_STREAMS_OF_ONE) as crowd:
         await neighbour_delivers(gateway, 20)
-        await _until(lambda: sum(not end.done() for end in ends) == _STREAMS_OF_ONE)
-        reasons = Counter(end.result() for end in ends if end.done())
-        await _cancel(open_, ends)
+        reasons = await _told(crowd)
     assert set(reasons) <= {Reason.RATE_EXCEEDED, Reason.TOO_MANY_STREAMS}
     return reasons.most_common(1)[0][0]
 
@@ -184,27 +166,63 @@ async def thousand_half_open_streams_of_many_centres(gateway: Gateway) -> str:
     )
     await gateway.lookout.refresh()
     before = len(asyncio.all_tasks())
-    async with _crowd(gateway, certificates.values()) as crowd:
+    async with _crowd(gateway, certificates.values(), times=_STREAMS_OF_ONE) as crowd:
         # The gateway holds a task for each stream, and more.
         await _until(lambda: len(asyncio.all_tasks()) >= before + _THOUSAND)
         await neighbour_delivers(gateway, 20)
         assert crowd.returncode is None
-        said, _ = await crowd.communicate()
-    ((answer, number),) = json.loads(said).items()
+        ((answer, number),) = (await _told(crowd)).items()
     assert number == _THOUSAND
-    return str(answer)
+    return answer
+
+
+@_GROUP.case(Reason.TOO_MANY_STREAMS)
+async def thousand_half_open_calls_of_one_centre(gateway: Gateway) -> str:
+    """Single calls of which the request never comes; for others there is room all the while."""
+    return await _half_open_calls(gateway, gateway.world.certificates["nord"])
+
+
+@_GROUP.case(Reason.TOO_MANY_STREAMS)
+async def thousand_half_open_calls_of_a_centre_that_nobody_knows(gateway: Gateway) -> str:
+    return await _half_open_calls(gateway, gateway.world.authority.issue("mars"))
+
+
+async def _half_open_calls(gateway: Gateway, certificate: Certificate) -> str:
+    async with _crowd(
+        gateway, 20 * [certificate], method=DELIVER, times=50, stay=_CALLS_OF_ONE
+    ) as crowd:
+        reasons = await _told(crowd)
+        await neighbour_delivers(gateway, 20)
+        neighbour = gateway.world.certificates[NEIGHBOUR]
+        async with gateway.channel(neighbour) as channel:
+            stub = link_service_pb2_grpc.LinkServiceStub(channel)
+            await stub.GetPosition(pb.GetPositionRequest(hello=make_hello(NEIGHBOUR)))
+    assert set(reasons) <= {Reason.RATE_EXCEEDED, Reason.TOO_MANY_STREAMS}
+    return Reason.TOO_MANY_STREAMS if Reason.TOO_MANY_STREAMS in reasons else str(reasons)
 
 
 @asynccontextmanager
 async def _crowd(
-    gateway: Gateway, certificates: Iterable[Certificate]
+    gateway: Gateway,
+    certificates: Iterable[Certificate],
+    *,
+    times: int,
+    method: str = EXCHANGE,
+    first: bytes = b"",
+    stay: int = 0,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Let another process open all the streams that each of these centres may have."""
+    """Let another process call on a connection for each certificate, so many times on each.
+
+    From ours, the callers would take the gateway its time: gRPC ends a call that nobody has begun
+    to serve within thirty seconds, and without a reason.
+    """
     told = {
         "address": gateway.address,
         "name": f"{RECEIVER}.centre.amtsbruecke.internal",
-        "method": EXCHANGE,
-        "times": _STREAMS_OF_ONE,
+        "method": method,
+        "times": times,
+        "first": first.hex(),
+        "stay": stay,
         "ca": gateway.world.authority.pem.decode(),
         "certificates": [
             {"key": each.key.decode(), "pem": each.pem.decode()} for each in certificates
@@ -220,9 +238,8 @@ async def _crowd(
     )
     assert crowd.stdin is not None
     try:
-        crowd.stdin.write(json.dumps(told).encode())
+        crowd.stdin.write(json.dumps(told).encode() + b"\n")
         await crowd.stdin.drain()
-        crowd.stdin.close()
         yield crowd
     finally:
         if crowd.returncode is None:
@@ -230,31 +247,10 @@ async def _crowd(
             await crowd.wait()
 
 
-@_GROUP.case(Reason.TOO_MANY_STREAMS)
-async def thousand_half_open_calls_of_one_centre(gateway: Gateway) -> str:
-    """Single calls of which the request never comes; for others there is room all the while."""
-    return await _half_open_calls(gateway, gateway.world.certificates["nord"])
-
-
-@_GROUP.case(Reason.TOO_MANY_STREAMS)
-async def thousand_half_open_calls_of_a_centre_that_nobody_knows(gateway: Gateway) -> str:
-    return await _half_open_calls(gateway, gateway.world.authority.issue("mars"))
-
-
-async def _half_open_calls(gateway: Gateway, certificate: Certificate) -> str:
-    async with _connections(gateway, 20, certificate) as channels:
-        open_ = [channel.stream_unary(DELIVER)() for channel in channels for _ in range(50)]
-        ends = [asyncio.create_task(why_it_ends(call)) for call in open_]
-        await _until(lambda: sum(not end.done() for end in ends) == _CALLS_OF_ONE)
-        await neighbour_delivers(gateway, 20)
-        neighbour = gateway.world.certificates[NEIGHBOUR]
-        async with gateway.channel(neighbour) as channel:
-            stub = link_service_pb2_grpc.LinkServiceStub(channel)
-            await stub.GetPosition(pb.GetPositionRequest(hello=make_hello(NEIGHBOUR)))
-        reasons = Counter(end.result() for end in ends if end.done())
-        await _cancel(open_, ends)
-    assert set(reasons) <= {Reason.RATE_EXCEEDED, Reason.TOO_MANY_STREAMS}
-    return Reason.TOO_MANY_STREAMS if Reason.TOO_MANY_STREAMS in reasons else str(reasons)
+async def _told(crowd: asyncio.subprocess.Process) -> Counter[str]:
+    """Return why the crowd's calls have ended, once no more than may stay are open."""
+    assert crowd.stdout is not None
+    return Counter(json.loads(await crowd.stdout.readline()))
 
 
 @_GROUP.case(Reason.DEADLINE_EXCEEDED)
@@ -281,25 +277,6 @@ async def thousand_streams_that_are_reset_at_once(gateway: Gateway) -> str:
             await asyncio.sleep(0)
             call.cancel()
     return Answer.BORNE
-
-
-@asynccontextmanager
-async def _connections(
-    gateway: Gateway, count: int, certificate: Certificate | None = None
-) -> AsyncIterator[list[Any]]:
-    """Open connections that gRPC does not share between channels."""
-    own = {"grpc.use_local_subchannel_pool": 1}
-    async with AsyncExitStack() as stack:
-        yield [
-            await stack.enter_async_context(gateway.channel(certificate, **own))
-            for _ in range(count)
-        ]
-
-
-async def _cancel(calls_: list[Any], ends: list[asyncio.Task[str]]) -> None:
-    for call in calls_:
-        call.cancel()
-    await asyncio.gather(*ends, return_exceptions=True)
 
 
 async def _with_garbage(call: Any) -> None:
