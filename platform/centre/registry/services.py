@@ -198,13 +198,16 @@ def check_same(found: Municipality, *, ars: str, authority_id: UUID | None) -> N
         raise MunicipalityConflict(f"{found.slug!r} is {found.name} (ARS {found.ars}) already.")
 
 
-def suspend_tenant(*, slug: str, by: Actor) -> Municipality:
-    """Close a municipality's doors: no page and no task, until it is resumed. Letters wait."""
+def suspend_tenant(*, slug: str, by: Actor) -> bool:
+    """Close a municipality's doors: no page and no task, until it is resumed. Letters wait.
+
+    Return False where they are closed already: then nothing is noted.
+    """
     return _switch(slug, by, MunicipalityState.ACTIVE, MunicipalityState.SUSPENDED)
 
 
-def resume_tenant(*, slug: str, by: Actor) -> Municipality:
-    """Open a suspended municipality's doors again."""
+def resume_tenant(*, slug: str, by: Actor) -> bool:
+    """Open a suspended municipality's doors again. Return False where they are open already."""
     return _switch(slug, by, MunicipalityState.SUSPENDED, MunicipalityState.ACTIVE)
 
 
@@ -222,19 +225,19 @@ def export_tenant(*, slug: str, path: Path, by: Actor) -> tuple[archive.Member, 
     return members
 
 
-def _switch(slug: str, by: Actor, old: MunicipalityState, new: MunicipalityState) -> Municipality:
+def _switch(slug: str, by: Actor, old: MunicipalityState, new: MunicipalityState) -> bool:
     require_owner()
     with public_scope(), transaction.atomic():
         municipality = _locked(slug)
         if municipality.state == new:
-            return municipality
+            return False
         if municipality.state != old:
             raise MunicipalityConflict(
                 f"{slug!r} is {municipality.state}; only what is {old} can become {new}."
             )
         enter(municipality, new)
         tell(_SWITCHED[new], municipality, by)
-    return municipality
+    return True
 
 
 _SWITCHED = {

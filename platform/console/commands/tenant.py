@@ -143,7 +143,8 @@ def suspend(slug: str) -> None:
     become("owner", at_once=True)
     from centre.registry import services
 
-    click.echo(f"{slug}: {services.suspend_tenant(slug=slug, by=operator()).state}")
+    changed = services.suspend_tenant(slug=slug, by=operator())
+    click.echo(f"{slug}: {'suspended' if changed else 'is suspended already'}")
 
 
 @command.command("resume")
@@ -153,7 +154,8 @@ def resume(slug: str) -> None:
     become("owner", at_once=True)
     from centre.registry import services
 
-    click.echo(f"{slug}: {services.resume_tenant(slug=slug, by=operator()).state}")
+    changed = services.resume_tenant(slug=slug, by=operator())
+    click.echo(f"{slug}: {'active' if changed else 'is active already'}")
 
 
 @command.command("delete")

@@ -137,11 +137,13 @@ def test_only_the_owner_founds(
 
 
 def test_suspend_and_resume_are_idempotent(owner: None) -> None:
-    for _ in range(2):
-        assert services.suspend_tenant(slug="alpha", by=ME).state == MunicipalityState.SUSPENDED
+    for changed in (True, False):
+        assert services.suspend_tenant(slug="alpha", by=ME) is changed
+        assert selectors.municipality(slug="alpha").state == MunicipalityState.SUSPENDED
     assert not selectors.active().filter(slug="alpha").exists()
-    for _ in range(2):
-        assert services.resume_tenant(slug="alpha", by=ME).state == MunicipalityState.ACTIVE
+    for changed in (True, False):
+        assert services.resume_tenant(slug="alpha", by=ME) is changed
+        assert selectors.municipality(slug="alpha").state == MunicipalityState.ACTIVE
     told = TrailEntry.objects.filter(tenant_role=CENTRE, subject="alpha").order_by("number")
     assert [each.event for each in told][-2:] == [
         AuditEvent.TENANT_MUNICIPALITY_SUSPENDED,
