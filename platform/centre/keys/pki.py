@@ -126,9 +126,10 @@ def issue(
     return describe(pem)
 
 
-def renew(directory: Path, into: Path) -> Certificate:
+def renew(directory: Path, centre_id: str, into: Path) -> Certificate:
     """Write `centre.next.pem`: the same key and names, 90 days from now. Nothing uses it yet."""
     old = _load(into / "centre.pem")
+    _require_owner(into / "centre.pem", centre_id)
     key = _load_key(into / "centre.key")
     alternative = old.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     name = old.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
@@ -137,13 +138,25 @@ def renew(directory: Path, into: Path) -> Certificate:
     return describe(pem)
 
 
-def activate(into: Path) -> Certificate:
+def activate(centre_id: str, into: Path) -> Certificate:
     """Put the renewed certificate into place, in one step."""
     waiting = into / "centre.next.pem"
     if not waiting.exists():
         raise CertificateFault(f"there is no {waiting}: renew the certificate first")
-    certificate = describe(waiting.read_bytes())
+    certificate = _require_owner(waiting, centre_id)
     waiting.replace(into / "centre.pem")
+    return certificate
+
+
+def _require_owner(path: Path, centre_id: str) -> Certificate:
+    """Return what the certificate of a centre says; raise `CertificateFault` if it is another's."""
+    certificate = describe(path.read_bytes())
+    if URI_PREFIX + centre_id not in certificate.uris:
+        owners = ", ".join(each.removeprefix(URI_PREFIX) for each in certificate.uris)
+        raise CertificateFault(
+            f"{path} is the certificate of {owners or 'no centre'}, not of {centre_id}: name that"
+            " centre, or the right folder with --into"
+        )
     return certificate
 
 

@@ -89,10 +89,10 @@ def renew(
 
     folder = into or home.centre(centre_id).tls
     if activate:
-        certificate = pki.activate(folder)
+        certificate = pki.activate(centre_id, folder)
         click.echo(f"{folder / 'centre.pem'}: valid until {moment(certificate.not_after)}")
         return
-    certificate = pki.renew(authority or home.path / "pki", folder)
+    certificate = pki.renew(authority or home.path / "pki", centre_id, folder)
     click.echo(f"{folder / 'centre.next.pem'}: valid until {moment(certificate.not_after)}")
     click.echo(f"fingerprint for the directory: {certificate.fingerprint}")
     click.echo(f"then: amtsbruecke pki renew {centre_id} --activate")

@@ -128,8 +128,8 @@ def certify(home: Home, folder: CentreFolder, centre: Centre) -> None:
     elif pki.describe((folder.tls / "centre.pem").read_bytes()).not_after < clock.in_future(
         days=30
     ):
-        pki.renew(authority, folder.tls)
-        pki.activate(folder.tls)
+        pki.renew(authority, centre.name, folder.tls)
+        pki.activate(centre.name, folder.tls)
 
 
 def run_step(folder: CentreFolder, name: str, said: object) -> dict[str, Any]:

@@ -72,3 +72,18 @@ def test_step_that_cannot_be_taken_says_why(run: Run, said: tuple[str, ...], wor
     refused = run(*said)
     assert isinstance(refused.exception, CertificateFault)
     assert words in refused.exception.message
+
+
+def test_certificate_of_another_centre_is_neither_renewed_nor_activated(
+    run: Run, tmp_path: Path
+) -> None:
+    """A slip in --into would give a centre the name of its neighbour."""
+    tls = Home(tmp_path).centre("krz").tls
+    for step in ((), ("--activate",)):
+        before = {path.name: path.read_bytes() for path in tls.iterdir()}
+        refused = run("renew", "nord", "--into", str(tls), *step)
+        assert isinstance(refused.exception, CertificateFault)
+        assert "is the certificate of krz, not of nord" in refused.exception.message
+        assert "--into" in refused.exception.message
+        assert {path.name: path.read_bytes() for path in tls.iterdir()} == before
+        run("renew", "krz")

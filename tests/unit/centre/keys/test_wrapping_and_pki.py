@@ -86,11 +86,11 @@ def test_renewal_waits_until_it_is_activated(tmp_path: Path) -> None:
     with pytest.raises(CertificateFault, match="renew it instead"):
         pki.issue(authority, "krz", tls)
     with pytest.raises(CertificateFault, match="renew the certificate first"):
-        pki.activate(tls)
+        pki.activate("krz", tls)
     with clock.frozen(clock.in_future(days=60)):
-        new = pki.renew(authority, tls)
+        new = pki.renew(authority, "krz", tls)
     assert pki.describe((tls / "centre.pem").read_bytes()) == old
-    assert pki.activate(tls) == new == pki.describe((tls / "centre.pem").read_bytes())
+    assert pki.activate("krz", tls) == new == pki.describe((tls / "centre.pem").read_bytes())
     assert (new.uris, new.names) == (old.uris, old.names)
     assert new.fingerprint != old.fingerprint
     assert new.not_after > old.not_after + timedelta(days=59)
