@@ -28,15 +28,16 @@ def run(home: Home, *, port_base: int, once: bool, as_json: bool, logs: bool) ->
     output = Output() if logs else Output(None)
     with Supervisor(home, output=output) as supervisor:
         provisioning.require_free_ports(home, plan)
+        supervisor.doing = "(it sets the centres of the demo up, and then stops)"
         version = provisioning.Provisioning(home=home, plan=plan, report=say).run()
+        supervisor.doing = ""
+        if supervisor.asked_to_stop:
+            raise _stopped()
         with supervisor.stopping_on_signals():
             supervisor.start([home.centre(centre.name) for centre in plan.all])
             say("all processes started")
             if not traffic.await_ready(home, plan, supervisor.wait):
-                raise DemoStuck(
-                    "The demo was stopped before its centres were ready.",
-                    hint="Running it again goes on from here.",
-                )
+                raise _stopped()
             plan = report.without_deleted(home, plan)
             traffic.fetch_directory(home, plan, version)
             say(f"directory version {version} in force everywhere")
@@ -56,6 +57,13 @@ def run(home: Home, *, port_base: int, once: bool, as_json: bool, logs: bool) ->
             click.echo(_guide(plan, home))
             supervisor.wait()
             return not problems
+
+
+def _stopped() -> DemoStuck:
+    return DemoStuck(
+        "The demo was stopped before its centres were ready.",
+        hint="Running it again goes on from here.",
+    )
 
 
 def verify_receipts(home: Home, plan: Plan) -> dict[str, int]:

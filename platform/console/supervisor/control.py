@@ -91,10 +91,12 @@ def stop_all(
     Says what still runs, whenever that changes. Raises `ConsoleError` if something does after
     `patience` seconds, or when the supervisor is gone.
     """
-    running, told = _running(ask(home, "stop-all")), ""
+    answer, told = ask(home, "stop-all"), ""
+    running = _running(answer)
     deadline = time.monotonic() + patience
     while True:
-        if (words := ", ".join(running) or "the supervisor itself") != told:
+        itself = " ".join(filter(None, ("the supervisor itself", answer.get("doing"))))
+        if (words := ", ".join(running) or itself) != told:
             say(f"still running: {words}")
             told = words
         if time.monotonic() > deadline:
@@ -105,7 +107,8 @@ def stop_all(
         time.sleep(tick)
         try:
             left = max(deadline - time.monotonic(), tick)
-            running = _running(ask(home, "status", patience=left))
+            answer = ask(home, "status", patience=left)
+            running = _running(answer)
         except SupervisorAway:
             _require_ended(running)
             return

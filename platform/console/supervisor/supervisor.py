@@ -31,6 +31,8 @@ class Supervisor:
         )
         self._runners: dict[str, CentreRunner] = {}
         self._stop_asked = threading.Event()
+        #: What it does that nobody interrupts, for those who wait for its end.
+        self.doing = ""
         self._control = ControlServer(home, self._answer)
 
     def __enter__(self) -> Self:
@@ -117,7 +119,8 @@ class Supervisor:
                 runner.stop()
             if action in {"start", "restart"}:
                 runner.start()
-        return {"centres": [_status(runner) for runner in self._runners.values()]}
+        centres = [_status(runner) for runner in self._runners.values()]
+        return {"centres": centres, "doing": self.doing}
 
     def _runner(self, name: str) -> CentreRunner:
         if name not in self._runners:

@@ -1,13 +1,14 @@
 """The demo after its sample has arrived: it shows where to look, and stays until told to stop."""
 
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 
 from console.demo import provisioning, report, run, traffic
 from console.demo.plan import ADMINISTRATOR, CASEWORKER, PASSWORD, make_plan
-from console.errors import SupervisorAway
+from console.errors import DemoStuck, SupervisorAway
 from console.home import Home
 from console.supervisor import control
 from console.supervisor.supervisor import Supervisor
@@ -76,6 +77,34 @@ def test_the_demo_says_where_to_look_and_runs_until_told_to_stop(
     assert f"--home {tmp_path} centre stop sachsen\n" in said
     with pytest.raises(SupervisorAway):
         control.ask(home, "status")
+
+
+def test_who_stops_the_demo_while_it_is_set_up_reads_what_is_waited_for(
+    waits: list[float | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, told = Home(tmp_path), []
+    stopped: list[Thread] = []
+
+    def is_stopped_meanwhile(_: Founded) -> int:
+        heard = Event()
+
+        def say(words: str) -> None:
+            told.append(words)
+            heard.set()
+
+        stopped.append(Thread(target=control.stop_all, args=(home,), kwargs={"say": say}))
+        stopped[0].start()
+        assert heard.wait(30)
+        return 1
+
+    monkeypatch.setattr(Founded, "run", is_stopped_meanwhile)
+    with pytest.raises(DemoStuck, match="stopped before its centres were ready"):
+        _run(home, once=False)
+    stopped[0].join()
+    assert told[0] == (
+        "still running: the supervisor itself (it sets the centres of the demo up, and then stops)"
+    )
+    assert waits == []
 
 
 def test_once_the_demo_ends_by_itself(
