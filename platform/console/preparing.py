@@ -19,7 +19,7 @@ from centre.config.environment import Environment
 from centre.keys.wrapping import MasterKey
 from console.cluster import LOGINS, ensure_cluster
 from console.engines import DATABASE, EMBEDDED, Engines, role_prefix, running_database, url_of
-from console.errors import ConsoleError
+from console.errors import ConsoleError, EngineInUse
 from console.home import CentreFolder, Home, Ports
 
 _SECRET_BYTES: Final = 48
@@ -153,6 +153,22 @@ def _refuse_taken_ports(folder: CentreFolder, written: Mapping[str, str]) -> Non
             )
 
 
+def differing_ports(folder: CentreFolder) -> str:
+    """Return what a person should know whose gateway listens on another port than others are told.
+
+    An empty text if it does not.
+    """
+    settings = folder.settings()
+    bind, told = (settings.get(f"AMTSBRUECKE_GATEWAY_{each}", "") for each in ("BIND", "ENDPOINT"))
+    port = told.rpartition(":")[2]
+    if bind.rpartition(":")[2] == port:
+        return ""
+    return (
+        f"Others are told {told}, but the gateway listens on {bind}. Lead the one to the other, or"
+        f" set AMTSBRUECKE_GATEWAY_BIND=0.0.0.0:{port} in {folder.settings_file}."
+    )
+
+
 def next_steps(folder: CentreFolder) -> Iterator[str]:
     """Yield what is left to do for a person, in order."""
     us = f"amtsbruecke --centre {folder.name}"
@@ -247,8 +263,16 @@ def use_server(folder: CentreFolder, admin_dsn: str, *, database: str) -> None:
 
 def migrate(folder: CentreFolder) -> None:
     """Bring the centre's database to this version, in a process that has the centre's settings."""
-    with running_database(folder):
-        done = run_in(folder, "console", "migrate")
+    try:
+        with running_database(folder):
+            done = run_in(folder, "console", "migrate")
+    except EngineInUse as error:
+        raise PreparationFailed(
+            f"{folder.name} runs already: nothing was changed.",
+            hint=f"Its settings are in {folder.settings_file}; new tables come with `amtsbruecke"
+            f" --centre {folder.name} migrate`. To repeat this, stop it first: amtsbruecke centre"
+            f" stop {folder.name}",
+        ) from error
     if done.returncode != 0:
         raise PreparationFailed(
             f"The tables of {folder.name} could not be made: {complaint(done)}",

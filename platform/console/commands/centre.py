@@ -53,6 +53,8 @@ def create(home: Home, /, name: str, **wanted: Any) -> None:
         click.secho(
             f"Kept as they were: {', '.join(sorted(kept))}. Change them there.", fg="yellow"
         )
+    if differing := preparing.differing_ports(folder):
+        click.secho(differing, fg="yellow")
     for step in preparing.next_steps(folder):
         click.echo(step)
 

@@ -117,6 +117,7 @@ def centre(
             *("--database", administrator, "--broker", broker),
         )
         assert "tenant create" in said
+        assert "Others are told" not in said
         amtsbruecke("pki", "issue", CENTRE)
         supervisor.start([home.centre(CENTRE)])
 
@@ -184,6 +185,17 @@ def test_create_again_changes_nothing(
     secret = before["AMTSBRUECKE_SECRET_KEY"]
     assert secret not in said
     assert SECRET not in home.centre(CENTRE).settings_file.read_text()  # the administrator's
+
+
+def test_create_again_while_it_runs_says_how_to_go_on(
+    home: Home, centre: Callable[..., str], amtsbruecke: Callable[..., str]
+) -> None:
+    """Its database is held by the supervisor, which nobody shall end for this."""
+    before = home.centre(UMBRELLA).settings()
+    said = amtsbruecke("centre", "create", UMBRELLA, "--umbrella", "--gateway", "a:1", code=2)
+    assert f"{UMBRELLA} runs already: nothing was changed." in said
+    assert f"amtsbruecke centre stop {UMBRELLA}" in said
+    assert home.centre(UMBRELLA).settings() == before
 
 
 def test_an_address_of_nobody_here_is_refused(home: Home, centre: Callable[..., str]) -> None:
