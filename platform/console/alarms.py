@@ -17,6 +17,22 @@ _STEPS: Final[Mapping[str, str]] = {
     "CERTIFICATE_UNKNOWN": "a certificate is not in the directory. Was it renewed without being"
     " registered? amtsbruecke directory fetch, then call that centre.",
     "ORIGIN_MISMATCH": "a certificate and the name in a letter differ. Call that centre.",
+    "PEER_UNKNOWN": "one of the two centres is not in the other's directory: amtsbruecke directory"
+    " fetch, here and there; then ask the umbrella.",
+    "CENTRE_SUSPENDED": "the umbrella has suspended a centre; its letters wait. Ask the umbrella.",
+    "PROTOCOL_UNSUPPORTED": "the two centres speak no common version: upgrade the older one.",
+    "CREDIT_EXCEEDED": "the peer sent more than it may, so it errs. Nothing is lost; call it.",
+    "SERVER_CERTIFICATE_UNKNOWN": "who answers at the peer's address has a certificate that our"
+    " directory does not list. Was it renewed before it was published? amtsbruecke directory fetch."
+    " Otherwise treat it as an attack.",
+    "WRONG_PEER": "another centre answers at the peer's address. Compare its entry in the"
+    " directory: amtsbruecke directory show.",
+    "RECEIPT_INVALID": "the peer signed something else than we sent, or with another key. Has it"
+    " changed its key without the directory? Otherwise treat it as an attack.",
+    "POSITION_IMPOSSIBLE": "one of both databases has gone back in time: amtsbruecke link pause"
+    " PEER, and compare with that centre before you resume it.",
+    "LETTER_PARKED": "a letter ended call after call and was set aside: amtsbruecke deadletter"
+    " list. Look at the peer's log for that time; resend it after it was mended, or cancel it.",
 }
 _ANY: Final = "see docs/guides/operating.md, then: amtsbruecke alarm acknowledge ID"
 

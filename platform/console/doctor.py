@@ -96,10 +96,11 @@ def _certificate(environment: Environment) -> Iterator[Finding]:
             return
     certificate = x509.load_pem_x509_certificate((environment.tls_dir / "centre.pem").read_bytes())
     left = certificate.not_valid_after_utc - datetime.now(UTC)
+    renew = f"renew it (for trials: amtsbruecke pki renew {environment.centre})"
     if left < timedelta(0):
-        yield Finding(Grade.BAD, "the certificate has expired: amtsbruecke pki renew")
+        yield Finding(Grade.BAD, f"the certificate has expired: {renew}")
     elif left < _RENEW_BEFORE:
-        yield Finding(Grade.WARNING, f"the certificate expires in {left.days} days: renew it")
+        yield Finding(Grade.WARNING, f"the certificate expires in {left.days} days: {renew}")
     else:
         yield Finding(Grade.GOOD, f"certificate valid for {left.days} days")
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -102,4 +102,6 @@ def _age(age: timedelta | None) -> str:
 
 
 def _plain(value: object) -> object:
-    return value.total_seconds() if isinstance(value, timedelta) else str(value)
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -117,4 +117,7 @@ def show(*, path: Path) -> None:
     click.echo(f"valid until  {moment(certificate.not_after)} ({days} days)")
     click.echo(f"fingerprint  {certificate.fingerprint}")
     if days < _WARN_DAYS:
-        click.secho("renew it: amtsbruecke pki renew", fg="yellow")
+        owner = next((uri.removeprefix(pki.URI_PREFIX) for uri in certificate.uris), "")
+        click.secho(
+            f"renew it: amtsbruecke pki renew {owner}" if owner else "renew it", fg="yellow"
+        )

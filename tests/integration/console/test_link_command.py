@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -100,7 +101,8 @@ def test_letters_that_the_peer_wants_later_are_told_with_their_time(
     assert "1 wanted later by the peer, until 2099-01-01 12:00:00 UTC" in nord
     nord, sachsen = map(json.loads, run("--json").output.splitlines())
     assert (nord["held"], nord["deferred"]) == (1, 1)
-    assert nord["deferred_until"].startswith("2099-01-01")
+    assert datetime.fromisoformat(nord["deferred_until"]) == datetime(2099, 1, 1, 12, tzinfo=UTC)
+    assert "T" in nord["deferred_until"]
     assert (sachsen["deferred"], sachsen["deferred_until"]) == (0, None)
 
 

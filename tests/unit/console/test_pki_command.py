@@ -7,9 +7,12 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography import x509
 
+from centre.config.environment import Environment
+from centre.kernel import clock
 from centre.keys import pki
 from centre.keys.errors import CertificateFault
 from console.commands import pki as pki_command
+from console.doctor import _certificate
 from console.home import Home
 from console.moments import moment
 
@@ -87,3 +90,17 @@ def test_certificate_of_another_centre_is_neither_renewed_nor_activated(
         assert "--into" in refused.exception.message
         assert {path.name: path.read_bytes() for path in tls.iterdir()} == before
         run("renew", "krz")
+
+
+def test_an_old_certificate_is_shown_with_the_command_that_renews_it(
+    run: Run, tmp_path: Path
+) -> None:
+    tls = Home(tmp_path).centre("krz").tls
+    assert "renew it" not in run("show", str(tls)).output
+    with clock.frozen(clock.in_future(days=80)):
+        assert run("show", str(tls)).output.endswith("renew it: amtsbruecke pki renew krz\n")
+    with clock.frozen(clock.in_future(days=-80)):
+        pki.renew(tmp_path / "pki", "krz", tls)
+    pki.activate("krz", tls)
+    (finding,) = _certificate(Environment(centre="krz", tls_dir=tls))
+    assert finding.text.endswith("days: renew it (for trials: amtsbruecke pki renew krz)")
