@@ -183,12 +183,13 @@ class Run:
             world.pause(*modes.NEIGHBOURS)
             modes.drain(clockwork, 2_000)
             if self._any("G18"):
-                found = [
+                first, *found = [
                     self._took("document", lambda: fresh.document(clockwork, self.sizes.document))
-                    for _ in range(self.sizes.long_rounds)
+                    for _ in range(1 + self.sizes.long_rounds)
                 ]
                 self.values["G18"] = median(each["share"] for each in found)
-                self.values["G18a"] = max(each["above_idle_mib"] for each in found)
+                self.values["G18a"] = max(each["above_idle_mib"] for each in (first, *found))
+                self._note("document, the first of a new centre / bare stream", [first["share"]], "")
                 ways = [each["share_of_the_way"] for each in found]
                 self._note("document, the way alone / bare stream", ways, "")
                 durable = [each["share_of_durable"] for each in found]
