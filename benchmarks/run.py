@@ -189,7 +189,9 @@ class Run:
                 ]
                 self.values["G18"] = median(each["share"] for each in found)
                 self.values["G18a"] = max(each["above_idle_mib"] for each in (first, *found))
-                self._note("document, the first of a new centre / bare stream", [first["share"]], "")
+                self._note(
+                    "document, the first of a new centre / bare stream", [first["share"]], ""
+                )
                 ways = [each["share_of_the_way"] for each in found]
                 self._note("document, the way alone / bare stream", ways, "")
                 durable = [each["share_of_durable"] for each in found]

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from datetime import date
+from typing import Final
 
 # DIN 91379:2022: the normative letters and signs, as ranges. Greek and Cyrillic are an extension of
 # the standard that registers of names do not use.
@@ -41,6 +42,7 @@ IBAN_LENGTHS = {
 _POSTCODE = re.compile(r"(?!00)\d{5}")
 _BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_DIGITS: Final = 3
 _EARLIEST = date(1900, 1, 1)
 
 
@@ -89,6 +91,11 @@ def is_postcode(text: str) -> bool:
 def is_email(text: str) -> bool:
     """Return whether a text has the form of an e-mail address."""
     return bool(_EMAIL.fullmatch(text))
+
+
+def is_phone(text: str) -> bool:
+    """Return whether there is something to dial in a text; words beside it tell whom it reaches."""
+    return len(re.findall(r"[0-9]", text)) >= _DIGITS
 
 
 def is_plausible(day: date, *, today: date) -> bool:

@@ -101,6 +101,24 @@ def past(path: str, day: date | None, what: str, today: date, *, needed: bool = 
         )
 
 
+def phone(path: str, value: str) -> Faults:
+    if value.strip() and not checks.is_phone(value):
+        yield Fault(
+            path=path,
+            text=Words("In „%(value)s“ steht keine Telefonnummer.", value=quoted(value)),
+            hint="Schreiben Sie die Nummer in Ziffern, etwa 0571 89-123, oder lassen Sie sie weg.",
+        )
+
+
+def email(path: str, value: str) -> Faults:
+    if value and not checks.is_email(value):
+        yield Fault(
+            path=path,
+            text=Words("„%(value)s“ ist keine E-Mail-Adresse.", value=quoted(value)),
+            hint="Berichtigen Sie die Adresse oder lassen Sie das Feld leer.",
+        )
+
+
 def amount(
     path: str, amount: int | None, what: str, *, needed: bool = True, least: int = 0
 ) -> Faults:

@@ -21,12 +21,8 @@ def check(path: str, debtor: Debtor, today: date) -> Faults:
         yield from address(f"{path}.former_addresses[{index}]", former)
     for name in ("representatives", "employer", "banks", "phone", "birth_name", "birth_place"):
         yield from faults.text(f"{path}.{name}", getattr(debtor, name), "das Feld", needed=False)
-    if debtor.email and not checks.is_email(debtor.email):
-        yield Fault(
-            path=f"{path}.email",
-            text=Words("„%(value)s“ ist keine E-Mail-Adresse.", value=quoted(debtor.email)),
-            hint="Berichtigen Sie die Adresse oder lassen Sie das Feld leer.",
-        )
+    yield from faults.phone(f"{path}.phone", debtor.phone)
+    yield from faults.email(f"{path}.email", debtor.email)
 
 
 def _natural(path: str, debtor: Debtor, today: date) -> Faults:

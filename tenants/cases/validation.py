@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from centre.kernel.quoting import quoted
-from tenants.cases import checks, codes, faults, persons
+from tenants.cases import checks, chronology, codes, faults, persons
 from tenants.cases.drafts import Address, AncillaryClaim, Claim, RequestDraft, Title
 from tenants.cases.faults import Fault, Faults
 from tenants.cases.money import format_euro
@@ -26,6 +26,8 @@ class Limits:
     reminder_days: int = 7
     #: Warn when a claim becomes barred within so many days.
     limitation_days: int = 90
+    #: No claim lives longer (§ 197 BGB).
+    limitation_years: int = 30
     #: An instalment plan ends within so many months (§ 802b ZPO).
     instalment_months: int = 12
     max_debtors: int = 20
@@ -57,7 +59,10 @@ def _faults(draft: RequestDraft, today: date, limits: Limits) -> Faults:
     yield from _titles(draft, today, limits)
     yield from _claims(draft, today, limits)
     yield from _preconditions(draft, today, limits)
-    yield from _execution(draft, limits)
+    yield from _danger(draft)
+    yield from _measures(draft)
+    yield from _instalments(draft, limits)
+    yield from _urgency(draft)
     yield from _money_way(draft)
 
 
@@ -116,12 +121,7 @@ def _title(path: str, title: Title, today: date) -> Faults:
     yield from faults.past(
         f"{path}.final_on", title.final_on, "Das Datum der Bestandskraft", today, needed=False
     )
-    if title.issued_on and title.served_on and title.served_on < title.issued_on:
-        yield Fault(
-            path=f"{path}.served_on",
-            text="Der Titel wurde vor seinem Erlass zugestellt.",
-            hint="Prüfen Sie beide Daten.",
-        )
+    yield from chronology.title(path, title)
     if title.kind == "fine_notice" and title.final_on is None:
         yield Fault(
             path=f"{path}.final_on",
@@ -177,12 +177,7 @@ def _claim(path: str, claim: Claim, titles: int, today: date, limits: Limits) ->
             text="Es ist mehr offen, als ursprünglich gefordert war.",
             hint="Tragen Sie Zinsen und Zuschläge als Nebenforderung ein.",
         )
-    if claim.period_from and claim.period_until and claim.period_until < claim.period_from:
-        yield Fault(
-            path=f"{path}.period_until",
-            text="Der Zeitraum endet, bevor er beginnt.",
-            hint="Prüfen Sie beide Daten.",
-        )
+    yield from chronology.claim(path, claim)
     yield from _limitation(path, claim, today, limits)
     if len(claim.ancillary) > limits.max_ancillary:
         yield from faults.count(
@@ -201,6 +196,16 @@ def _limitation(path: str, claim: Claim, today: date, limits: Limits) -> Faults:
             path=f"{path}.limitation_end",
             text=Words("Die Forderung ist seit %(day)s verjährt.", day=f"{end:%d.%m.%Y}"),
             hint="Eine verjährte Forderung darf nicht vollstreckt werden; prüfen Sie das Datum.",
+        )
+    elif end.year > today.year + limits.limitation_years:
+        yield Fault(
+            path=f"{path}.limitation_end",
+            text=Words(
+                "Die Verjährung am %(day)s liegt mehr als %(years)s Jahre voraus.",
+                day=f"{end:%d.%m.%Y}",
+                years=limits.limitation_years,
+            ),
+            hint="Prüfen Sie das Jahr.",
         )
     elif end - today <= timedelta(days=limits.limitation_days):
         yield Fault(
@@ -267,9 +272,10 @@ def _preconditions(draft: RequestDraft, today: date, limits: Limits) -> Faults:
             hint="Die Vollstreckung soll erst eine Woche nach der Mahnung beginnen (§ 259 AO).",
             warning=True,
         )
+    yield from chronology.preconditions(draft)
 
 
-def _execution(draft: RequestDraft, limits: Limits) -> Faults:
+def _danger(draft: RequestDraft) -> Faults:
     if draft.danger.known is None:
         yield Fault(
             path="danger.known",
@@ -282,9 +288,18 @@ def _execution(draft: RequestDraft, limits: Limits) -> Faults:
             text="Die bekannte Gefahr ist nicht beschrieben.",
             hint="Beschreiben Sie sie kurz; nur die Sachbearbeitung sieht den Hinweis.",
         )
+    if draft.danger.known is False and draft.danger.text.strip():
+        yield Fault(
+            path="danger.text",
+            text="Es ist keine Gefahr bekannt und zugleich eine beschrieben.",
+            hint="Antworten Sie mit „Ja“ oder leeren Sie das Feld.",
+        )
     yield from faults.text(
         "danger.text", draft.danger.text, "der Hinweis", needed=False, lines=True
     )
+
+
+def _measures(draft: RequestDraft) -> Faults:
     if not draft.measures:
         yield Fault(
             path="measures",
@@ -303,12 +318,21 @@ def _execution(draft: RequestDraft, limits: Limits) -> Faults:
             ),
             hint="Streichen Sie die Maßnahme aus einer der beiden Listen.",
         )
+
+
+def _instalments(draft: RequestDraft, limits: Limits) -> Faults:
     instalments = draft.instalments
     if instalments.permitted is None:
         yield Fault(
             path="instalments.permitted",
             text="Es fehlt, ob Ratenzahlung vereinbart werden darf.",
             hint="Wählen Sie ja oder nein.",
+        )
+    if instalments.permitted is False and instalments.minimum_rate_cents:
+        yield Fault(
+            path="instalments.minimum_rate_cents",
+            text="Raten sind nicht erlaubt, und doch ist eine Mindestrate genannt.",
+            hint="Erlauben Sie Ratenzahlung oder leeren Sie das Feld.",
         )
     yield from faults.amount(
         "instalments.minimum_rate_cents", instalments.minimum_rate_cents, "", needed=False
@@ -322,12 +346,21 @@ def _execution(draft: RequestDraft, limits: Limits) -> Faults:
                 "Ein Plan dauert höchstens %(months)s Monate.", months=limits.instalment_months
             ),
         )
+
+
+def _urgency(draft: RequestDraft) -> Faults:
     yield from faults.code("urgency", draft.urgency, codes.URGENCIES, "die Dringlichkeit")
     if draft.urgency == "urgent" and not draft.urgency_reason:
         yield Fault(
             path="urgency_reason",
             text="Die Eile ist nicht begründet.",
             hint="Nennen Sie den Grund, zum Beispiel die drohende Verjährung.",
+        )
+    if draft.urgency == "normal" and draft.urgency_reason.strip():
+        yield Fault(
+            path="urgency_reason",
+            text="Ein Grund der Eile ist genannt, das Ersuchen aber nicht eilig.",
+            hint="Wählen Sie „eilig“ oder leeren Sie das Feld.",
         )
 
 
@@ -336,12 +369,8 @@ def _money_way(draft: RequestDraft) -> Faults:
     yield from faults.text(
         "contact.phone", draft.contact.phone, "die Telefonnummer", limit=faults.LINE
     )
-    if draft.contact.email and not checks.is_email(draft.contact.email):
-        yield Fault(
-            path="contact.email",
-            text=Words("„%(value)s“ ist keine E-Mail-Adresse.", value=quoted(draft.contact.email)),
-            hint="Berichtigen Sie die Adresse oder lassen Sie das Feld leer.",
-        )
+    yield from faults.phone("contact.phone", draft.contact.phone)
+    yield from faults.email("contact.email", draft.contact.email)
     way = draft.remittance
     yield from faults.text("remittance.account_holder", way.account_holder, "der Kontoinhaber")
     if not checks.is_iban(checks.normal_iban(way.iban)):

@@ -10,6 +10,7 @@ import pytest
 from tenants.cases.drafts import (
     Address,
     AncillaryClaim,
+    Contact,
     Danger,
     Debtor,
     Enforceability,
@@ -120,6 +121,40 @@ TOMORROW = TODAY + timedelta(days=1)
             "claims[0].ancillary[0].computed_until",
         ),
         (first(request(), "claims", reason="x" * 1001), "claims[0].reason"),
+        (request(contact=Contact(name="K. Kranich", phone="abc")), "contact.phone"),
+        (first(request(), "debtors", phone="Nachbar fragen"), "debtors[0].phone"),
+        (first(request(), "titles", final_on=date(2026, 3, 4)), "titles[0].final_on"),
+        (
+            first(request(), "titles", served_on=None, final_on=date(2026, 3, 1)),
+            "titles[0].final_on",
+        ),
+        (
+            first(
+                request(), "claims", period_from=date(2026, 7, 1), period_until=date(2026, 6, 30)
+            ),
+            "claims[0].period_until",
+        ),
+        (first(request(), "claims", limitation_end=date(2206, 12, 31)), "claims[0].limitation_end"),
+        (request(reminder=Reminder(reminded_on=date(2026, 3, 1))), "reminder.reminded_on"),
+        (request(reminder=Reminder(reminded_on=date(2026, 5, 14))), "reminder.reminded_on"),
+        (
+            request(
+                enforceability=Enforceability(confirmed_by="K.", confirmed_on=date(2026, 3, 1))
+            ),
+            "enforceability.confirmed_on",
+        ),
+        (
+            request(
+                enforceability=Enforceability(confirmed_by="K.", confirmed_on=date(2026, 5, 14))
+            ),
+            "enforceability.confirmed_on",
+        ),
+        (request(danger=Danger(known=False, text="Hund im Hof")), "danger.text"),
+        (
+            request(instalments=Instalments(permitted=False, minimum_rate_cents=5_000)),
+            "instalments.minimum_rate_cents",
+        ),
+        (request(urgency_reason="Verjährung droht"), "urgency_reason"),
     ],
 )
 def test_each_fault_is_an_error_at_its_place(draft: RequestDraft, path: str) -> None:
@@ -145,6 +180,27 @@ def test_doubts_are_warnings_and_keep_nobody_from_sending(draft: RequestDraft, p
     found = validate(draft, today=TODAY)
     assert errors(found) == ()
     assert [fault.path for fault in found] == [path]
+
+
+def test_one_reminder_may_be_older_than_the_last_of_several_notices() -> None:
+    """One field stands for all: only before the first of them it is certainly wrong."""
+    [title], [claim] = request().titles, request().claims
+    later = replace(title, issued_on=date(2026, 9, 1), served_on=None)
+    due = replace(claim, due_on=date(2026, 10, 1), title_number=2)
+    draft = request(titles=(title, later), claims=(claim, due))
+    assert validate(draft, today=TODAY) == ()
+    confirmed = Enforceability(confirmed_by="K.", confirmed_on=date(2026, 9, 30))
+    assert paths(replace(draft, enforceability=confirmed)) == {"enforceability.confirmed_on"}
+
+
+def test_days_on_the_edge_are_right() -> None:
+    day = date(2026, 3, 2)
+    draft = first(request(), "titles", served_on=day, final_on=day)
+    draft = first(draft, "claims", due_on=day, limitation_end=date(2056, 12, 31))
+    confirmed = Enforceability(confirmed_by="K.", confirmed_on=day)
+    assert paths(replace(draft, reminder=Reminder(reminded_on=day), enforceability=confirmed)) == (
+        set()
+    )
 
 
 def test_limits_are_the_authoritys_own() -> None:

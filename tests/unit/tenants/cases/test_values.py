@@ -165,6 +165,26 @@ def test_postcodes(text: str, good: bool) -> None:  # noqa: FBT001
     assert checks.is_postcode(text) is good
 
 
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("0571 89-0", True),
+        ("+49 (0) 571/89 123", True),
+        ("(0571) 89123", True),
+        ("0571 89-0, 0170 1234567", True),
+        ("115", True),
+        ("abc", False),
+        ("0571 89-0, App. 12 (Frau Kranich)", True),
+        ("Zentrale", False),
+        ("12", False),
+        ("k.kranich@minden.example", False),
+        ("-", False),
+    ],
+)
+def test_telephone_numbers(text: str, good: bool) -> None:  # noqa: FBT001
+    assert checks.is_phone(text) is good
+
+
 def test_deadlines_skip_weekends_and_holidays() -> None:
     # Ten working days from the Monday before Easter 2026: Good Friday and Easter Monday fall out.
     monday = datetime(2026, 3, 30, 9, tzinfo=UTC)

@@ -87,6 +87,17 @@ def test_own_task_names_its_creditor() -> None:
         ("Massnahmen", " | ", "Es ist keine Maßnahme gewünscht."),
         ("Mahnung am", "", "Es fehlt, wann gemahnt wurde."),
         ("Vollstreckbar bestaetigt am", "01.01.2050", "liegt in der Zukunft"),
+        (
+            "Vollstreckbar bestaetigt am",
+            "01.03.2026",
+            "wurde am 01.03.2026 bestätigt, der Bescheid ist vom 02.03.2026",
+        ),
+        ("Mahnung am", "01.03.2026", "(01.03.2026) liegt vor dem Bescheid (02.03.2026)"),
+        ("Mahnung am", "14.05.2026", "(14.05.2026) liegt vor der Fälligkeit (15.05.2026)"),
+        ("Titel rechtskraeftig am", "01.03.2026", "unanfechtbar, bevor er erlassen"),
+        ("Verjaehrt am", "31.12.2206", "liegt mehr als 30 Jahre voraus"),
+        ("Telefon", "abc", "In „abc“ steht keine Telefonnummer."),
+        ("Gefahrenhinweis", "Hund im Hof", "keine Gefahr bekannt und zugleich eine beschrieben"),
     ],
 )
 def test_fault_stands_at_its_column_once(header: str, cell: str, words: str) -> None:
