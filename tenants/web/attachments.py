@@ -1,17 +1,18 @@
 """Documents that go with a step: those that lie in the case unsent, and new ones."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
-from django.utils.translation import gettext as _
 
 from tenants.documents import services
 from tenants.documents.errors import DocumentRefused
 from tenants.documents.models import Document
+from tenants.web.phrases import say
 from tenants.web.requests import actor_of
-from tenants.web.uploads import was_too_much
+from tenants.web.uploads import too_much, was_too_much
 
 _CHUNK = 256 * 1024
 
@@ -21,18 +22,29 @@ def pieces(file: "UploadedFile[bytes]") -> Iterator[bytes]:
     yield from file.chunks(_CHUNK)
 
 
-def chosen(request: HttpRequest, case_id: UUID, offered: Sequence[Document]) -> list[UUID]:
-    """Return the ids of what goes along: the ticked ones, then the uploaded files, now stored.
+@dataclass(frozen=True)
+class Chosen:
+    """What goes along with a step, and what of it was refused, in words."""
 
-    Raises `DocumentRefused`; the files stored before it stay in the case, unsent.
+    ids: list[UUID]
+    refused: list[str]
+
+
+def chosen(request: HttpRequest, case_id: UUID, offered: Sequence[Document]) -> Chosen:
+    """Return what goes along: the ticked documents, then the uploaded files, now stored.
+
+    What was stored stays in the case, unsent, if the step is not taken; it is offered again.
     """
-    if was_too_much(request):
-        raise DocumentRefused(_("Das ist zu viel auf einmal: höchstens 100 MB je Anlage."))
     ticked = set(request.POST.getlist("document"))
     ids = [each.id for each in offered if str(each.id) in ticked]
+    refused = [too_much()] if was_too_much(request) else []
     for file in request.FILES.getlist("file"):
-        document = services.attach(
-            case_id=case_id, name=file.name or "", chunks=pieces(file), by=actor_of(request)
-        )
-        ids.append(document.id)
-    return ids
+        try:
+            document = services.attach(
+                case_id=case_id, name=file.name or "", chunks=pieces(file), by=actor_of(request)
+            )
+        except DocumentRefused as refusal:
+            refused.append(f"{file.name}: {say(refusal.message)}")
+        else:
+            ids.append(document.id)
+    return Chosen(ids, refused)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from tenants.cases import services
@@ -24,7 +23,7 @@ class StepPage:
     title: Any
     lead: Any
     done: Any
-    form: type[forms.Form]
+    form: type[pages.StepForm]
     take: Callable[..., Any]
     may_attach: bool = False
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from federation.blobs.sizes import MAX_DOCUMENT_BYTES
 
-#: Of one request: one document of the largest size, or several small ones.
-MOST_BYTES = MAX_DOCUMENT_BYTES + 1_000_000
+#: Of the files of one request: one document of the largest size, or several small ones.
+MOST_BYTES = MAX_DOCUMENT_BYTES
 #: Beyond this we do not even read to the end to be able to say so.
 _HOPELESS_BYTES = 4 * MOST_BYTES
 
@@ -50,5 +51,13 @@ class Limit(FileUploadHandler):
 
 
 def was_too_much(request: HttpRequest) -> bool:
-    """Say whether this request sent more than we take; its files are then not here."""
+    """Say whether this request sent more than we take; the file that was too much is not here."""
     return bool(getattr(request, "sent_too_much", False))
+
+
+def too_much() -> str:
+    """Return what to tell who sent more than we take."""
+    return _(
+        "Das ist zu viel auf einmal: Alle Dateien zusammen dürfen höchstens %(most)s MB haben. "
+        "Laden Sie große Dateien einzeln hoch, und teilen Sie, was für sich zu groß ist."
+    ) % {"most": MOST_BYTES // 1_000_000}

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from centre.audit.events import AuditEvent
 from centre.kernel.actors import Actor
-from tenants.cases import faults, lifecycle, policies
+from tenants.cases import inputs, lifecycle, policies
 from tenants.cases.errors import InputInvalid, OtherAuthorityPresent
 from tenants.cases.graph import Side
 from tenants.cases.models import Case, CaseMessage, Direction, Outcome
@@ -23,9 +23,7 @@ def end_alone(*, case_id: UUID, version: int, text: str, by: Actor) -> Case:
     given up. Raises `OtherAuthorityPresent` where the other side can still take part.
     """
     policies.require_worker(by)
-    if wrong := tuple(
-        faults.text("text", text, "der Text", needed=True, limit=faults.TEXT, lines=True)
-    ):
+    if wrong := tuple(inputs.end_alone(text=text)):
         raise InputInvalid(wrong)
     with transaction.atomic():
         case = locked(case_id, version)

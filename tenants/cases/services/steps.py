@@ -4,9 +4,8 @@
 `CaseChanged` and writes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -15,7 +14,7 @@ from centre.audit.events import AuditEvent
 from centre.kernel.actors import Actor
 from centre.kernel.errors import AmtsbrueckeError
 from centre.kernel.ids import new_id
-from tenants.cases import codes, faults, policies
+from tenants.cases import codes, inputs, policies
 from tenants.cases.errors import InputInvalid, StepNotPossible
 from tenants.cases.faults import Fault
 from tenants.cases.graph import Verb
@@ -34,14 +33,11 @@ from tenants.cases.payloads import (
 from tenants.cases.services.drafting import refresh_search
 from tenants.cases.services.reading import attached, locked
 from tenants.cases.services.work import Work
-from tenants.cases.words import Words
 
 
 def accept(*, case_id: UUID, version: int, own_reference: str, note: str = "", by: Actor) -> Case:
     """Take a case on under our own file reference."""
-    _require_good(
-        _line("own_reference", own_reference, "das eigene Aktenzeichen"), _free("note", note)
-    )
+    _require_good(inputs.acceptance(own_reference=own_reference, note=note))
     with transaction.atomic():
         case, work = _begin(case_id, version, by)
         case.own_reference = own_reference.strip()
@@ -80,10 +76,7 @@ def accept_many(*, choices: Sequence[tuple[UUID, int, str]], by: Actor) -> list[
 
 def refuse(*, case_id: UUID, version: int, reason: str, text: str = "", by: Actor) -> Case:
     """Decline to assist, with a reason from the list."""
-    _require_good(
-        _coded("reason", reason, codes.REFUSAL_REASONS, "der Grund der Ablehnung"),
-        _free("text", text, needed=reason == "other"),
-    )
+    _require_good(inputs.refusal(reason=reason, text=text))
     with transaction.atomic():
         case, work = _begin(case_id, version, by)
         case.reason = reason
@@ -104,9 +97,7 @@ def ask(
     by: Actor,
 ) -> Case:
     """Ask the requesting authority something; the case waits for the answer."""
-    _require_good(
-        _coded("topic", topic, codes.QUERY_TOPICS, "das Thema"), _free("text", text, needed=True)
-    )
+    _require_good(inputs.query(topic=topic, text=text))
     with transaction.atomic():
         case, work = _begin(case_id, version, by)
         message_id = new_id()
@@ -123,7 +114,7 @@ def answer(
     *, case_id: UUID, version: int, text: str, document_ids: Sequence[UUID] = (), by: Actor
 ) -> Case:
     """Answer the open query."""
-    _require_good(_free("text", text, needed=True))
+    _require_good(inputs.answer(text=text))
     with transaction.atomic():
         case, work = _begin(case_id, version, by)
         if case.query_id is None:
@@ -150,9 +141,9 @@ def complete(
 ) -> Case:
     """Report the result and what was collected."""
     _require_good(
-        _coded("result", result, codes.COMPLETION_RESULTS, "das Ergebnis"),
-        _free("text", text, needed=result == "other"),
-        *_sums(collected_cents, costs_cents),
+        inputs.completion(
+            result=result, collected_cents=collected_cents, costs_cents=costs_cents, text=text
+        )
     )
     with transaction.atomic():
         case, work = _begin(case_id, version, by)
@@ -170,7 +161,12 @@ def complete(
         words = _lines(codes.COMPLETION_RESULTS[result], money_words(payload), text)
         work.step(case, Verb.COMPLETE, payload, text=words, message_id=message_id)
         _require_good(
-            _whole_sum(case, result, collected_cents, text), _too_much(case, collected_cents, text)
+            inputs.completion_doubts(
+                result=result,
+                collected_cents=collected_cents,
+                text=text,
+                demanded_cents=case.total_cents,
+            )
         )
         work.audit(AuditEvent.CASE_REQUEST_COMPLETED, case, result=result)
         work.finish()
@@ -179,7 +175,7 @@ def complete(
 
 def close(*, case_id: UUID, version: int, text: str = "", by: Actor) -> Case:
     """Close a case that is refused, completed or withdrawn; the other side is told."""
-    _require_good(_free("text", text))
+    _require_good(inputs.closure(text=text))
     with transaction.atomic():
         case, work = _begin(case_id, version, by)
         work.step(case, Verb.CLOSE, Closure(text=text), text=text)
@@ -190,10 +186,7 @@ def close(*, case_id: UUID, version: int, text: str = "", by: Actor) -> Case:
 
 def withdraw(*, case_id: UUID, version: int, reason: str, text: str = "", by: Actor) -> Case:
     """Take a request back; the other side lifts its measures and confirms."""
-    _require_good(
-        _coded("reason", reason, codes.WITHDRAWAL_REASONS, "der Grund der Rücknahme"),
-        _free("text", text, needed=reason == "other"),
-    )
+    _require_good(inputs.withdrawal(reason=reason, text=text))
     with transaction.atomic():
         case, work = _begin(case_id, version, by)
         case.reason = reason
@@ -214,7 +207,11 @@ def confirm_withdrawal(
     by: Actor,
 ) -> Case:
     """Confirm that measures are lifted, with what had been collected and spent by then."""
-    _require_good(_free("text", text), *_sums(collected_cents, costs_cents))
+    _require_good(
+        inputs.withdrawal_confirmation(
+            collected_cents=collected_cents, costs_cents=costs_cents, text=text
+        )
+    )
     with transaction.atomic():
         case, work = _begin(case_id, version, by)
         payload = WithdrawalConfirmation(
@@ -223,6 +220,11 @@ def confirm_withdrawal(
         case.collected_cents, case.costs_cents = collected_cents, costs_cents
         words = _lines(money_words(payload), text)
         work.step(case, Verb.CONFIRM_WITHDRAWAL, payload, text=words)
+        _require_good(
+            inputs.withdrawal_doubts(
+                collected_cents=collected_cents, text=text, demanded_cents=case.total_cents
+            )
+        )
         work.audit(AuditEvent.CASE_REQUEST_WITHDRAWN, case, confirmed="yes")
         work.finish()
     return case
@@ -239,10 +241,6 @@ def money_words(payload: Completion | WithdrawalConfirmation) -> str:
 # -- the parts ------------------------------------------------------------------------------
 
 
-#: More than so many times the claim is taken for a slip of the pen.
-_NEVER_TIMES: Final = 2
-
-
 def _begin(case_id: UUID, version: int | None, by: Actor) -> tuple[Case, Work]:
     policies.require_worker(by)
     return locked(case_id, version), Work(by=by)
@@ -252,61 +250,6 @@ def _lines(*parts: str) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _require_good(*checked: Sequence[Fault]) -> None:
-    if found := tuple(fault for group in checked for fault in group):
+def _require_good(checked: Iterable[Fault]) -> None:
+    if found := tuple(checked):
         raise InputInvalid(found)
-
-
-def _line(path: str, value: str, what: str) -> list[Fault]:
-    return list(faults.text(path, value, what, limit=faults.LINE))
-
-
-def _free(path: str, value: str, *, needed: bool = False) -> list[Fault]:
-    return list(faults.text(path, value, "der Text", needed=needed, limit=faults.TEXT, lines=True))
-
-
-def _coded(path: str, value: str, known: Mapping[str, str], what: str) -> list[Fault]:
-    return list(faults.code(path, value, known, what))
-
-
-def _whole_sum(case: Case, result: str, collected_cents: int, text: str) -> list[Fault]:
-    """Ask how a case can be paid in full with less than was demanded."""
-    if result != "paid_here" or collected_cents >= case.total_cents or text.strip():
-        return []
-    return [
-        Fault(
-            path="text",
-            text=Words(
-                "Eingezogen sind %(collected)s von %(total)s: das ist nicht voll bezahlt.",
-                collected=format_euro(collected_cents),
-                total=format_euro(case.total_cents),
-            ),
-            hint="Wählen Sie „Teilweise bezahlt, Rest fruchtlos“, oder schreiben Sie in den "
-            "Bericht, womit der Rest erledigt ist.",
-        )
-    ]
-
-
-def _too_much(case: Case, collected_cents: int, text: str) -> list[Fault]:
-    """Ask about a slipped comma: interest and late fees grow, but not to that."""
-    if collected_cents <= _NEVER_TIMES * case.total_cents or text.strip():
-        return []
-    return [
-        Fault(
-            path="collected_cents",
-            text=Words(
-                "Eingezogen sind %(collected)s, gefordert waren %(total)s.",
-                collected=format_euro(collected_cents),
-                total=format_euro(case.total_cents),
-            ),
-            hint="Berichtigen Sie den Betrag, oder schreiben Sie in den Bericht, warum es so viel "
-            "mehr ist.",
-        )
-    ]
-
-
-def _sums(collected_cents: int, costs_cents: int) -> list[list[Fault]]:
-    return [
-        list(faults.amount("collected_cents", collected_cents, "der eingezogene Betrag")),
-        list(faults.amount("costs_cents", costs_cents, "der Betrag der Kosten")),
-    ]

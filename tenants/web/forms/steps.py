@@ -1,17 +1,50 @@
 """What a clerk types for each step of a case."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from tenants.cases import codes
+from tenants.cases import codes, inputs
+from tenants.cases.faults import Fault, Faults
 from tenants.web.forms.fields import Code, Money, Text, Words
+from tenants.web.phrases import say
 
 
-class NothingForm(forms.Form):
+class StepForm(forms.Form):
+    """Tells what is wrong in one round: what cannot be read, and what makes no sense."""
+
+    def __init__(self, *args: Any, demanded_cents: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._demanded_cents = demanded_cents
+
+    def clean(self) -> None:
+        unread = {
+            name: None if isinstance(field, Money) else "" for name, field in self.fields.items()
+        }
+        self.mark(list(self.check(unread | self.cleaned_data, self._demanded_cents)))
+
+    @staticmethod
+    def check(said: Mapping[str, Any], demanded_cents: int) -> Faults:
+        """Yield what is wrong with what was read; a sum that could not be read is None."""
+        del said, demanded_cents
+        return iter(())
+
+    def mark(self, faults: Iterable[Fault]) -> None:
+        """Show faults at their fields; a field that could not be read has its own."""
+        unreadable = set(self.errors)
+        for fault in faults:
+            at = fault.path if fault.path in self.fields else None
+            if at not in unreadable:
+                self.add_error(at, f"{say(fault.text)} {say(fault.hint)}".strip())
+
+
+class NothingForm(StepForm):
     """For a step that needs nothing but the decision."""
 
 
-class AcceptForm(forms.Form):
+class AcceptForm(StepForm):
     own_reference = Words(
         _("Unser Aktenzeichen"),
         hint=_("Unter diesem Zeichen führen Sie den Vorgang. Vorgeschlagen ist seine Nummer."),
@@ -19,25 +52,45 @@ class AcceptForm(forms.Form):
     )
     note = Text(_("Mitteilung an die ersuchende Behörde"))
 
+    @staticmethod
+    def check(said: Mapping[str, Any], demanded_cents: int) -> Faults:
+        del demanded_cents
+        return inputs.acceptance(**said)
 
-class RefuseForm(forms.Form):
+
+class RefuseForm(StepForm):
     reason = Code(_("Grund der Ablehnung"), codes.REFUSAL_REASONS, required=True)
     text = Text(
         _("Begründung"),
         hint=_("Bei einem Formmangel: welche Angaben fehlen. Die ersuchende Behörde liest das."),
     )
 
+    @staticmethod
+    def check(said: Mapping[str, Any], demanded_cents: int) -> Faults:
+        del demanded_cents
+        return inputs.refusal(**said)
 
-class AskForm(forms.Form):
+
+class AskForm(StepForm):
     topic = Code(_("Worum geht es?"), codes.QUERY_TOPICS, required=True)
     text = Text(_("Ihre Frage"), rows=5, required=True)
 
+    @staticmethod
+    def check(said: Mapping[str, Any], demanded_cents: int) -> Faults:
+        del demanded_cents
+        return inputs.query(**said)
 
-class AnswerForm(forms.Form):
+
+class AnswerForm(StepForm):
     text = Text(_("Ihre Antwort"), rows=5, required=True)
 
+    @staticmethod
+    def check(said: Mapping[str, Any], demanded_cents: int) -> Faults:
+        del demanded_cents
+        return inputs.answer(**said)
 
-class CompleteForm(forms.Form):
+
+class CompleteForm(StepForm):
     result = Code(_("Ergebnis"), codes.COMPLETION_RESULTS, required=True)
     collected_cents = Money(
         _("Eingezogen (€)"), hint=_("0,00, wenn nichts eingezogen wurde."), required=True
@@ -47,13 +100,28 @@ class CompleteForm(forms.Form):
     )
     text = Text(_("Bericht"), rows=5)
 
+    @staticmethod
+    def check(said: Mapping[str, Any], demanded_cents: int) -> Faults:
+        yield from inputs.completion(**said)
+        yield from inputs.completion_doubts(
+            result=said["result"],
+            collected_cents=said["collected_cents"],
+            text=said["text"],
+            demanded_cents=demanded_cents,
+        )
 
-class WithdrawForm(forms.Form):
+
+class WithdrawForm(StepForm):
     reason = Code(_("Grund der Rücknahme"), codes.WITHDRAWAL_REASONS, required=True)
     text = Text(_("Erläuterung"))
 
+    @staticmethod
+    def check(said: Mapping[str, Any], demanded_cents: int) -> Faults:
+        del demanded_cents
+        return inputs.withdrawal(**said)
 
-class EndAloneForm(forms.Form):
+
+class EndAloneForm(StepForm):
     text = Text(
         _("Was wurde geklärt?"),
         hint=_(
@@ -63,8 +131,13 @@ class EndAloneForm(forms.Form):
         required=True,
     )
 
+    @staticmethod
+    def check(said: Mapping[str, Any], demanded_cents: int) -> Faults:
+        del demanded_cents
+        return inputs.end_alone(**said)
 
-class ConfirmWithdrawalForm(forms.Form):
+
+class ConfirmWithdrawalForm(StepForm):
     collected_cents = Money(
         _("Bis dahin eingezogen (€)"),
         hint=_("0,00, wenn nichts eingezogen wurde."),
@@ -74,3 +147,12 @@ class ConfirmWithdrawalForm(forms.Form):
         _("Eigene Kosten (€)"), hint=_("0,00, wenn keine entstanden sind."), required=True
     )
     text = Text(_("Mitteilung"), hint=_("Zum Beispiel: welche Maßnahmen aufgehoben wurden."))
+
+    @staticmethod
+    def check(said: Mapping[str, Any], demanded_cents: int) -> Faults:
+        yield from inputs.withdrawal_confirmation(**said)
+        yield from inputs.withdrawal_doubts(
+            collected_cents=said["collected_cents"],
+            text=said["text"],
+            demanded_cents=demanded_cents,
+        )

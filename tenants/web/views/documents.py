@@ -16,7 +16,7 @@ from tenants.documents.errors import DocumentError, DocumentRefused
 from tenants.web import attachments
 from tenants.web.phrases import say
 from tenants.web.requests import actor_of
-from tenants.web.uploads import was_too_much
+from tenants.web.uploads import too_much, was_too_much
 
 # What a browser may show in its own window; everything else is only offered for saving.
 _SHOWN = frozenset({"application/pdf", "image/png", "image/jpeg", "text/plain"})
@@ -30,7 +30,7 @@ def add(request: HttpRequest, case_id: UUID) -> HttpResponse:
     selectors.require_case(case_id=case_id)  # or there is nothing to attach to
     files = request.FILES.getlist("file")
     if was_too_much(request):
-        messages.error(request, _("Das ist zu viel auf einmal: höchstens 100 MB je Anlage."))
+        messages.error(request, too_much())
     elif not files:
         messages.error(request, _("Wählen Sie zuerst eine Datei aus."))
     for file in files:

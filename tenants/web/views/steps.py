@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -23,8 +22,10 @@ from tenants.cases.errors import (
 from tenants.cases.graph import Verb
 from tenants.cases.lifecycle import Standing
 from tenants.cases.selectors import CaseView
+from tenants.documents import selectors as documents
 from tenants.documents.errors import DocumentRefused
 from tenants.web import attachments, once
+from tenants.web.forms.steps import StepForm
 from tenants.web.phrases import in_words, say
 from tenants.web.requests import actor_of, version_of
 from tenants.web.steps import BY_SLUG, StepPage
@@ -38,18 +39,19 @@ def take(request: HttpRequest, case_id: UUID, slug: str) -> HttpResponse:
         raise Http404
     view = selectors.read_case(case_id=case_id, by=actor_of(request))
     is_sent = request.method == "POST"
-    form = page.form(request.POST if is_sent else None, initial=_suggestions(page, view))
-    if is_sent and form.is_valid() and (answer := _taken(request, page, view, form)):
-        return answer
-    if page.verb not in {step.verb for step in view.steps}:
+    form = page.form(
+        request.POST if is_sent else None,
+        initial=_suggestions(page, view),
+        demanded_cents=view.request.total_cents,
+    )
+    is_possible = page.verb in {step.verb for step in view.steps}
+    if is_sent:
+        extra = _documents(request, page, view, form) if is_possible else {}
+        if form.is_valid() and (answer := _taken(request, page, view, form, extra)):
+            return answer
+    if not is_possible:
         return _impossible(request, page, view)
     return _page(request, page, view, form)
-
-
-def _mark(form: forms.Form, invalid: InputInvalid) -> None:
-    for fault in invalid.faults:
-        at = fault.path if fault.path in form.fields else None
-        form.add_error(at, f"{say(fault.text)} {say(fault.hint)}".strip())
 
 
 def _suggestions(page: StepPage, view: CaseView) -> dict[str, Any]:
@@ -57,23 +59,30 @@ def _suggestions(page: StepPage, view: CaseView) -> dict[str, Any]:
 
 
 def _taken(
-    request: HttpRequest, page: StepPage, view: CaseView, form: forms.Form
+    request: HttpRequest,
+    page: StepPage,
+    view: CaseView,
+    form: StepForm,
+    extra: dict[str, Any],
 ) -> HttpResponse | None:
     """Take the step and return where that leads; None if the form must be looked at again."""
     here = reverse("web:case", args=[view.case_id])
     try:
-        extra = _with_documents(request, page, view, form.cleaned_data)
         with once.guarded(request) as earlier:
             if earlier:
                 return redirect(earlier)
             page.take(
-                case_id=view.case_id, version=version_of(request), by=actor_of(request), **extra
+                case_id=view.case_id,
+                version=version_of(request),
+                by=actor_of(request),
+                **form.cleaned_data,
+                **extra,
             )
             once.done(request, here)
     except (CaseChanged, StepNotPossible) as late:
         return conflict(request, say(late.message), back=here)
     except InputInvalid as invalid:
-        _mark(form, invalid)
+        form.mark(invalid.faults)
         return None
     except (DocumentRefused, RecipientUnreachable) as refused:
         form.add_error(None, in_words(refused))
@@ -82,13 +91,16 @@ def _taken(
     return redirect(here)
 
 
-def _with_documents(
-    request: HttpRequest, page: StepPage, view: CaseView, values: dict[str, Any]
+def _documents(
+    request: HttpRequest, page: StepPage, view: CaseView, form: StepForm
 ) -> dict[str, Any]:
+    """Store what goes along, whatever else is wrong: nobody chooses a file twice."""
     if not page.may_attach or once.is_done(request):
-        return values
-    offered = view.unsent
-    return values | {"document_ids": attachments.chosen(request, view.case_id, offered)}
+        return {}
+    chosen = attachments.chosen(request, view.case_id, view.unsent)
+    for words in chosen.refused:
+        form.add_error(None, words)
+    return {"document_ids": chosen.ids}
 
 
 def _impossible(request: HttpRequest, page: StepPage, view: CaseView) -> HttpResponse:
@@ -104,12 +116,12 @@ def _impossible(request: HttpRequest, page: StepPage, view: CaseView) -> HttpRes
     raise NotAllowed
 
 
-def _page(request: HttpRequest, page: StepPage, view: CaseView, form: forms.Form) -> HttpResponse:
+def _page(request: HttpRequest, page: StepPage, view: CaseView, form: StepForm) -> HttpResponse:
     context = {
         "case": view,
         "page": page,
         "form": form,
-        "offered": view.unsent if page.may_attach else [],
+        "offered": documents.unsent_of_case(view.case_id) if page.may_attach else [],
         "once": once.token(),
         "version": request.POST.get("version", view.version),
         "back": reverse("web:case", args=[view.case_id]),

@@ -110,6 +110,45 @@ def test_a_slipped_comma_is_asked_about(b: Town, case_id: UUID) -> None:
     assert b.case(case_id).state == State.COMPLETED
 
 
+@pytest.mark.parametrize("times", [0, 1])
+def test_part_payment_of_nothing_or_of_all_needs_an_explanation(
+    b: Town, case_id: UUID, times: int
+) -> None:
+    said = {"result": "partial", "collected_cents": times * b.case(case_id).total_cents}
+    with b.scope():
+        services.accept(**act(b, case_id), own_reference="V-1")
+        with pytest.raises(InputInvalid, match="nicht teilweise bezahlt") as refused:
+            services.complete(**act(b, case_id), **said)
+        assert [fault.path for fault in refused.value.faults] == ["text"]
+        services.complete(**act(b, case_id), **said, text="Rest der Zinsen fruchtlos.")
+    assert b.case(case_id).state == State.COMPLETED
+
+
+@pytest.mark.parametrize("result", ["fruitless_seizure", "fruitless_asset_statement"])
+def test_what_was_collected_was_not_fruitless(b: Town, case_id: UUID, result: str) -> None:
+    with b.scope():
+        services.accept(**act(b, case_id), own_reference="V-1")
+        with pytest.raises(InputInvalid, match="fruchtlos") as refused:
+            services.complete(**act(b, case_id), result=result, collected_cents=1, text="Doch.")
+        assert [fault.path for fault in refused.value.faults] == ["collected_cents"]
+        services.complete(**act(b, case_id), result=result, collected_cents=0)
+    assert b.case(case_id).state == State.COMPLETED
+
+
+def test_a_slipped_comma_is_asked_about_when_a_withdrawal_is_confirmed(
+    a: Town, b: Town, post: Postman, case_id: UUID
+) -> None:
+    with a.scope():
+        services.withdraw(**act(a, case_id), reason="paid")
+    post.until_quiet()
+    far = {"collected_cents": 10 * b.case(case_id).total_cents}
+    with b.scope():
+        with pytest.raises(InputInvalid, match="gefordert waren"):
+            services.confirm_withdrawal(**act(b, case_id), **far)
+        services.confirm_withdrawal(**act(b, case_id), **far, text="Samt anderer Sache.")
+    assert b.case(case_id).state == State.WITHDRAWN
+
+
 def test_readers_and_closed_accounts_take_no_step(b: Town, case_id: UUID) -> None:
     with b.scope():
         reader = clerk("leser", role=Role.READER)

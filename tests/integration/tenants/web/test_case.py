@@ -214,6 +214,33 @@ def test_faults_stand_at_their_fields_and_nothing_happens(
     assert b.case(case_id).state == State.REGISTERED
 
 
+def test_all_that_is_wrong_with_a_step_is_said_in_one_round(
+    visit: Visit, version: Version, b: Town, case_id: UUID
+) -> None:
+    with b.scope():
+        services.accept(case_id=case_id, version=version(b, case_id), own_reference="V-1", by=b.by)
+
+    def wrong(**fields: str) -> dict[str, list[str]]:
+        answer = visit(b).post(
+            f"/vorgang/{case_id}/erledigen/",
+            {"costs_cents": "0", "version": version(b, case_id)} | fields,
+        )
+        return {name: list(said) for name, said in answer.context["form"].errors.items()}
+
+    found = wrong(result="paid_here", collected_cents="1,00", costs_cents="zwölf")
+    assert {name: len(said) for name, said in found.items()} == {"costs_cents": 1, "text": 1}
+    assert "nicht voll bezahlt" in found["text"][0]
+    # What cannot be read is not also too little; what is missing is said once.
+    assert set(wrong(result="paid_here", collected_cents="x")) == {"collected_cents"}
+    found = wrong(result="", collected_cents="", text="漢")
+    assert {name: len(said) for name, said in found.items()} == {
+        "result": 1,
+        "collected_cents": 1,
+        "text": 1,
+    }
+    assert b.case(case_id).state == State.ACCEPTED
+
+
 @pytest.mark.parametrize("amount", ["1.234", "zwölf", "-5", "1,234", "99999999999999"])
 def test_amounts_that_are_none_are_said(
     visit: Visit, version: Version, b: Town, case_id: UUID, amount: str

@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import StreamingHttpResponse
 from django.test import Client
 
+from federation.blobs.sizes import MAX_DOCUMENT_BYTES
 from federation.outbox import services as outbox
 from federation.outbox.errors import BacklogFull
 from tenants.cases import services
@@ -143,26 +144,61 @@ def test_answer_takes_documents_along(
         assert Document.objects.count() == 2
 
 
-def test_more_than_a_document_may_hold_is_stopped_on_the_way(
-    visit: Visit, b: Town, case_id: UUID, monkeypatch: pytest.MonkeyPatch
+def test_files_of_a_faulty_step_are_kept_and_judged_with_it(
+    visit: Visit, version: Any, b: Town, case_id: UUID
+) -> None:
+    client = visit(b)
+    path = f"/vorgang/{case_id}/rueckfragen/"
+    files = [SimpleUploadedFile("bescheid.pdf", PDF), SimpleUploadedFile("boese.exe", b"MZ\0")]
+    fields = {"topic": "title", "version": version(b, case_id)}
+    answer = client.post(path, {**fields, "text": "", "file": files})
+    assert answer.status_code == 400
+    assert set(answer.context["form"].errors) == {"text", "__all__"}
+    assert "boese.exe: Dieses Dokument wird nicht angenommen." in answer.text
+    kept = only_document(b)
+    assert f'value="{kept.id}" checked' in answer.text
+    assert client.post(path, {**fields, "text": "Gut so?", "document": str(kept.id)}).url
+    assert only_document(b).message_id is not None
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ([1_000_000], "riesig-0.pdf ist hochgeladen."),
+        ([500_000, 500_000], "riesig-1.pdf ist hochgeladen."),
+        ([1_000_001], "Das ist zu viel auf einmal"),
+        ([600_000, 600_000], "Das ist zu viel auf einmal"),
+    ],
+)
+def test_as_much_as_the_page_says_is_taken_and_no_more(
+    visit: Visit,
+    b: Town,
+    case_id: UUID,
+    monkeypatch: pytest.MonkeyPatch,
+    sizes: list[int],
+    words: str,
 ) -> None:
     monkeypatch.setattr(uploads, "MOST_BYTES", 1_000_000)
     client = visit(b)
-    page = upload(client, case_id, "riesig.pdf", b"%PDF-" + b"x" * 1_200_000)
-    assert "Das ist zu viel auf einmal" in page.text
-    with b.scope():
-        assert not Document.objects.exists()
+    files = [
+        SimpleUploadedFile(f"riesig-{number}.pdf", b"%PDF-".ljust(size, b"x"))
+        for number, size in enumerate(sizes)
+    ]
+    page = client.post(f"/vorgang/{case_id}/anlagen/", {"file": files}, follow=True)
+    assert words in page.text
+    assert ("höchstens 1 MB" in page.text) is ("zu viel" in words)
+    for file in files:
+        file.seek(0)
     asked = client.post(
         f"/vorgang/{case_id}/rueckfragen/",
-        {
-            "topic": "title",
-            "text": "Bescheid?",
-            "version": b.case(case_id).version,
-            "file": SimpleUploadedFile("riesig.pdf", b"%PDF-" + b"x" * 1_200_000),
-        },
+        {"topic": "title", "text": "?", "version": b.case(case_id).version, "file": files},
     )
-    assert asked.status_code == 400
-    assert "Das ist zu viel auf einmal" in asked.text
+    assert asked.status_code == (400 if "zu viel" in words else 302)
+    assert ("Das ist zu viel auf einmal" in asked.text) is ("zu viel" in words)
+
+
+def test_the_largest_document_fits_into_one_request() -> None:
+    assert uploads.MOST_BYTES == MAX_DOCUMENT_BYTES
 
 
 def test_far_more_than_that_is_not_even_read_to_its_end(
