@@ -19,7 +19,7 @@ from federation.protocol.errors import FederationError, MessageUnprocessable
 from federation.protocol.messages import InboundMessage, MessageKind
 from federation.protocol.notices import ProcessingFailureNotice
 from federation.wire.notices import read_processing_failure
-from tenants.cases import codes, deadlines, lifecycle, outcomes, payloads, references, wire
+from tenants.cases import codes, deadlines, lifecycle, outcomes, payloads, references, story, wire
 from tenants.cases.desk import Desk
 from tenants.cases.graph import Kind, Side, State
 from tenants.cases.models import Case
@@ -108,8 +108,7 @@ def _corrected(
     describe(case, payload.request)
     work.rewrite(case, wire.request_record(message.payload))
     _keep_documents(message, payload, work)
-    text = "Das Ersuchen wurde berichtigt und ersetzt das frühere. Prüfen Sie, was sich ändert."
-    _tell(case, message, work, text=text)
+    _tell(case, message, work, text=str(story.CORRECTED))
     _note(case, message, work)
 
 
@@ -280,5 +279,5 @@ def _tell(
     kind = Kind(message.kind)
     label = lifecycle.reception(kind).label
     if overtaken:
-        label += " (überholt, ändert den Stand nicht)"
+        label = str(story.overtaken_label(label))
     work.tell(case, what=kind, label=label, text=text, message_id=message.message_id, theirs=True)

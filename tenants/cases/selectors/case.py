@@ -17,7 +17,7 @@ from centre.audit.events import AuditEvent
 from centre.kernel import clock
 from centre.kernel.actors import Actor
 from centre.kernel.pages import Page
-from tenants.cases import deadlines, lifecycle, policies, wire
+from tenants.cases import deadlines, lifecycle, policies, story, wire
 from tenants.cases.drafts import Address, Danger, RequestDraft
 from tenants.cases.errors import CaseNotFound
 from tenants.cases.graph import Kind, Side, State, Step
@@ -239,9 +239,9 @@ def _timeline(case: Case, before: UUID | None) -> Page[TimelineEntry]:
 def _entry(row: CaseEvent, case: Case) -> TimelineEntry:
     return TimelineEntry(
         at=row.at,
-        label=lifecycle.done(row.what) or row.label,
+        label=story.label(row.what, row.label),
         by=AUTOMATIC if lifecycle.is_automatic(row.what) else row.by,
-        text=row.text,
+        text=story.text(row.what, row.text),
         is_ours=row.side == case.side,
         message_id=row.message_id,
     )

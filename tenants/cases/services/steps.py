@@ -14,7 +14,7 @@ from centre.audit.events import AuditEvent
 from centre.kernel.actors import Actor
 from centre.kernel.errors import AmtsbrueckeError
 from centre.kernel.ids import new_id
-from tenants.cases import codes, inputs, policies
+from tenants.cases import codes, inputs, policies, story
 from tenants.cases.errors import InputInvalid, StepNotPossible
 from tenants.cases.faults import Fault
 from tenants.cases.graph import Verb
@@ -235,7 +235,7 @@ def money_words(payload: Completion | WithdrawalConfirmation) -> str:
     if not (payload.collected_cents or payload.costs_cents):
         return ""
     collected, costs = format_euro(payload.collected_cents), format_euro(payload.costs_cents)
-    return f"Eingezogen: {collected}, Kosten: {costs}"
+    return str(story.sums(collected, costs))
 
 
 # -- the parts ------------------------------------------------------------------------------

@@ -63,7 +63,11 @@ class Day(forms.DateField):
             required=required,
             widget=forms.DateInput(
                 format="%d.%m.%Y",
-                attrs={"placeholder": "TT.MM.JJJJ", "autocomplete": "off", "class": "amt-day"},
+                attrs={
+                    "placeholder": gettext_lazy("TT.MM.JJJJ"),
+                    "autocomplete": "off",
+                    "class": "amt-day",
+                },
             ),
         )
 

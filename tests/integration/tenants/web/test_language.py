@@ -107,3 +107,22 @@ def test_each_reason_of_the_protocol_has_words_for_clerks(a: Town) -> None:
                 english = deliveries._sentence(found.state, found)
             assert reason not in german + english
             assert german != english
+
+
+def test_a_timeline_is_english_but_for_what_people_wrote(
+    visit: Visit, a: Town, b: Town, post: Any, case_id: UUID
+) -> None:
+    with b.scope():
+        version = b.case(case_id).version
+        services.refuse(
+            case_id=case_id, version=version, reason="small_claim", text="Kleinbetrag", by=b.by
+        )
+    post.until_quiet()
+    for town in (a, b):
+        page = visit(town).get(f"/vorgang/{case_id}/", headers=ENGLISH).text
+        assert "Small claim\nKleinbetrag" in page
+
+
+def test_days_are_asked_for_in_english(visit: Visit, a: Town) -> None:
+    assert 'placeholder="DD.MM.YYYY"' in visit(a).get("/ersuchen/neu/", headers=ENGLISH).text
+    assert 'placeholder="TT.MM.JJJJ"' in visit(a).get("/ersuchen/neu/").text
