@@ -61,19 +61,20 @@ def unsent(*, case_id: UUID, document_ids: Sequence[UUID]) -> list[Document]:
     return [found[each] for each in dict.fromkeys(document_ids)]
 
 
-def read(*, document_id: UUID, by: Actor) -> tuple[Document, Iterator[bytes]]:
+def read(*, document_id: UUID, reference: str, by: Actor) -> tuple[Document, Iterator[bytes]]:
     """Return a document and its plain bytes, piece by piece, and note the reading in the trail.
 
-    Raises `DocumentNotFound`, and `BlobMissing` if its bytes are not here.
+    `reference` is that of its case. Raises `DocumentNotFound`, and `BlobMissing` if its bytes are
+    not here.
     """
     found = document(document_id=document_id)
     pieces = blobs.read(digest=bytes(found.digest), key=bytes(found.key))
     with transaction.atomic():
-        entry = Entry(
-            event=AuditEvent.DOCUMENT_FILE_READ,
-            by=by,
-            subject=str(found.case_id),
-            detail={"document": str(found.id)},
-        )
-        audit.record(events=[entry])
+        audit.record(events=[entry(AuditEvent.DOCUMENT_FILE_READ, found, reference, by)])
     return found, pieces
+
+
+def entry(event: AuditEvent, document: Document, reference: str, by: Actor) -> Entry:
+    """Return what the trail is told about a document: under its case, as all that happens there."""
+    detail = {"case": str(document.case_id), "document": str(document.id)}
+    return Entry(event=event, by=by, subject=reference, detail=detail)

@@ -8,7 +8,6 @@ from uuid import UUID
 from django.db import transaction
 
 from centre.audit import services as audit
-from centre.audit.chain import Entry
 from centre.audit.events import AuditEvent
 from centre.kernel import clock
 from centre.kernel.actors import Actor
@@ -18,6 +17,7 @@ from federation.blobs.sizes import MAX_DOCUMENT_BYTES
 from tenants.documents import kinds, selectors
 from tenants.documents.errors import DocumentNotFound, DocumentRefused, DocumentSent
 from tenants.documents.models import Document
+from tenants.documents.selectors import entry
 
 #: A message takes no more (`federation.protocol.limits.MAX_BLOBS`).
 MAX_DOCUMENTS_OF_A_MESSAGE = 64
@@ -37,10 +37,13 @@ class Received:
     key: bytes
 
 
-def attach(*, case_id: UUID, name: str, chunks: Iterable[bytes], by: Actor) -> Document:
+def attach(
+    *, case_id: UUID, reference: str, name: str, chunks: Iterable[bytes], by: Actor
+) -> Document:
     """Store a document for a case, sealed; it goes with one of the next messages.
 
-    The type is judged by the content, never by the name. Raises `DocumentRefused`.
+    `reference` is that of the case, for the trail. The type is judged by the content, never by the
+    name. Raises `DocumentRefused`.
     """
     pieces = iter(chunks)
     start = _start(pieces)
@@ -75,22 +78,22 @@ def attach(*, case_id: UUID, name: str, chunks: Iterable[bytes], by: Actor) -> D
             created_by=by.name,
             created_at=clock.now(),
         )
-        audit.record(events=[_entry(AuditEvent.DOCUMENT_FILE_ADDED, document, by)])
+        audit.record(events=[entry(AuditEvent.DOCUMENT_FILE_ADDED, document, reference, by)])
     return document
 
 
-def remove(*, document_id: UUID, by: Actor) -> None:
-    """Take a document out of a case again, as long as it has not been sent."""
+def remove(*, document_id: UUID, reference: str, by: Actor) -> None:
+    """Take a document out of the case of this reference again, as long as it has not been sent."""
     with transaction.atomic():
         document = Document.objects.select_for_update().filter(id=document_id).first()
         if document is None:
             raise DocumentNotFound
         if document.message_id is not None:
             raise DocumentSent
-        entry = _entry(AuditEvent.DOCUMENT_FILE_REMOVED, document, by)
+        removed = entry(AuditEvent.DOCUMENT_FILE_REMOVED, document, reference, by)
         document.delete()
         _delete_sealed([document])
-        audit.record(events=[entry])
+        audit.record(events=[removed])
 
 
 def mark_sent(*, documents: Sequence[Document], message_id: UUID) -> None:
@@ -152,9 +155,3 @@ def _start(pieces: Iterator[bytes]) -> bytes:
     while len(start) < kinds.SNIFFED_BYTES and (piece := next(pieces, None)) is not None:
         start += piece
     return start
-
-
-def _entry(event: AuditEvent, document: Document, by: Actor) -> Entry:
-    return Entry(
-        event=event, by=by, subject=str(document.case_id), detail={"document": str(document.id)}
-    )

@@ -1,15 +1,15 @@
 """Documents that go with a step: those that lie in the case unsent, and new ones."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
 
+from tenants.cases.selectors import CaseView
 from tenants.documents import services
 from tenants.documents.errors import DocumentRefused
-from tenants.documents.models import Document
 from tenants.web.phrases import say
 from tenants.web.requests import actor_of
 from tenants.web.uploads import too_much, was_too_much
@@ -30,18 +30,22 @@ class Chosen:
     refused: list[str]
 
 
-def chosen(request: HttpRequest, case_id: UUID, offered: Sequence[Document]) -> Chosen:
+def chosen(request: HttpRequest, view: CaseView) -> Chosen:
     """Return what goes along: the ticked documents, then the uploaded files, now stored.
 
     What was stored stays in the case, unsent, if the step is not taken; it is offered again.
     """
     ticked = set(request.POST.getlist("document"))
-    ids = [each.id for each in offered if str(each.id) in ticked]
+    ids = [each.id for each in view.unsent if str(each.id) in ticked]
     refused = [too_much()] if was_too_much(request) else []
     for file in request.FILES.getlist("file"):
         try:
             document = services.attach(
-                case_id=case_id, name=file.name or "", chunks=pieces(file), by=actor_of(request)
+                case_id=view.case_id,
+                reference=view.reference,
+                name=file.name or "",
+                chunks=pieces(file),
+                by=actor_of(request),
             )
         except DocumentRefused as refusal:
             refused.append(f"{file.name}: {say(refusal.message)}")

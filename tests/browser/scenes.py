@@ -58,5 +58,11 @@ def dress(a: Any, b: Any, post: Any) -> None:
             text="Bitte übersenden Sie den Bescheid in Kopie.\nDanke!",
             by=b.by,
         )
-        documents.attach(case_id=cases[1].id, name="Vermerk Außendienst.pdf", chunks=[PDF], by=b.by)
+        documents.attach(
+            case_id=cases[1].id,
+            reference=cases[1].reference,
+            name="Vermerk Außendienst.pdf",
+            chunks=[PDF],
+            by=b.by,
+        )
     post.until_quiet()

@@ -10,7 +10,7 @@ from tenants.cases.selectors.case import (
     message_log,
     payload_of,
     read_case,
-    require_case,
+    reference_of,
 )
 from tenants.cases.selectors.deliveries import DeliveryView
 from tenants.cases.selectors.suggestions import read_suggestions
@@ -46,7 +46,7 @@ __all__ = [
     "read_case",
     "read_suggestions",
     "read_worklist",
-    "require_case",
+    "reference_of",
     "rows",
     "what_deletion_cuts_off",
     "worklist",

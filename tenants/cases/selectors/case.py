@@ -164,10 +164,14 @@ def case_view(*, case_id: UUID, by: Actor, before: Before = NOTHING) -> CaseView
     )
 
 
-def require_case(*, case_id: UUID) -> None:
-    """Raise `CaseNotFound` unless the case is here. Nothing of it is read."""
-    if not Case.objects.filter(id=case_id).exists():
+def reference_of(case_id: UUID) -> str:
+    """Return the reference of a case, or raise `CaseNotFound`. Nothing else of it is read."""
+    reference: str | None = (
+        Case.objects.filter(id=case_id).values_list("reference", flat=True).first()
+    )
+    if reference is None:
         raise CaseNotFound
+    return reference
 
 
 def case_named(name: str) -> UUID:

@@ -27,7 +27,7 @@ _SANDBOX = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline';
 def add(request: HttpRequest, case_id: UUID) -> HttpResponse:
     """Attach the uploaded files to a case."""
     policies.require_worker(actor_of(request))
-    selectors.require_case(case_id=case_id)  # or there is nothing to attach to
+    reference = selectors.reference_of(case_id)  # or there is nothing to attach to
     files = request.FILES.getlist("file")
     if was_too_much(request):
         messages.error(request, too_much())
@@ -37,6 +37,7 @@ def add(request: HttpRequest, case_id: UUID) -> HttpResponse:
         try:
             services.attach(
                 case_id=case_id,
+                reference=reference,
                 name=file.name or _("Anlage"),
                 chunks=attachments.pieces(file),
                 by=actor_of(request),
@@ -51,7 +52,10 @@ def add(request: HttpRequest, case_id: UUID) -> HttpResponse:
 @require_safe
 def show(request: HttpRequest, document_id: UUID) -> HttpResponseBase:
     """Stream a document. The browser may neither guess its type nor run anything in it."""
-    document, chunks = documents.read(document_id=document_id, by=actor_of(request))
+    reference = selectors.reference_of(documents.document(document_id=document_id).case_id)
+    document, chunks = documents.read(
+        document_id=document_id, reference=reference, by=actor_of(request)
+    )
     shown = document.media_type in _SHOWN and "herunterladen" not in request.GET
     response = StreamingHttpResponse(
         chunks, content_type=document.media_type if shown else "application/octet-stream"
@@ -72,8 +76,9 @@ def remove(request: HttpRequest, document_id: UUID) -> HttpResponse:
     """Take a document off that was not sent yet."""
     policies.require_worker(actor_of(request))
     document = documents.document(document_id=document_id)
+    reference = selectors.reference_of(document.case_id)
     try:
-        services.remove(document_id=document_id, by=actor_of(request))
+        services.remove(document_id=document_id, reference=reference, by=actor_of(request))
     except DocumentError as refused:
         messages.error(request, say(refused.message))
     else:

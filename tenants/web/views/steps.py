@@ -97,7 +97,7 @@ def _documents(
     """Store what goes along, whatever else is wrong: nobody chooses a file twice."""
     if not page.may_attach or once.is_done(request):
         return {}
-    chosen = attachments.chosen(request, view.case_id, view.unsent)
+    chosen = attachments.chosen(request, view)
     for words in chosen.refused:
         form.add_error(None, words)
     return {"document_ids": chosen.ids}

@@ -21,7 +21,9 @@ Postman = Any
 
 def attach(town: Town, case_id: UUID, name: str = "Bescheid.pdf") -> UUID:
     with town.scope():
-        made = documents.attach(case_id=case_id, name=name, chunks=[b"%PDF-1.7 x"], by=town.by)
+        made = documents.attach(
+            case_id=case_id, reference="E-1", name=name, chunks=[b"%PDF-1.7 x"], by=town.by
+        )
     found: UUID = made.id
     return found
 

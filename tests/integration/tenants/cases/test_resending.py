@@ -101,7 +101,11 @@ def test_query_that_is_written_anew_is_the_one_that_is_answered(
 ) -> None:
     with b.scope():
         paper = documents.attach(
-            case_id=case_id, name="Skizze.pdf", chunks=[b"%PDF-1.7 Skizze"], by=b.by
+            case_id=case_id,
+            reference="E-1",
+            name="Skizze.pdf",
+            chunks=[b"%PDF-1.7 Skizze"],
+            by=b.by,
         )
         services.ask(**act(b, case_id), topic="address", text="Wo?", document_ids=[paper.id])
     lost = expire(b)

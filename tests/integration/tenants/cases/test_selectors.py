@@ -249,7 +249,13 @@ def test_long_lists_of_a_case_come_in_parts(
                 label=f"{number}",
             )
             with clock.frozen(at):
-                documents.attach(case_id=case.id, name=f"{number}.txt", chunks=[b"text"], by=a.by)
+                documents.attach(
+                    case_id=case.id,
+                    reference=case.reference,
+                    name=f"{number}.txt",
+                    chunks=[b"text"],
+                    by=a.by,
+                )
         original = CaseMessage.objects.get(case_id=case.id)
         for number in range(2, 9):
             original.pk, original.number, original.sequence = new_id(), number, number

@@ -20,6 +20,7 @@ from tenants.documents.errors import DocumentNotFound, DocumentRefused, Document
 from tenants.documents.models import Document
 
 BY = system("tests")
+REFERENCE = "VE-05770024-2026-000007"
 PDF = b"%PDF-1.7\n" + bytes(range(256)) * 3_000
 
 
@@ -35,7 +36,9 @@ def _pieces(content: bytes, size: int = 1000) -> Iterator[bytes]:
 
 def _attach(name: str = "Bescheid.pdf", content: bytes = PDF, **given: object) -> Document:
     case_id = given.get("case_id") or new_id()
-    return services.attach(case_id=case_id, name=name, chunks=_pieces(content), by=BY)  # type: ignore[arg-type]
+    return services.attach(
+        case_id=case_id, reference=REFERENCE, name=name, chunks=_pieces(content), by=BY
+    )  # type: ignore[arg-type]
 
 
 def test_what_was_attached_can_be_read_and_lies_sealed() -> None:
@@ -45,10 +48,10 @@ def test_what_was_attached_can_be_read_and_lies_sealed() -> None:
     assert document.sealed_size > document.size
     assert blobs.exists(digest=bytes(document.digest))
     assert all(PDF[:64] not in bytes(chunk.data) for chunk in BlobChunk.objects.all())
-    found, pieces = selectors.read(document_id=document.id, by=BY)
+    found, pieces = selectors.read(document_id=document.id, reference=REFERENCE, by=BY)
     assert b"".join(pieces) == PDF
     assert found.id == document.id
-    events = [entry.content["event"] for entry in audit.trail(subject=str(document.case_id))]
+    events = [entry.content["event"] for entry in audit.trail(subject=REFERENCE)]
     assert sorted(events) == ["document:file:added", "document:file:read"]
 
 
@@ -82,17 +85,18 @@ def test_only_what_was_not_sent_can_be_removed() -> None:
     document = _attach()
     services.mark_sent(documents=[document], message_id=new_id())
     with pytest.raises(DocumentSent):
-        services.remove(document_id=document.id, by=BY)
+        services.remove(document_id=document.id, reference=REFERENCE, by=BY)
     other = _attach()
-    services.remove(document_id=other.id, by=BY)
+    services.remove(document_id=other.id, reference=REFERENCE, by=BY)
     with pytest.raises(DocumentNotFound):
-        services.remove(document_id=other.id, by=BY)
-    told = [entry.content for entry in audit.trail(subject=str(other.case_id))]
+        services.remove(document_id=other.id, reference=REFERENCE, by=BY)
+    told = [entry.content for entry in audit.trail(subject=REFERENCE)]
+    told = [each for each in told if each["detail"]["document"] == str(other.id)]
+    assert {each["detail"]["case"] for each in told} == {str(other.case_id)}
     assert sorted(each["event"] for each in told) == [
         AuditEvent.DOCUMENT_FILE_ADDED,
         AuditEvent.DOCUMENT_FILE_REMOVED,
     ]
-    assert {each["detail"]["document"] for each in told} == {str(other.id)}
     assert {each["actor"]["id"] for each in told} == {BY.id}
     with pytest.raises(DocumentNotFound):
         selectors.document(document_id=uuid4())
@@ -100,7 +104,7 @@ def test_only_what_was_not_sent_can_be_removed() -> None:
 
 def test_what_is_removed_unsent_takes_its_sealed_bytes_along() -> None:
     kept, removed, discarded = _attach(), _attach(), _attach()
-    services.remove(document_id=removed.id, by=BY)
+    services.remove(document_id=removed.id, reference=REFERENCE, by=BY)
     services.discard(case_id=discarded.case_id)
     [blob] = Blob.objects.all()
     assert bytes(blob.digest) == bytes(kept.digest)
@@ -120,7 +124,7 @@ def test_sealed_bytes_stay_while_something_names_them() -> None:
         created_by="somebody",
         created_at=draft.created_at,
     )
-    services.remove(document_id=draft.id, by=BY)
+    services.remove(document_id=draft.id, reference=REFERENCE, by=BY)
     assert {bytes(each.digest) for each in Blob.objects.all()} == {
         bytes(draft.digest),
         bytes(sent.digest),
@@ -130,7 +134,7 @@ def test_sealed_bytes_stay_while_something_names_them() -> None:
 def test_document_removed_since_it_was_chosen_stops_the_message() -> None:
     document = _attach()
     [chosen] = selectors.unsent(case_id=document.case_id, document_ids=[document.id])
-    services.remove(document_id=document.id, by=BY)
+    services.remove(document_id=document.id, reference=REFERENCE, by=BY)
     with pytest.raises(DocumentNotFound):
         services.mark_sent(documents=[chosen], message_id=new_id())
 

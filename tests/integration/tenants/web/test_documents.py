@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import StreamingHttpResponse
 from django.test import Client
 
+from centre.audit import selectors as audit
 from federation.blobs.sizes import MAX_DOCUMENT_BYTES
 from federation.outbox import services as outbox
 from federation.outbox.errors import BacklogFull
@@ -61,6 +62,20 @@ def test_document_can_be_saved_instead_of_shown(visit: Visit, b: Town, case_id: 
     answer = client.get(f"/anlage/{only_document(b).id}/?herunterladen")
     assert answer["Content-Disposition"].startswith("attachment")
     assert answer["Content-Type"] == "application/octet-stream"
+
+
+def test_what_happens_to_a_document_stands_in_the_trail_under_its_case(
+    visit: Visit, b: Town, case_id: UUID
+) -> None:
+    client = visit(b)
+    upload(client, case_id, "a.pdf", PDF)
+    document = only_document(b)
+    client.get(f"/anlage/{document.id}/")
+    client.post(f"/anlage/{document.id}/entfernen/")
+    with b.scope():
+        trail = [entry.content for entry in audit.trail(subject=b.case(case_id).reference)]
+    told = [each["event"] for each in trail if each["detail"].get("document") == str(document.id)]
+    assert sorted(told) == ["document:file:added", "document:file:read", "document:file:removed"]
 
 
 def test_document_of_others_does_not_exist(visit: Visit, b: Town, c: Town, case_id: UUID) -> None:
