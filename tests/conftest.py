@@ -49,6 +49,7 @@ pytest_plugins = [
 @pytest.fixture(autouse=True)
 def _fresh_memory() -> Iterator[None]:
     """Forget keys and directory of the database before, and the language of the last page."""
+    from django.contrib.contenttypes.models import ContentType
     from django.utils import translation
 
     from centre.directory import selectors as directory
@@ -56,6 +57,7 @@ def _fresh_memory() -> Iterator[None]:
 
     keystore.forget()
     directory.forget()
+    ContentType.objects.clear_cache()
     yield
     translation.deactivate()
     keystore.forget()

@@ -1,4 +1,4 @@
-"""Registers the checks of tenancy."""
+"""Registers the checks of tenancy, and lets Django remember nothing across tenants."""
 
 from django.apps import AppConfig
 
@@ -8,4 +8,9 @@ class TenancyConfig(AppConfig):
     verbose_name = "Tenancy"
 
     def ready(self) -> None:
-        from centre.tenancy import checks  # noqa: F401 -- imported for its registration
+        from centre.tenancy import (
+            checks,  # noqa: F401 -- imported for its registration
+            contenttypes,
+        )
+
+        contenttypes.keep_apart()

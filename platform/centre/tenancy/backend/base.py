@@ -15,7 +15,6 @@ role in one round trip, `SET search_path …; SET ROLE …`, which PostgreSQL do
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from django.contrib.contenttypes.models import ContentType
 from django.db import InterfaceError
 from django.db.backends.postgresql.base import CursorDebugWrapper
 from django.db.backends.utils import CursorWrapper
@@ -225,8 +224,6 @@ class DatabaseWrapper(TenantsDatabaseWrapper):  # type: ignore[misc]  # no types
             raise WrongTenant(f"The connection went to {reported!r} instead of {path!r}.")
         self._at = (path, role)
         note(self.connection, path)
-        # Ids of content types differ between schemas, and Django keeps them per alias.
-        ContentType.objects.clear_cache()
 
     def _reported_path(self) -> str | None:
         reported = self.connection.pgconn.parameter_status(b"search_path")
