@@ -14,7 +14,8 @@ from centre.kernel import clock
 from centre.kernel.ids import new_id
 from centre.keys.sign import SigningKey
 from console.receipts import Checked, check_all
-from federation.protocol.receipts import ACCEPTED, DUPLICATE, GENESIS, Sent, compose
+from federation.protocol.reasons import Reason
+from federation.protocol.receipts import ACCEPTED, DUPLICATE, GENESIS, Sent, compose, refused
 from federation.wire.receipt import sign_receipt
 
 pytestmark = [pytest.mark.slow, pytest.mark.process("owner")]
@@ -117,6 +118,78 @@ def test_a_missing_receipt_is_found(chain: psycopg.Connection[Any], first: int, 
 def test_receipts_of_another_chain_are_found(chain: psycopg.Connection[Any]) -> None:
     chain.execute("UPDATE outbox_link SET receipt_hash = %s", (bytes(32),))
     assert check(chain).problems == ["the newest receipt of nord is not the one the link names"]
+
+
+def _last_anew(owner: psycopg.Connection[Any], key: SigningKey = KEY, **changes: Any) -> None:
+    """Put another receipt, with its signature, in the place of the last one."""
+    at = LETTERS - EACH
+    ((before,),) = owner.execute(
+        "SELECT body FROM outbox_receipt WHERE last_lseq = %s", (at,)
+    ).fetchall()
+    items = owner.execute(
+        "SELECT id, digest FROM outbox_letter WHERE lseq > %s ORDER BY lseq", (at,)
+    ).fetchall()
+    said: dict[str, Any] = {
+        "issuer": "nord",
+        "origin": "krz",
+        "first_lseq": at + 1,
+        "items": [(Sent(identifier, digest), ACCEPTED) for identifier, digest in items],
+        "prev_hash": sha256(before).digest(),
+        "issued_at": clock.now(),
+    }
+    body, leaves = compose(**{**said, **changes})
+    receipt = sign_receipt(body, by=key)
+    owner.execute(
+        "UPDATE outbox_receipt SET body = %s, signature = %s, kid = %s, leaves = %s"
+        " WHERE first_lseq = %s",
+        (receipt.body, receipt.signature, receipt.kid, leaves, at + 1),
+    )
+    owner.execute("UPDATE outbox_link SET receipt_hash = %s", (receipt.hash,))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"key": SigningKey.generate()}, "has an unknown key"),
+        ({"issuer": "sachsen"}, "is one of sachsen for krz"),
+        ({"origin": "sachsen"}, "is one of nord for sachsen"),
+        ({"first_lseq": LETTERS + 1}, "was signed for other positions"),
+        ({"prev_hash": GENESIS}, "does not follow the one before it"),
+    ],
+)
+def test_a_receipt_that_says_something_else_proves_nothing(
+    chain: psycopg.Connection[Any], changes: dict[str, Any], words: str
+) -> None:
+    _last_anew(chain)
+    assert not check(chain).problems
+    _last_anew(chain, **changes)
+    found = check(chain)
+    assert found.problems == [f"the receipt of nord for 7 to 8 {words}"]
+    assert (found.letters, found.verified) == (LETTERS, LETTERS - EACH)
+
+
+def test_a_receipt_without_a_good_signature_proves_nothing(
+    chain: psycopg.Connection[Any],
+) -> None:
+    chain.execute("UPDATE outbox_receipt SET signature = %s WHERE first_lseq = 3", (bytes(64),))
+    found = check(chain)
+    assert found.problems == ["the receipt of nord for 3 to 4 is not well signed"]
+    assert found.verified == LETTERS - EACH
+
+
+def test_a_refusal_is_no_delivery(chain: psycopg.Connection[Any]) -> None:
+    ((identifier, digest),) = chain.execute(
+        "SELECT id, digest FROM outbox_letter WHERE lseq = %s", (LETTERS,)
+    ).fetchall()
+    ((other, its_digest),) = chain.execute(
+        "SELECT id, digest FROM outbox_letter WHERE lseq = %s", (LETTERS - 1,)
+    ).fetchall()
+    verdict = refused(Reason.EXPIRED)
+    items = [(Sent(other, its_digest), ACCEPTED), (Sent(identifier, digest), verdict)]
+    _last_anew(chain, items=items)
+    found = check(chain)
+    assert not found.problems
+    assert (found.letters, found.verified, found.refused) == (LETTERS, LETTERS - 1, 1)
 
 
 def test_a_letter_that_was_changed_afterwards_is_not_proven(
