@@ -112,3 +112,14 @@ def test_final_reasons_refuse_and_the_others_defer() -> None:
 def test_impossible_receipts_cannot_be_made(make: object) -> None:
     with pytest.raises(ReceiptInvalid):
         make()  # type: ignore[operator]
+
+
+def test_a_leaf_says_what_became_of_the_letter_and_where_it_stands() -> None:
+    sent = Sent(new_id(), sha256(b"letter").digest())
+    refusal = receipts.refused(Reason.EXPIRED)
+    leaves = {
+        receipts.leaf(sent, lseq=lseq, verdict=verdict)
+        for lseq in (1, 2)
+        for verdict in (ACCEPTED, DUPLICATE, refusal)
+    }
+    assert len(leaves) == 6
