@@ -150,6 +150,20 @@ def test_nobody_registers_authorities_of_others(centre_keys: None) -> None:
         services.publish(entries=[b"garbage"], by=OFFICER)
 
 
+def test_a_registration_is_about_one_centre_and_no_directory(centre_keys: None) -> None:
+    key = SigningKey.generate()
+    nord, other = (
+        CentreRecord(id=name, name=name, endpoint="127.0.0.1:9", keys=(key_record(key),))
+        for name in ("nord", "sachsen")
+    )
+    now = clock.now()
+    made = Snapshot(version=0, published_at=now, expires_at=now, centres=(nord,))
+    for wrong in (replace(made, centres=(nord, other)), replace(made, version=1)):
+        with pytest.raises(EntryInvalid, match="about one centre"):
+            services.publish(entries=[encoding.sign_snapshot(wrong, by=key)], by=OFFICER)
+    assert selectors.present() is None
+
+
 def test_a_suspended_centre_is_published_as_such(centre_keys: None) -> None:
     services.publish(entries=[registration("nord", SigningKey.generate())], by=OFFICER)
     for suspended, state in ((True, SUSPENDED), (True, SUSPENDED), (False, ACTIVE)):
@@ -189,6 +203,8 @@ def test_what_is_not_trusted_or_makes_no_sense_is_not_applied() -> None:
     now = clock.now()
     made = Snapshot(version=1, published_at=now, expires_at=now + timedelta(days=1))
     homeless = AuthorityRecord(id=uuid4(), name="Büsum", home_centre="nord")
+    nord = CentreRecord(id="nord", name="nord", endpoint="127.0.0.1:9")
+    namesake = replace(homeless, name="Heide")
     for bad in (
         b"",
         b"\x00" * 1000,
@@ -196,6 +212,8 @@ def test_what_is_not_trusted_or_makes_no_sense_is_not_applied() -> None:
         snapshot(0),
         snapshot(1, published_at=now + timedelta(hours=1)),
         snapshot(1, authorities=(homeless,)),
+        snapshot(1, centres=(nord, replace(nord, endpoint="127.0.0.1:10"))),
+        snapshot(1, centres=(nord,), authorities=(homeless, namesake)),
     ):
         with pytest.raises(SnapshotInvalid):
             services.apply(signed=bad, by=OFFICER)

@@ -21,7 +21,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from centre.directory import encoding, selectors, services
 from centre.directory.errors import SnapshotInvalid
-from centre.directory.records import CentreRecord, Snapshot
+from centre.directory.interface import Directory
+from centre.directory.records import ACTIVE, SUSPENDED, CentreRecord, Snapshot
 from centre.kernel import clock
 from centre.kernel.actors import system
 from centre.keys import pki
@@ -265,6 +266,22 @@ def test_an_umbrella_that_is_away_leaves_the_last_version_in_force(settings: Any
     with pytest.raises(FetchFailed):
         sync.fetch_directory(by=BY)
     assert selectors.current().version == 4
+
+
+@pytest.mark.process("worker")
+def test_neither_suspended_centres_nor_we_ourselves_are_asked(settings: Any) -> None:
+    umbrella = "127.0.0.1:1"
+    settings.AMTSBRUECKE = replace(settings.AMTSBRUECKE, umbrella_endpoint=umbrella)
+    ours = settings.AMTSBRUECKE.centre
+    now = clock.now()
+    centres = tuple(
+        CentreRecord(id=name, name=name, endpoint=f"127.0.0.1:{port}", state=state)
+        for name, port, state in ((ours, 2, ACTIVE), ("nord", 3, SUSPENDED), ("sachsen", 4, ACTIVE))
+    )
+    snapshot = Snapshot(version=1, published_at=now, expires_at=now, centres=centres)
+    known = Directory(snapshot, digest="")
+    assert list(sync._sources(known)) == [Source(umbrella), Source("127.0.0.1:4", "sachsen")]
+    assert list(sync._sources(None)) == [Source(umbrella)]
 
 
 def test_a_stranger_without_a_federation_certificate_gets_nothing(

@@ -123,6 +123,13 @@ def test_a_registration_proves_the_centres_own_key() -> None:
         encoding.verify_entry(encoding.sign_snapshot(registration, by=UMBRELLA))
 
 
+def test_a_registration_is_signed_with_a_key_that_is_for_signing() -> None:
+    listed = replace(CENTRE, keys=(signing(CENTRE_KEY), signing(UMBRELLA, purpose=SEAL)))
+    registration = replace(SNAPSHOT, version=0, centres=(listed,))
+    with pytest.raises(SnapshotInvalid, match="No key"):
+        encoding.verify_entry(encoding.sign_snapshot(registration, by=UMBRELLA))
+
+
 def test_directory_answers_by_id_fingerprint_and_key() -> None:
     directory = Directory(SNAPSHOT, digest=encoding.digest(SIGNED))
     assert directory.centre("krz") == CENTRE

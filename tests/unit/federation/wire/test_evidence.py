@@ -85,6 +85,7 @@ def letter(
     case: UUID = CASE,
     issuer: SigningKey = NORD,
     issuer_id: str = "nord",
+    receipt_for: str = "",
     verdict: receipts.Verdict = receipts.ACCEPTED,
     number: int = 1,
     content: bytes = CONTENT,
@@ -114,7 +115,7 @@ def letter(
     items.insert(5, (Sent(message.message_id, written.digest), verdict))
     body, leaves = receipts.compose(
         issuer=issuer_id,
-        origin=origin,
+        origin=receipt_for or origin,
         first_lseq=100,
         items=items,
         prev_hash=GENESIS,
@@ -286,6 +287,7 @@ def test_a_refusal_is_proven_as_a_refusal() -> None:
         (letter(case=uuid4()), "anderen Vorgang"),
         (letter(issuer=KRZ), "Schlüssel der Quittung"),
         (letter(issuer_id="krz"), "bestätigt nicht"),
+        (letter(receipt_for="sachsen"), "bestätigt nicht"),
         (replace(GOOD, content=b"who owes more"), "Inhalt"),
         (replace(GOOD, opening=bytes(32)), "Inhalt"),
         (replace(GOOD, receipt=letter().receipt), "bestätigt nicht"),
