@@ -102,13 +102,14 @@ def test_nobody_may_change_the_trail(db: None, alpha: Municipality, verb: str) -
 
 def test_not_even_the_owner_may(as_process: AsProcess, alpha: Municipality) -> None:
     _record(alpha, "A-1")
-    for verb in ("UPDATE audit_auditevent SET body = ''", "TRUNCATE audit_auditevent"):
-        with (
-            as_process("owner"),
-            pytest.raises(ProgrammingError, match="append-only"),
-            connection.cursor() as cursor,
-        ):
-            cursor.execute(verb)
+    for table in ("audit_auditevent", "audit_head"):
+        for verb in ("UPDATE {} SET tenant_role = ''", "DELETE FROM {}", "TRUNCATE {}"):
+            with (
+                as_process("owner"),
+                pytest.raises(ProgrammingError, match="append-only"),
+                connection.cursor() as cursor,
+            ):
+                cursor.execute(verb.format(table))
 
 
 TAMPERINGS = {

@@ -20,6 +20,7 @@ from centre.audit.chain import CENTRE, Entry
 from centre.audit.events import AuditEvent
 from centre.audit.models import TrailEntry
 from centre.kernel.actors import Actor, system
+from centre.keys import keystore
 from centre.registry import archive, deletion, selectors, services
 from centre.registry.models import Municipality, MunicipalityState
 from centre.registry.selectors import MunicipalityUnknown
@@ -74,6 +75,16 @@ def _create() -> Municipality:
 
 def _events() -> list[str]:
     return [e.event for e in TrailEntry.objects.filter(tenant_role=CENTRE, subject=DELTA["slug"])]
+
+
+def _rows(tenant_role: str, *, kept: bool) -> int:
+    """Count what the shared tables hold of a municipality."""
+    with connection.cursor() as cursor:
+        found = 0
+        for table in archive.shared_tables(kept=kept):
+            cursor.execute(f"SELECT count(*) FROM {table} WHERE tenant_role = %s", [tenant_role])
+            found += cursor.fetchone()[0]
+        return found
 
 
 def test_delete_asks_first(owner: None, tmp_path: Path) -> None:
@@ -133,8 +144,14 @@ def test_delete_exports_removes_and_remembers_the_name(owner: None, tmp_path: Pa
     with tenant_scope(delta), transaction.atomic():
         entry = Entry(event=AuditEvent.CASE_REQUEST_READ, by=ME, subject="kept", detail={})
         audit.record(events=[entry])
+    keystore.create_authority_keys(municipality=delta)
+    assert _rows(delta.tenant_role, kept=False) == 2
+    evidence, others = _rows(delta.tenant_role, kept=True), _rows("krz_t_alpha", kept=False)
     confirm = deletion.confirmation(delta)
     deletion.delete_tenant(slug=delta.slug, confirm=confirm, export_to=target, by=ME)
+    assert _rows(delta.tenant_role, kept=False) == 0
+    assert _rows(delta.tenant_role, kept=True) == evidence > 0
+    assert _rows("krz_t_alpha", kept=False) == others > 0
     assert ended == [("delta-stadt", MunicipalityState.DELETING)]
     assert archive.check(target)
     with pytest.raises(MunicipalityUnknown):

@@ -36,6 +36,11 @@ def test_old_server_is_refused(db: None, monkeypatch: pytest.MonkeyPatch) -> Non
     assert _ids() == ["tenancy.E001"]
 
 
+def test_server_behind_a_pooler_is_refused(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "shares_server_connections", lambda *_: True)
+    assert _ids() == ["tenancy.E003"]
+
+
 class _Pooler:
     """A pooler in transaction mode: gives each transaction the first idle server process."""
 

@@ -96,6 +96,13 @@ def test_renewal_waits_until_it_is_activated(tmp_path: Path) -> None:
     assert new.not_after > old.not_after + timedelta(days=59)
 
 
+def test_no_certificate_outlives_the_authority(tmp_path: Path) -> None:
+    authority = pki.create_authority(tmp_path / "pki")
+    pki.issue(tmp_path / "pki", "krz", tmp_path / "tls")
+    with clock.frozen(authority.not_after - timedelta(days=10)):
+        assert pki.renew(tmp_path / "pki", "krz", tmp_path / "tls").not_after == authority.not_after
+
+
 @pytest.mark.parametrize("centre", ["", "Krz", "../krz", "krz_1"])
 def test_only_centres_get_certificates(tmp_path: Path, centre: str) -> None:
     pki.create_authority(tmp_path)
