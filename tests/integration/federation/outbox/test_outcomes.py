@@ -19,6 +19,7 @@ from federation.outbox import outcomes, selectors, services
 from federation.outbox.errors import LetterExpired, NotDead
 from federation.outbox.models import DeadLetter, Letter
 from federation.outbox.states import DeliveryState, Outcome
+from federation.protocol.messages import UNORDERED, BlobRef, MessageKind
 from tests.factories.letters import message
 
 pytestmark = [pytest.mark.usefixtures("committed_db", "towns"), pytest.mark.process("worker")]
@@ -220,6 +221,23 @@ def test_dead_letter_is_sent_again(
 
 
 @pytest.mark.process("web")
+@pytest.mark.parametrize("uploaded", [True, False])
+def test_letter_that_is_sent_again_waits_for_documents_that_are_not_there_yet(
+    alpha: Municipality, beta: Municipality, owner: Callable[..., None], *, uploaded: bool
+) -> None:
+    posted = message(beta.authority_id, blobs=(BlobRef("ab" * 32, 1000),))
+    with tenant_scope(alpha), transaction.atomic():
+        services.post(messages=[posted])
+    owner("UPDATE outbox_letter SET lseq = 0, held = false")
+    if uploaded:
+        owner("UPDATE outbox_upload SET done_at = now()")
+    die(owner, posted.message_id, "refused", "QUOTA_EXCEEDED")
+    with tenant_scope(alpha), transaction.atomic():
+        services.resend(message_id=posted.message_id, by=system("tests"))
+        assert Letter.objects.get().held is not uploaded
+
+
+@pytest.mark.process("web")
 def test_expired_letter_cannot_be_sent_again(
     alpha: Municipality, beta: Municipality, owner: Callable[..., None]
 ) -> None:
@@ -251,6 +269,25 @@ def test_cancelled_letter_is_replaced_by_a_void(
         )
     outcomes.deliver_due()
     assert [(at, state) for _, at, state, _ in told] == [(letter, "cancelled")]
+
+
+def test_cancelled_failure_notice_leaves_no_void(
+    alpha: Municipality, beta: Municipality, owner: Callable[..., None]
+) -> None:
+    """It stands outside the order: nothing waits for it."""
+    notice = message(
+        beta.authority_id, kind=MessageKind.PROCESSING_FAILURE, case_sequence=UNORDERED
+    )
+    with tenant_scope(alpha), transaction.atomic():
+        services.post(messages=[notice])
+    owner("UPDATE outbox_letter SET lseq = 0")
+    die(owner, notice.message_id, "parked", "KILLS_CALLS")
+    with tenant_scope(alpha):
+        with transaction.atomic():
+            services.cancel(message_id=notice.message_id, by=system("tests"))
+        assert [letter.id for letter in Letter.objects.all()] == [notice.message_id]
+        [entry] = audit.trail(subject=str(notice.message_id))
+        assert entry.event == AuditEvent.OUTBOX_MESSAGE_CANCELLED
 
 
 @pytest.mark.process("web")
