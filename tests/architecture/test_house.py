@@ -103,6 +103,17 @@ def test_fragments_of_the_changelog_are_named_as_contributing_says() -> None:
     assert [each.name for each in fragments if not each.read_text().strip()] == []
 
 
+def test_help_lists_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = re.findall(r"^\.PHONY: (\S+)$", makefile, re.MULTILINE)
+    assert {"help", "demo", "test", "check", "setup"} <= set(targets)
+    assert re.findall(r"^([a-z-]+):.*## \S", makefile, re.MULTILINE) == targets
+    # What needs the environment makes it first.
+    alone = {"help", "setup", "clean", "check"}
+    needy = re.findall(r"^([a-z-]+): setup ##", makefile, re.MULTILINE)
+    assert set(needy) == set(targets) - alone
+
+
 def test_ci_runs_all_that_must_be_green_and_the_tests_last() -> None:
     (rule,) = re.findall(r"^check: ([a-z ]+?) *##", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert rule.split() == ["lint", "types", "contracts", "proto", "test"]

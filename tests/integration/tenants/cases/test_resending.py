@@ -145,6 +145,24 @@ def test_what_failed_for_the_want_of_it_is_written_anew_with_it(
     assert b.case(case_id).trouble == ""
 
 
+def test_trouble_lasts_until_the_last_failed_letter_is_sent_again(
+    b: Town, post: Postman, case_id: UUID, die: Die
+) -> None:
+    with b.scope():
+        services.accept(**act(b, case_id), own_reference="V-1")
+        services.ask(**act(b, case_id), topic="other", text="Wo wohnt sie jetzt?")
+    letters = post.waiting(b)
+    assert len(letters) == 2
+    for letter in letters:
+        die(letter.message_id, "parked")
+    post.tell(b, letters, DeliveryState.PARKED, "KILLS_CALLS")
+    for letter, trouble in zip(letters, ("KILLS_CALLS", ""), strict=True):
+        assert b.case(case_id).trouble == "KILLS_CALLS"
+        with b.scope():
+            services.resend_message(case_id=case_id, message_id=letter.message_id, by=b.by)
+        assert b.case(case_id).trouble == trouble
+
+
 def test_letter_that_may_have_arrived_is_not_written_anew(
     b: Town, case_id: UUID, expire: Callable[..., UUID]
 ) -> None:
