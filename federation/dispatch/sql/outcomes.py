@@ -192,7 +192,11 @@ WITH unsent AS (
         (id, message_id, tenant_role, link, lseq, case_id, kind, state, reason, died_at)
     SELECT gen_random_uuid(), late.id, late.tenant_role, late.link, late.lseq, late.case_id,
            late.kind, 'expired',
-           CASE WHEN late.lseq IS NULL THEN 'NEVER_SENT' ELSE 'NO_RECEIPT' END, clock_timestamp()
+           CASE WHEN late.lseq IS NULL AND NOT EXISTS (
+                     SELECT FROM outbox_deadletter AS before
+                      WHERE before.message_id = late.id AND before.lseq IS NOT NULL
+                        AND before.state <> 'refused')
+                THEN 'NEVER_SENT' ELSE 'NO_RECEIPT' END, clock_timestamp()
       FROM late
         ON CONFLICT (message_id) WHERE resolution = '' DO NOTHING
  RETURNING message_id

@@ -152,6 +152,21 @@ async def test_letter_expires_in_words_while_the_peer_is_dead(road: Road) -> Non
     assert road.rows("SELECT lseq FROM outbox_letter") == [{"lseq": 0}]
 
 
+async def test_letter_that_may_have_arrived_before_expires_without_a_receipt(road: Road) -> None:
+    """It was under way, was set aside, and was sent again to a peer that is dead since."""
+    road.know(PEER, NOWHERE)
+    item = letter(road.gateway.world.offices["alpha"], road.gateway.world.offices["beta"])
+    road.queue([item], link=PEER, expires_at=clock.now() - timedelta(seconds=1))
+    road.do(
+        "INSERT INTO outbox_deadletter (id, message_id, tenant_role, link, lseq, case_id, kind,"
+        " state, reason, died_at, resolution) SELECT gen_random_uuid(), id, tenant_role, link, 1,"
+        " case_id, kind, 'parked', 'KILLS_CALLS', now(), 'resent' FROM outbox_letter"
+    )
+    async with road.dispatch():
+        dead = await eventually(lambda: [each for each in road.dead() if not each["resolution"]])
+    assert [(each["state"], each["reason"]) for each in dead] == [("expired", "NO_RECEIPT")]
+
+
 async def test_all_letters_under_way_expire_a_few_at_a_time(
     road: Road, monkeypatch: pytest.MonkeyPatch
 ) -> None:
