@@ -89,6 +89,21 @@ def _delivery(row: tuple[Any, ...]) -> Delivery:
     )
 
 
+def never_sent(message_ids: Sequence[UUID]) -> set[UUID]:
+    """Return those letters that have ended, and that the peer has certainly never seen."""
+    if not message_ids:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT letter.id FROM outbox_letter AS letter"
+            "  JOIN outbox_deadletter AS dead ON dead.message_id = letter.id"
+            " WHERE letter.id = ANY(%s) AND letter.lseq = 0 AND dead.reason = 'NEVER_SENT'"
+            "   AND dead.resolution IN ('', 'cancelled')",
+            [list(message_ids)],
+        )
+        return {message_id for (message_id,) in cursor.fetchall()}
+
+
 @dataclass(frozen=True, slots=True)
 class ReceiptProof:
     """The receipt that covers a letter and the letter's place in it: evidence for third parties."""

@@ -142,17 +142,24 @@ def repeatable(case_id: UUID) -> list[CaseMessage]:
 
     The time of the first one ran out before it could be handed over, and none after it has done
     anything. For the other side, to get them in their order now is to get them late. A request is
-    not among them: it is corrected and sent, as a step of its own.
+    not among them: it is corrected and sent, as a step of its own. Nor is what followed one that
+    did not get there: nobody could do anything with it.
     """
     rows = CaseMessage.objects.filter(case_id=case_id, direction=Direction.OUT)
     last: list[CaseMessage] = []
     for row in rows.order_by("-number").iterator():
-        failed = row.outcome == Outcome.FAILED and row.reason in _WITHOUT_EFFECT
-        if not failed or row.kind == Kind.ASSISTANCE_REQUEST:
+        failed = row.outcome == Outcome.FAILED
+        if failed and row.kind == Kind.ASSISTANCE_REQUEST:
+            return []
+        if not failed or row.reason not in _WITHOUT_EFFECT:
             break
         last.append(row)
-    while last and last[-1].reason != "NEVER_SENT":
+    # What was told once may not hold any more: an operator, too, can send a letter again.
+    never = outbox.never_sent([row.id for row in last if row.reason == "NEVER_SENT"])
+    while last and last[-1].id not in never:
         last.pop()
+    if any(row.reason == "NEVER_SENT" and row.id not in never for row in last):
+        return []
     return last[::-1]
 
 

@@ -36,6 +36,10 @@ def resend_message(*, case_id: UUID, message_id: UUID, by: Actor) -> Case:
         if again and again[0].id == message_id:
             for each in again:
                 cancel_letter(each, work)
+            # An operator may have put one of them back into the queue just before.
+            if deliveries.repeatable(case_id) != again:
+                raise NotResendable
+            for each in again:
                 work.repeat(case, each)
         else:
             again = [message]

@@ -227,20 +227,22 @@ def gone(monkeypatch: pytest.MonkeyPatch, known: None) -> Callable[[Town], None]
 
 
 @pytest.fixture
-def die(dsn: Callable[[str], str]) -> Callable[[UUID, str], None]:
+def die(dsn: Callable[[str], str]) -> Callable[..., None]:
     """Return the function with which a letter dies as under the hands of dispatch."""
 
-    def die(message_id: UUID, state: str) -> None:
+    def die(message_id: UUID, state: str, reason: str = "GONE") -> None:
         with psycopg.connect(dsn("owner")) as connection:
             connection.execute(
                 "INSERT INTO outbox_deadletter (id, message_id, tenant_role, link, lseq, case_id,"
                 " kind, state, reason, died_at) SELECT gen_random_uuid(), id, tenant_role, link,"
-                " lseq, case_id, kind, %s, 'GONE', now() FROM outbox_letter WHERE id = %s",
-                [state, message_id],
+                " lseq, case_id, kind, %s, %s, now() FROM outbox_letter WHERE id = %s",
+                [state, reason, message_id],
             )
             if state == "expired":
                 connection.execute(
-                    "UPDATE outbox_letter SET expires_at = now() WHERE id = %s", [message_id]
+                    "UPDATE outbox_letter SET expires_at = now(), lseq = coalesce(lseq, 0)"
+                    " WHERE id = %s",
+                    [message_id],
                 )
 
     return die

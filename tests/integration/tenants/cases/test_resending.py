@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from federation.outbox.models import DeadLetter, Letter
@@ -15,13 +16,14 @@ from tenants.cases.errors import NotResendable
 from tenants.cases.graph import Side, State
 from tenants.cases.models import CaseMessage
 from tenants.cases.replay import replay
+from tenants.cases.services import resending
 from tenants.documents import services as documents
 from tests.factories.requests import request
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 Town = Any
 Postman = Any
-Die = Callable[[UUID, str], None]
+Die = Callable[..., None]
 
 
 def act(town: Town, case_id: UUID) -> dict[str, Any]:
@@ -43,7 +45,7 @@ def expire(post: Postman, die: Die) -> Callable[..., UUID]:
 
     def expire(town: Town, reason: str = "NEVER_SENT") -> UUID:
         [letter] = post.waiting(town)
-        die(letter.message_id, "expired")
+        die(letter.message_id, "expired", reason)
         post.tell(town, [letter], DeliveryState.EXPIRED, reason)
         found: UUID = letter.message_id
         return found
@@ -199,3 +201,85 @@ def test_request_whose_time_ran_out_is_corrected_instead(
     assert resendable(a, case.id) == []
     with a.scope(), pytest.raises(NotResendable):
         services.resend_message(case_id=case.id, message_id=lost, by=a.by)
+
+
+def test_withdrawal_of_a_request_that_never_arrived_is_not_written_anew(
+    a: Town, b: Town, post: Postman, die: Die
+) -> None:
+    with a.scope():
+        case = services.submit_request(draft=request(to=b.id), by=a.by)
+        services.withdraw(**act(a, case.id), reason="mistake")
+    letters = post.waiting(a)
+    for each in letters:
+        die(each.message_id, "expired", "NEVER_SENT")
+    post.tell(a, letters, DeliveryState.EXPIRED, "NEVER_SENT")
+    assert a.case(case.id).state == State.GIVEN_UP
+    assert resendable(a, case.id) == []
+    with a.scope(), pytest.raises(NotResendable):
+        services.resend_message(case_id=case.id, message_id=letters[1].message_id, by=a.by)
+
+
+@pytest.fixture
+def put_back(dsn: Callable[[str], str]) -> Callable[[UUID], None]:
+    """Return the function with which an operator sends a letter again, as it is.
+
+    He can where it died by a clock that was fast.
+    """
+
+    def put_back(message_id: UUID) -> None:
+        with psycopg.connect(dsn("owner")) as connection:
+            connection.execute(
+                "UPDATE outbox_deadletter SET resolution = 'resent' WHERE message_id = %s",
+                [message_id],
+            )
+            connection.execute(
+                "UPDATE outbox_letter SET lseq = NULL, expires_at = now() + interval '1 day'"
+                " WHERE id = %s",
+                [message_id],
+            )
+
+    return put_back
+
+
+def test_letter_that_an_operator_has_sent_again_is_not_written_anew(
+    a: Town,
+    b: Town,
+    post: Postman,
+    case_id: UUID,
+    expire: Callable[..., UUID],
+    put_back: Callable[[UUID], None],
+) -> None:
+    with b.scope():
+        services.accept(**act(b, case_id), own_reference="V-1")
+    lost = expire(b)
+    put_back(lost)
+    assert resendable(b, case_id) == []
+    with b.scope(), pytest.raises(NotResendable):
+        services.resend_message(case_id=case_id, message_id=lost, by=b.by)
+    post.carried.discard(lost)
+    post.until_quiet()
+    assert states(a, b, case_id) == (State.ACCEPTED, State.ACCEPTED)
+    assert b.case(case_id).trouble == ""
+
+
+def test_operator_who_sends_a_letter_again_at_the_same_time_wins(
+    b: Town,
+    case_id: UUID,
+    expire: Callable[..., UUID],
+    put_back: Callable[[UUID], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with b.scope():
+        services.accept(**act(b, case_id), own_reference="V-1")
+    lost = expire(b)
+    cancel = resending.cancel_letter
+
+    def too_late(message: CaseMessage, work: Any) -> None:
+        put_back(message.id)
+        cancel(message, work)
+
+    monkeypatch.setattr(resending, "cancel_letter", too_late)
+    with b.scope():
+        with pytest.raises(NotResendable):
+            services.resend_message(case_id=case_id, message_id=lost, by=b.by)
+        assert CaseMessage.objects.filter(case_id=case_id, repeats=lost).count() == 0
