@@ -104,7 +104,9 @@ class Admission:
             raise ItemRefused(Reason.EXPIRED, "The letter has expired.")
         early = envelope.created_at - self.now - limits.CLOCK_SKEW
         if early > timedelta():
-            raise _deferred(Reason.CREATED_IN_FUTURE, "The letter comes from the future.", early)
+            # No receipt may name a longer time, however wrong the sender's clock was.
+            wait = min(early, limits.MAX_LIFETIME)
+            raise _deferred(Reason.CREATED_IN_FUTURE, "The letter comes from the future.", wait)
         return host
 
     def _check_sender(self, envelope: Envelope) -> None:

@@ -138,6 +138,25 @@ async def test_deferred_letter_comes_again_under_a_new_number(road: Road) -> Non
     assert not road.dead()
 
 
+async def test_letter_of_a_clock_that_was_years_ahead_does_not_stop_the_link(road: Road) -> None:
+    offices, later = road.gateway.world.offices, clock.in_future(days=800)
+    ahead = letter(
+        offices["alpha"],
+        offices["beta"],
+        created_at=later,
+        expires_at=later + timedelta(days=14),
+    )
+    road.queue([ahead], link=RECEIVER)
+    (message_id,) = road.post()
+    async with road.dispatch():
+        await road.acknowledged(2)
+    assert road.gateway.alarms() == []
+    assert message_id in [row["id"] for row in road.gateway.stored()]
+    assert road.rows("SELECT lseq FROM outbox_letter WHERE deferred_for = 'CREATED_IN_FUTURE'") == [
+        {"lseq": None}
+    ]
+
+
 async def test_letter_expires_in_words_while_the_peer_is_dead(road: Road) -> None:
     road.know(PEER, NOWHERE)
     past = clock.now() - timedelta(seconds=1)
