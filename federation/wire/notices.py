@@ -36,8 +36,15 @@ def read_processing_failure(payload: bytes) -> ProcessingFailureNotice:
     """Return the notice; raise `MessageUnprocessable` where the content is none."""
     try:
         pb = notice_pb2.ProcessingFailureNotice.FromString(payload)
+        _check(pb)
         return ProcessingFailureNotice(
             message_id=read_uuid(pb.message_id), reason=pb.reason, text=pb.text
         )
     except (DecodeError, Malformed) as error:
         raise MessageUnprocessable("PAYLOAD_MALFORMED", "This is no failure notice.") from error
+
+
+def _check(pb: notice_pb2.ProcessingFailureNotice) -> None:
+    """Raise `Malformed` for words that could not be kept and shown."""
+    if not pb.reason or "\0" in pb.reason or "\0" in pb.text:
+        raise Malformed("the reason is missing, or holds what no text may hold")
