@@ -5,6 +5,7 @@ All of it happens in the caller's transaction.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -202,6 +203,23 @@ def cancel(*, message_id: UUID, by: Actor) -> None:
     if kind != MessageKind.PROCESSING_FAILURE and reason != Reason.RECIPIENT_DELETED:
         _post_void(message_id, recipient, case_id, case_sequence, lifetime)
     _tell(AuditEvent.OUTBOX_MESSAGE_CANCELLED, message_id, by)
+
+
+def renew_voids(*, case_id: UUID, by: Actor) -> None:
+    """Send new voids for those of a case that expired before they were handed over.
+
+    Nobody is told of the end of a void, and at the recipient all later letters of the case wait.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT message_id FROM outbox_deadletter WHERE case_id = %s AND kind = %s"
+            "   AND reason = 'NEVER_SENT' AND resolution = '' ORDER BY message_id",
+            [case_id, MessageKind.VOID.value],
+        )
+        dead = [message_id for (message_id,) in cursor.fetchall()]
+    for message_id in dead:
+        with suppress(NotDead):  # an operator has just done it
+            cancel(message_id=message_id, by=by)
 
 
 def _post_void(

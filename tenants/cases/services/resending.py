@@ -34,6 +34,7 @@ def resend_message(*, case_id: UUID, message_id: UUID, by: Actor) -> Case:
             raise NotResendable
         again = deliveries.repeatable(case_id)
         if again and again[0].id == message_id:
+            outbox.renew_voids(case_id=case_id, by=by)
             for each in again:
                 cancel_letter(each, work)
             # An operator may have put one of them back into the queue just before.

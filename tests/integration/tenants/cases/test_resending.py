@@ -98,6 +98,30 @@ def test_acceptance_whose_time_ran_out_is_written_anew(
         services.resend_message(case_id=case_id, message_id=lost, by=b.by)
 
 
+def test_place_in_the_order_is_filled_again_where_its_void_expired_as_well(
+    a: Town, b: Town, case_id: UUID, expire: Callable[..., UUID], die: Die
+) -> None:
+    with b.scope():
+        services.accept(**act(b, case_id), own_reference="V-1")
+    lost = expire(b)
+    with b.scope():
+        services.resend_message(case_id=case_id, message_id=lost, by=b.by)
+        void = Letter.objects.get(case_id=case_id, recipient=a.id, kind=MessageKind.VOID)
+    die(void.id, "expired", "NEVER_SENT")
+    lost = expire(b)
+    with b.scope():
+        services.resend_message(case_id=case_id, message_id=lost, by=b.by)
+        assert not DeadLetter.objects.filter(resolution="").exists()
+        waiting = Letter.objects.filter(case_id=case_id, recipient=a.id, lseq=None)
+        assert sorted(
+            waiting.exclude(kind="registration").values_list("case_sequence", "kind")
+        ) == [
+            (2, MessageKind.VOID),
+            (3, MessageKind.VOID),
+            (4, MessageKind.ACCEPTANCE),
+        ]
+
+
 def test_query_that_is_written_anew_is_the_one_that_is_answered(
     a: Town, b: Town, post: Postman, case_id: UUID, expire: Callable[..., UUID]
 ) -> None:
