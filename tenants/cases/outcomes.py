@@ -18,7 +18,7 @@ from tenants.cases.desk import Desk
 from tenants.cases.graph import Kind, State, Verb
 from tenants.cases.models import Case, CaseMessage, Outcome
 from tenants.cases.selectors import absence
-from tenants.cases.services.work import Work
+from tenants.cases.services.work import AUTOMATIC, Work
 
 _WORKER = system("worker")
 _KNOWN_FAILURES = frozenset({DeliveryState.REFUSED, DeliveryState.EXPIRED, DeliveryState.PARKED})
@@ -105,7 +105,7 @@ def _failed(desk: Desk, case: Case, message: CaseMessage, reason: str, *, text: 
         work.step(case, Verb.FAIL, text=text)
     else:
         label = "Eine Nachricht konnte nicht zugestellt werden"
-        work.tell(case, what="note", label=label, text=text, message_id=message.id)
+        work.tell(case, what="note", label=label, text=text, message_id=message.id, by=AUTOMATIC)
         work.touch(case)
     _note(desk, case, message, state="failed", reason=reason)
 

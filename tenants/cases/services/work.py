@@ -49,7 +49,7 @@ _CHANGING: Final = [
 _OUTCOME: Final = ("outcome", "reason", "outcome_at")
 
 
-#: Confirms that a request has been entered, whoever works on it later.
+#: Named in the timeline for what no person did: a request was entered, a message was lost.
 AUTOMATIC = Actor(kind=ActorKind.SYSTEM, id="registration", name="automatisch")
 
 

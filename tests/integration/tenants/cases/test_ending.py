@@ -123,7 +123,9 @@ def test_letter_that_dies_after_the_end_alone_troubles_nobody(
     with a.scope():
         view = selectors.case_view(case_id=case_id, by=a.by)
     assert (view.state, view.trouble) == (State.CLOSED, "")
-    assert view.timeline.rows[-1].label == "Eine Nachricht konnte nicht zugestellt werden"
+    note = view.timeline.rows[-1]
+    assert note.label == "Eine Nachricht konnte nicht zugestellt werden"
+    assert note.by == "automatisch"
     assert not any(each.can_resend for each in view.deliveries.rows)
     check_log(a, case_id)
 
