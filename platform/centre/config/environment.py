@@ -6,7 +6,7 @@ Nothing else in the product reads `os.environ`. An empty environment gives a val
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -158,8 +158,19 @@ class Environment:
             )
             raise EnvironmentInvalid(
                 f"This process ({self.process}) cannot start without {variables}. "
-                "Set it, or name the centre: amtsbruecke --centre NAME …"
+                f"{self._advice(missing)}"
             )
+
+    def _advice(self, missing: Sequence[str]) -> str:
+        them = "it" if len(missing) == 1 else "them"
+        if not self.centre:
+            return f"Set {them}, or name the centre: amtsbruecke --centre NAME …"
+        if self.role is CentreRole.UMBRELLA and "broker_url" in missing:
+            return (
+                f"{self.centre} is an umbrella, which has no broker and one process: "
+                f"amtsbruecke --centre {self.centre} umbrella"
+            )
+        return f"Set {them} in the centre.env of {self.centre}, or in the environment."
 
 
 class _Reader:

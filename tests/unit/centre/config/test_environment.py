@@ -97,6 +97,22 @@ def test_missing_variables_are_named() -> None:
     assert "AMTSBRUECKE_SECRET_KEY" in told
     assert "AMTSBRUECKE_GATEWAY_BIND" in told
     assert "AMTSBRUECKE_CENTRE," not in told
+    assert "Set them in the centre.env of krz" in told
+
+
+@pytest.mark.parametrize(
+    ("variables", "advice"),
+    [
+        ({}, "name the centre: amtsbruecke --centre NAME"),
+        ({"CENTRE": "krz"}, "Set it in the centre.env of krz"),
+        ({"CENTRE": "kdn", "ROLE": "umbrella"}, "amtsbruecke --centre kdn umbrella"),
+    ],
+)
+def test_who_lacks_a_broker_reads_what_to_do(variables: dict[str, str], advice: str) -> None:
+    environment = _read(SECRET_KEY="x", WEB_DATABASE_URL=URL, **variables)
+    with pytest.raises(EnvironmentInvalid) as error:
+        environment.require("broker_url")
+    assert advice in str(error.value)
 
 
 def test_complete_environment_passes() -> None:
