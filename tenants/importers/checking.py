@@ -151,7 +151,10 @@ def _changed(former: ImportRow, row: ImportRow) -> RowFault:
     return RowFault(
         header="Aktenzeichen",
         text=text,
-        hint="Das Ersuchen bleibt, wie es ist. Teilen Sie die Änderung im Vorgang mit.",
+        hint=(
+            "Das Ersuchen bleibt, wie es ist. Ist es noch ein Entwurf, so ändern Sie ihn; sonst "
+            "teilen Sie die Änderung im Vorgang mit."
+        ),
         warning=True,
     )
 

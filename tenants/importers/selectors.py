@@ -195,13 +195,18 @@ def left_over(run_id: UUID, *, limit: int = PAGE_SIZE) -> tuple[ImportRow, ...]:
 
 def remains(run_id: UUID, *, limit: int) -> Remains:
     """Return what people have to see to after a run."""
-    changed = ImportRow.objects.filter(run_id=run_id, state=RowState.REPEATED).exclude(faults=[])
+    changed = _changed(run_id)
     return Remains(
         left=left_over(run_id, limit=limit),
         changed=tuple(changed.defer("draft").order_by("line")[:limit]),
         changed_count=changed.count(),
         drafts=_drafts(run_id).count(),
     )
+
+
+def changed_count(run_id: UUID) -> int:
+    """Return how many rows were imported before, with other content."""
+    return _changed(run_id).count()
 
 
 def read_sending(run_id: UUID, *, by: Actor, limit: int) -> Sending:
@@ -229,6 +234,10 @@ def _tell(event: AuditEvent, run_id: UUID, by: Actor, **detail: str) -> None:
 
 def _drafts(run_id: UUID) -> QuerySet[ImportRow]:
     return ImportRow.objects.filter(Exists(_CASE.filter(state=State.DRAFT)), run_id=run_id)
+
+
+def _changed(run_id: UUID) -> QuerySet[ImportRow]:
+    return ImportRow.objects.filter(run_id=run_id, state=RowState.REPEATED).exclude(faults=[])
 
 
 def _left_over(run_id: UUID) -> QuerySet[ImportRow]:

@@ -106,6 +106,8 @@ def show(request: HttpRequest, run_id: UUID) -> HttpResponse:
         "sending": None
         if is_under_way
         else selectors.read_sending(run_id, by=actor_of(request), limit=_DRAFTS_SHOWN),
+        "changed": selectors.changed_count(run_id) if run.repeated else 0,
+        "changed_url": f"{here}?zeilen=bekannt#zeilen",
         "percent": 100 * run.rows_done // run.rows_to_do if run.rows_to_do else 0,
         "part": part,
         "parts": list(_parts(run, part, here)),

@@ -85,3 +85,14 @@ def test_repeated_row_leads_to_its_case(desk: Desk, to_b: ToB, page: Callable[[U
     text = page(desk.check(to_b(1, Hauptforderung="400")).id)
     assert str(former.case_id) in text
     assert "schon übernommen, aber mit anderem Inhalt" in text
+
+
+def test_changed_row_is_told_of_whichever_rows_are_shown(
+    desk: Desk, to_b: ToB, page: Callable[[UUID], str]
+) -> None:
+    desk.take(to_b(1))
+    same = page(desk.check(to_b(1), to_b(2)).id)
+    assert "einen anderen Inhalt" not in same
+    text = page(desk.check(to_b(1, Hauptforderung="400"), to_b(2, IBAN="")).id)
+    assert "1 Zeile, die schon übernommen ist, hat jetzt einen anderen Inhalt." in text
+    assert "?zeilen=bekannt#zeilen" in text
