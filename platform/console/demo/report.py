@@ -17,11 +17,13 @@ REQUEST = "assistance_request"
 _SENT = """
 SELECT letter.id, letter.case_id, letter.link, letter.kind,
        letter.lseq > 0 AND letter.lseq <= link.acked_lseq AND dead.id IS NULL AS delivered,
-       dead.id IS NOT NULL AS dead,
+       dead.id IS NOT NULL AS dead, sender.state <> 'deleted' AS hosted,
        extract(epoch FROM receipt.received_at - letter.accepted_at) * 1000 AS ms
   FROM outbox_letter letter
   LEFT JOIN outbox_link link ON link.name = letter.link
-  LEFT JOIN outbox_deadletter dead ON dead.message_id = letter.id AND dead.resolution = ''
+  LEFT JOIN registry_municipality sender ON sender.tenant_role = letter.tenant_role
+  LEFT JOIN outbox_deadletter dead
+         ON dead.message_id = letter.id AND dead.resolution IN ('', 'cancelled')
   LEFT JOIN LATERAL (
          SELECT received_at FROM outbox_receipt
           WHERE link = letter.link AND last_lseq >= letter.lseq AND letter.lseq > 0
@@ -113,12 +115,12 @@ def count(home: Home, plan: Plan) -> Count:
             sent = connection.execute(_SENT).fetchall()
             had = effects.count(connection)
         result.duplicates += had.duplicates
-        for identifier, case_id, link, kind, delivered, dead, milliseconds in sent:
+        for identifier, case_id, link, kind, delivered, dead, hosted, milliseconds in sent:
             arrived = inboxes.get(link, {}).get((centre.name, identifier))
             result.lost += bool(delivered) and arrived is None
             result.under_way += not delivered and not dead
             result.acknowledged += bool(delivered)
-            if kind != REQUEST:
+            if kind != REQUEST or not hosted:  # whose registration came back went with the sender
                 continue
             pair = result.pairs.setdefault((centre.name, link), Pair())
             pair.sent += 1

@@ -26,6 +26,18 @@ TOWNS = tuple(
     replace(town, slug=slug, name=slug.title())
     for town, slug in zip(make_plan(9000).centres[0].towns, ("alpha", "beta"), strict=False)
 )
+_LETTER = """
+INSERT INTO outbox_letter (id, tenant_role, link, recipient, case_id, case_sequence, kind, size,
+       envelope, digest, expires_at, accepted_at)
+VALUES (gen_random_uuid(), %s, 'sachsen', gen_random_uuid(), gen_random_uuid(), 1, %s, 0, '', '',
+       now(), now())
+"""
+_CANCELLED = """
+INSERT INTO outbox_deadletter (id, message_id, tenant_role, link, case_id, kind, state, reason,
+       died_at, resolution)
+SELECT gen_random_uuid(), id, tenant_role, link, case_id, kind, 'refused', 'RECIPIENT_DELETED',
+       now(), 'cancelled' FROM outbox_letter WHERE kind = 'withdrawal'
+"""
 
 
 @pytest.fixture
@@ -69,6 +81,27 @@ def test_only_towns_that_are_there_take_part(
     nobody = replace(plan, centres=(replace(plan.centres[0], towns=()),))
     with pytest.raises(DemoStuck, match="Nobody is left in krz"):
         traffic.post_sample(HOME, nobody, lambda _: None)
+
+
+def test_what_the_deleted_sent_and_what_was_cancelled_keeps_nobody_waiting(
+    beta_is_deleted: None,
+    as_process: Callable[[str], AbstractContextManager[None]],
+    dsn: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The registration of a request went with its sender; a cancelled letter goes nowhere."""
+    monkeypatch.setattr(report, "_connect", lambda *_: psycopg.connect(dsn("owner")))
+    plan = make_plan(9000)
+    plan = replace(plan, centres=(replace(plan.centres[0], towns=TOWNS),))
+    before = report.count(HOME, plan)
+    with as_process("owner"):
+        alpha, beta = (Municipality.objects.get(slug=slug) for slug in ("alpha", "beta"))
+    with psycopg.connect(dsn("owner")) as connection:
+        for sender, kind in ((beta, report.REQUEST), (alpha, "withdrawal")):
+            connection.execute(_LETTER, [sender.tenant_role, kind])
+        connection.execute(_CANCELLED)
+    found = report.count(HOME, plan)
+    assert (found.sent, found.under_way) == (before.sent, before.under_way + 1)
 
 
 def test_a_step_that_fails_says_why_in_words(
