@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from tenants.cases.graph import Side, State
+from tenants.cases.lifecycle import STEPS
 
 _R, _E = Side.REQUESTING, Side.REQUESTED
 type Place = tuple[Side, State]
@@ -19,6 +20,8 @@ class Part:
     late_places: frozenset[Place] = frozenset()
     #: Also every case that has a message which did not get through.
     trouble: bool = False
+    #: Also every case that nobody but this side can end: the other authority is gone.
+    alone: bool = False
 
 
 def _at(side: Side, *states: State) -> frozenset[Place]:
@@ -36,6 +39,11 @@ _UNDER_WAY: Final = (
     State.WITHDRAWN,
 )
 
+#: Where a side can end a case alone once the other authority is gone.
+ALONE: Final = frozenset(
+    (row.side, state) for row in STEPS if row.alone for state in row.paths if state
+)
+
 PARTS: Final[Mapping[str, Part]] = MappingProxyType({
     "todo": Part(
         _at(
@@ -45,6 +53,7 @@ PARTS: Final[Mapping[str, Part]] = MappingProxyType({
         | _at(_E, State.REGISTERED, State.WITHDRAWING),
         late_places=_at(_E, State.ACCEPTED),
         trouble=True,
+        alone=True,
     ),
     "inbox": Part(_at(_E, *_UNDER_WAY)),
     "sent": Part(

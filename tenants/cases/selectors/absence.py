@@ -2,12 +2,28 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+from uuid import UUID
 
 from centre.directory import selectors as directory
+from centre.tenancy import binary
 from tenants.cases import lifecycle
 from tenants.cases.graph import Kind, Side, State
 from tenants.cases.models import Case, CaseEvent, CaseMessage, Direction, Outcome
 from tenants.cases.selectors.deliveries import TITLES
+
+# From one to the next along the index: costs what the authorities cost, not the cases.
+_OTHERS: Final = """
+WITH RECURSIVE other AS (
+    (SELECT other_authority AS id FROM cases_case
+      WHERE other_authority IS NOT NULL ORDER BY other_authority LIMIT 1)
+    UNION ALL
+    SELECT (SELECT other_authority FROM cases_case WHERE other_authority > other.id
+             ORDER BY other_authority LIMIT 1)
+      FROM other WHERE other.id IS NOT NULL
+)
+SELECT id FROM other WHERE id IS NOT NULL
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +41,14 @@ def is_absent(case: Case) -> bool:
     if case.other_authority is None or known is None:
         return False
     return known.authority(case.other_authority) is None
+
+
+def absent_authorities() -> frozenset[UUID]:
+    """Return the other authorities of all cases here that have left the directory."""
+    known = directory.present()
+    if known is None:
+        return frozenset()
+    return frozenset(each for (each,) in binary.run(_OTHERS, []) if known.authority(each) is None)
 
 
 def of_case(case: Case) -> Absence | None:

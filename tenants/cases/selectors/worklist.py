@@ -21,7 +21,8 @@ from centre.kernel.pages import Page
 from tenants.cases import lifecycle, policies
 from tenants.cases.graph import Side, State, Verb
 from tenants.cases.models import Case
-from tenants.cases.worklists import PARTS, Part, Place
+from tenants.cases.selectors import absence
+from tenants.cases.worklists import ALONE, PARTS, Part, Place
 
 MAX_ROWS: Final = 200
 MAX_AUTHORITIES: Final = 200
@@ -68,6 +69,8 @@ class Row:
     is_overdue: bool
     trouble: str
     can_accept: bool
+    #: The other authority is gone: nobody but this side can end the case.
+    ends_alone: bool
     version: int
 
 
@@ -108,7 +111,7 @@ def rows(*, case_ids: Sequence[UUID], by: Actor) -> tuple[Row, ...]:
 def worklist(
     *, filters: Filters, sort: str = "urgency", after: str | None = None, limit: int = 50
 ) -> Page[Row]:
-    """Return a page of the worklist with one query. Doors use `read_worklist`.
+    """Return a page of the worklist with two queries at most. Doors use `read_worklist`.
 
     A mark that is none starts at the beginning.
     """
@@ -123,35 +126,38 @@ def worklist(
 
 
 def counts(filters: Filters | None = None) -> Counts:
-    """Return how many cases there are of each kind, with one query.
+    """Return how many cases there are of each kind, with two queries.
 
     With filters, of those cases only that pass them; every part is counted, whatever its `tab`.
     """
-    now = clock.now()
+    late, troubled, gone = Q(due_at__lt=clock.now()), ~Q(trouble=""), _gone()
     groups = (
         _narrowed(filters or Filters())
         .values_list("side", "state")
         .annotate(
             number=Count("id"),
-            late=Count("id", filter=Q(due_at__lt=now)),
-            troubled=Count("id", filter=~Q(trouble="")),
-            either=Count("id", filter=Q(due_at__lt=now) | ~Q(trouble="")),
+            late=Count("id", filter=late),
+            troubled=Count("id", filter=troubled),
+            troubled_or_gone=Count("id", filter=troubled | gone),
+            any=Count("id", filter=late | troubled | gone),
         )
     )
     by_state: dict[Place, int] = {}
     by_tab = dict.fromkeys(PARTS, 0)
     overdue = 0
-    for side, state, number, late, troubled, either in groups.order_by():
+    for side, state, number, is_late, has_trouble, stands_still, waits in groups.order_by():
         place = (Side(side), State(state))
         by_state[place] = number
-        overdue += late
+        overdue += is_late
         for name, part in PARTS.items():
             if place in part.places:
                 by_tab[name] += number
             elif place in part.late_places:
-                by_tab[name] += either if part.trouble else late
+                by_tab[name] += waits if part.alone else is_late
+            elif part.alone:
+                by_tab[name] += stands_still
             elif part.trouble:
-                by_tab[name] += troubled
+                by_tab[name] += has_trouble
     return Counts(by_tab, by_state, overdue)
 
 
@@ -204,7 +210,15 @@ def _part(part: Part) -> Q:
     wanted = _places(part.places)
     if part.late_places:
         wanted |= _places(part.late_places) & Q(due_at__lt=clock.now())
+    if part.alone:
+        wanted |= _gone()
     return wanted | ~Q(trouble="") if part.trouble else wanted
+
+
+def _gone() -> Q:
+    """Return the condition of cases that only this side can still end."""
+    gone = absence.absent_authorities()
+    return _places(ALONE) & Q(other_authority__in=gone) if gone else Q(pk__in=[])
 
 
 def _places(places: frozenset[Place]) -> Q:
@@ -269,6 +283,7 @@ def _columns(found: QuerySet[Case]) -> QuerySet[Case]:
 
 def _row(case: Case) -> Row:
     side, state = Side(case.side), State(case.state)
+    gone = absence.is_absent(case)
     return Row(
         case_id=case.id,
         reference=case.reference,
@@ -284,7 +299,10 @@ def _row(case: Case) -> Row:
         due_at=case.due_at,
         is_overdue=case.due_at is not None and case.due_at < clock.now(),
         trouble=case.trouble,
-        can_accept=side is Side.REQUESTED and state in lifecycle.step(Verb.ACCEPT).paths,
+        can_accept=(
+            not gone and side is Side.REQUESTED and state in lifecycle.step(Verb.ACCEPT).paths
+        ),
+        ends_alone=gone and (side, state) in ALONE,
         version=case.version,
     )
 

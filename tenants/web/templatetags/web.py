@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from centre.kernel import clock
 from tenants.cases.graph import Side, State
 from tenants.cases.money import euros
+from tenants.cases.selectors import Row
 from tenants.web import guide, phrases
 
 register = template.Library()
@@ -170,8 +171,8 @@ def tone(case: _Placed) -> str:
 
 
 @register.filter
-def next_step(case: _Placed) -> str:
-    return str(guide.advice(case.state, case.side).short)
+def next_step(row: Row) -> str:
+    return str(guide.advice(row.state, row.side, alone=row.ends_alone).short)
 
 
 @register.filter

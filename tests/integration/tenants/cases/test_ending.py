@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from centre.kernel import clock
 from federation.outbox.models import DeadLetter
 from federation.outbox.states import DeliveryState
 from tenants.cases import selectors, services
@@ -17,8 +18,9 @@ from tenants.cases.errors import (
     StepNotPossible,
 )
 from tenants.cases.graph import Side, State, Verb
-from tenants.cases.models import CaseMessage
+from tenants.cases.models import Case, CaseMessage
 from tenants.cases.replay import replay
+from tenants.cases.selectors import Filters
 from tenants.clerks.roles import Role
 from tests.factories.clerks import clerk
 from tests.factories.requests import request
@@ -167,3 +169,39 @@ def test_request_under_way_is_not_ended_alone(a: Town, b: Town, gone: Gone) -> N
     gone(b)
     with a.scope(), pytest.raises(StepNotPossible):
         services.end_alone(**act(a, case.id), text="Geklärt.")
+
+
+def test_worklist_tells_what_only_this_side_can_end(
+    a: Town, b: Town, c: Town, post: Postman, case_id: UUID, gone: Gone
+) -> None:
+    with a.scope():
+        services.submit_request(draft=request(to=c.id), by=a.by)
+    post.until_quiet()
+    for town in (a, b):
+        with town.scope():
+            before = selectors.counts().by_tab["todo"]
+            rows = selectors.worklist(filters=Filters(tab="todo")).rows
+        assert len(rows) == before
+        gone(a if town is b else b)
+        with town.scope():
+            rows = selectors.worklist(filters=Filters(tab="todo")).rows
+            assert selectors.counts().by_tab["todo"] == len(rows)
+        assert [(row.case_id, row.can_accept) for row in rows if row.ends_alone] == [
+            (case_id, False)
+        ]
+    with a.scope():
+        services.end_alone(**act(a, case_id), text="Geklärt.")
+        assert selectors.counts().by_tab["todo"] == 0
+        assert not selectors.worklist(filters=Filters(tab="todo")).rows
+
+
+def test_late_and_troubled_cases_of_an_absent_authority_are_counted_once(
+    a: Town, b: Town, post: Postman, case_id: UUID, gone: Gone
+) -> None:
+    accepted(b, post, case_id)
+    gone(a)
+    with b.scope():
+        for change in ({"due_at": clock.in_future(days=-1)}, {"trouble": "POISON"}):
+            Case.objects.filter(id=case_id).update(**change)
+            assert selectors.counts().by_tab["todo"] == 1
+            assert len(selectors.worklist(filters=Filters(tab="todo")).rows) == 1

@@ -356,6 +356,9 @@ def test_case_is_ended_without_an_authority_that_is_gone_and_with_one_that_is_th
     assert client.get(end).status_code == 409
     gone(b)
     assert end in client.get(path).text
+    listed = client.get("/").text
+    assert path in listed
+    assert "abschließen" in listed
     assert client.post(end, typed | {"text": ""}).status_code == 400
     page = client.post(end, typed, follow=True).text
     assert "Der Vorgang ist abgeschlossen." in page
