@@ -68,9 +68,15 @@ def completion(
 
 
 def completion_doubts(
-    *, result: str, collected_cents: int | None, text: str, demanded_cents: int
+    *,
+    result: str,
+    collected_cents: int | None,
+    costs_cents: int | None,
+    text: str,
+    demanded_cents: int,
 ) -> Faults:
     """Ask about a report that does not fit what was demanded."""
+    del costs_cents  # they are what they are
     if collected_cents is None or text.strip():
         return
     if collected_cents > _NEVER_TIMES * demanded_cents:
@@ -107,8 +113,11 @@ def withdrawal_confirmation(
     yield from _sums(collected_cents, costs_cents)
 
 
-def withdrawal_doubts(*, collected_cents: int | None, text: str, demanded_cents: int) -> Faults:
+def withdrawal_doubts(
+    *, collected_cents: int | None, costs_cents: int | None, text: str, demanded_cents: int
+) -> Faults:
     """Ask about more than can have been collected until a withdrawal."""
+    del costs_cents  # they are what they are
     if collected_cents is None or text.strip():
         return
     if collected_cents > _NEVER_TIMES * demanded_cents:

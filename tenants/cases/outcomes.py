@@ -13,7 +13,7 @@ from federation.outbox.states import DeliveryState
 from federation.outbox.states import Outcome as News
 from federation.protocol.messages import InboundMessage
 from federation.protocol.notices import ProcessingFailureNotice
-from tenants.cases import lifecycle, payloads
+from tenants.cases import lifecycle, payloads, story
 from tenants.cases.desk import Desk
 from tenants.cases.graph import Kind, State, Verb
 from tenants.cases.models import Case, CaseMessage, Outcome
@@ -104,7 +104,7 @@ def _failed(desk: Desk, case: Case, message: CaseMessage, reason: str, *, text: 
     if request and case.state in lifecycle.step(Verb.FAIL).paths:
         work.step(case, Verb.FAIL, text=text)
     else:
-        label = "Eine Nachricht konnte nicht zugestellt werden"
+        label = str(story.LOST)
         work.tell(case, what="note", label=label, text=text, message_id=message.id, by=AUTOMATIC)
         work.touch(case)
     _note(desk, case, message, state="failed", reason=reason)

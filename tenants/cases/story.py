@@ -18,10 +18,8 @@ _SUMS: Final = re.compile(r"Eingezogen: (?P<collected>\S+ €), Kosten: (?P<cost
 CORRECTED: Final = Words(
     "Das Ersuchen wurde berichtigt und ersetzt das frühere. Prüfen Sie, was sich ändert."
 )
-_NOTES: Final = (
-    Words("Nachricht erneut gesendet"),
-    Words("Eine Nachricht konnte nicht zugestellt werden"),
-)
+RESENT: Final = Words("Nachricht erneut gesendet")
+LOST: Final = Words("Eine Nachricht konnte nicht zugestellt werden")
 #: By verb or kind: from which list its first line is.
 _FIRST_LINES: Final[Mapping[str, codes.Codes]] = MappingProxyType({
     Verb.REFUSE: codes.REFUSAL_REASONS,

@@ -23,6 +23,15 @@ class Part:
     #: Also every case that nobody but this side can end: the other authority is gone.
     alone: bool = False
 
+    def holds(self, place: Place, *, late: bool, troubled: bool, gone: bool) -> bool:
+        """Say whether a case is here: by its place, and by what else is the matter with it."""
+        return (
+            place in self.places
+            or (late and place in self.late_places)
+            or (troubled and self.trouble)
+            or (gone and self.alone)
+        )
+
 
 def _at(side: Side, *states: State) -> frozenset[Place]:
     return frozenset((side, state) for state in states)

@@ -129,7 +129,10 @@ def of_case(
     state = _State(
         absent=absent,
         repeatable=frozenset(row.id for row in again),
-        repeated=frozenset(row.repeats for row in found.filter(repeats__in=ids).only("repeats")),
+        # The new message may stand on a later page than the one that it says again.
+        repeated=frozenset(
+            CaseMessage.objects.filter(repeats__in=ids).values_list("repeats", flat=True)
+        ),
     )
     views = (
         _view(row, ways.get(row.id), bytes(digests.get(row.id, b"")), state) for row in page.rows

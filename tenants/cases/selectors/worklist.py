@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -10,7 +11,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, F, Max, Q, QuerySet
+from django.db.models import Case as Choice
+from django.db.models import Count, F, Max, Q, QuerySet, Value, When
 
 from centre.audit import services as audit
 from centre.audit.chain import Entry
@@ -130,34 +132,22 @@ def counts(filters: Filters | None = None) -> Counts:
 
     With filters, of those cases only that pass them; every part is counted, whatever its `tab`.
     """
-    late, troubled, gone = Q(due_at__lt=clock.now()), ~Q(trouble=""), _gone()
     groups = (
         _narrowed(filters or Filters())
-        .values_list("side", "state")
-        .annotate(
-            number=Count("id"),
-            late=Count("id", filter=late),
-            troubled=Count("id", filter=troubled),
-            troubled_or_gone=Count("id", filter=troubled | gone),
-            any=Count("id", filter=late | troubled | gone),
-        )
+        .annotate(late=_flag(_late()), troubled=_flag(_TROUBLED), gone=_flag(_gone()))
+        .values_list("side", "state", "late", "troubled", "gone")
+        .annotate(number=Count("id"))
     )
-    by_state: dict[Place, int] = {}
+    by_state: Counter[Place] = Counter()
     by_tab = dict.fromkeys(PARTS, 0)
     overdue = 0
-    for side, state, number, is_late, has_trouble, stands_still, waits in groups.order_by():
+    for side, state, late, troubled, gone, number in groups.order_by():
         place = (Side(side), State(state))
-        by_state[place] = number
-        overdue += is_late
+        by_state[place] += number
+        overdue += number if late else 0
         for name, part in PARTS.items():
-            if place in part.places:
+            if part.holds(place, late=late, troubled=troubled, gone=gone):
                 by_tab[name] += number
-            elif place in part.late_places:
-                by_tab[name] += waits if part.alone else is_late
-            elif part.alone:
-                by_tab[name] += stands_still
-            elif part.trouble:
-                by_tab[name] += has_trouble
     return Counts(by_tab, by_state, overdue)
 
 
@@ -198,7 +188,7 @@ def _narrowed(filters: Filters) -> QuerySet[Case]:
         end = datetime.combine(filters.opened_until, time.max, clock.BERLIN)
         found = found.filter(opened_at__lte=end)
     if filters.overdue:
-        found = found.filter(due_at__lt=clock.now())
+        found = found.filter(_late())
     for word in searching.words(filters.search.casefold()):
         found = found.filter(search__contains=word)
     return found
@@ -209,10 +199,22 @@ def _part(part: Part) -> Q:
         return Q()
     wanted = _places(part.places)
     if part.late_places:
-        wanted |= _places(part.late_places) & Q(due_at__lt=clock.now())
+        wanted |= _places(part.late_places) & _late()
     if part.alone:
         wanted |= _gone()
-    return wanted | ~Q(trouble="") if part.trouble else wanted
+    return wanted | _TROUBLED if part.trouble else wanted
+
+
+_TROUBLED: Final = ~Q(trouble="")
+
+
+def _late() -> Q:
+    return Q(due_at__lt=clock.now())
+
+
+def _flag(condition: Q) -> Choice:
+    """Return a condition as a column; never NULL, which would be a group of its own."""
+    return Choice(When(condition, then=Value(value=True)), default=Value(value=False))
 
 
 def _gone() -> Q:

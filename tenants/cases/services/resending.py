@@ -8,7 +8,7 @@ from centre.audit.events import AuditEvent
 from centre.kernel.actors import Actor
 from federation.outbox import services as outbox
 from federation.outbox.errors import LetterExpired, NotDead
-from tenants.cases import policies
+from tenants.cases import policies, story
 from tenants.cases.errors import NotResendable
 from tenants.cases.models import Case, CaseMessage, Direction, Outcome
 from tenants.cases.selectors import deliveries
@@ -52,7 +52,7 @@ def resend_message(*, case_id: UUID, message_id: UUID, by: Actor) -> Case:
         if not failed.exclude(id__in=[each.id for each in again]).exists():
             case.trouble = ""
         work.touch(case)
-        work.tell(case, what="note", label="Nachricht erneut gesendet", message_id=message_id)
+        work.tell(case, what="note", label=str(story.RESENT), message_id=message_id)
         work.audit(AuditEvent.CASE_DELIVERY_CHANGED, case, message=str(message_id), state="resent")
         work.finish()
     return case

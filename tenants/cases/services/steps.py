@@ -164,6 +164,7 @@ def complete(
             inputs.completion_doubts(
                 result=result,
                 collected_cents=collected_cents,
+                costs_cents=costs_cents,
                 text=text,
                 demanded_cents=case.total_cents,
             )
@@ -222,7 +223,10 @@ def confirm_withdrawal(
         work.step(case, Verb.CONFIRM_WITHDRAWAL, payload, text=words)
         _require_good(
             inputs.withdrawal_doubts(
-                collected_cents=collected_cents, text=text, demanded_cents=case.total_cents
+                collected_cents=collected_cents,
+                costs_cents=costs_cents,
+                text=text,
+                demanded_cents=case.total_cents,
             )
         )
         work.audit(AuditEvent.CASE_REQUEST_WITHDRAWN, case, confirmed="yes")

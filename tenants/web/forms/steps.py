@@ -1,6 +1,6 @@
 """What a clerk types for each step of a case."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
@@ -12,8 +12,17 @@ from tenants.web.forms.fields import Code, Money, Text, Words
 from tenants.web.phrases import say
 
 
+def _nothing(**_said: object) -> Faults:
+    return iter(())
+
+
 class StepForm(forms.Form):
     """Tells what is wrong in one round: what cannot be read, and what makes no sense."""
+
+    #: What cannot be, of what was read; a sum that could not be read is None.
+    judge: Callable[..., Faults] = staticmethod(_nothing)
+    #: What does not fit the demanded sum.
+    doubts: Callable[..., Faults] = staticmethod(_nothing)
 
     def __init__(self, *args: Any, demanded_cents: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -23,13 +32,9 @@ class StepForm(forms.Form):
         unread = {
             name: None if isinstance(field, Money) else "" for name, field in self.fields.items()
         }
-        self.mark(list(self.check(unread | self.cleaned_data, self._demanded_cents)))
-
-    @staticmethod
-    def check(said: Mapping[str, Any], demanded_cents: int) -> Faults:
-        """Yield what is wrong with what was read; a sum that could not be read is None."""
-        del said, demanded_cents
-        return iter(())
+        said = unread | self.cleaned_data
+        doubts = self.doubts(**said, demanded_cents=self._demanded_cents)
+        self.mark([*self.judge(**said), *doubts])
 
     def mark(self, faults: Iterable[Fault]) -> None:
         """Show faults at their fields; a field that could not be read has its own."""
@@ -45,6 +50,8 @@ class NothingForm(StepForm):
 
 
 class AcceptForm(StepForm):
+    judge = staticmethod(inputs.acceptance)
+
     own_reference = Words(
         _("Unser Aktenzeichen"),
         hint=_("Unter diesem Zeichen führen Sie den Vorgang. Vorgeschlagen ist seine Nummer."),
@@ -52,45 +59,34 @@ class AcceptForm(StepForm):
     )
     note = Text(_("Mitteilung an die ersuchende Behörde"))
 
-    @staticmethod
-    def check(said: Mapping[str, Any], demanded_cents: int) -> Faults:
-        del demanded_cents
-        return inputs.acceptance(**said)
-
 
 class RefuseForm(StepForm):
+    judge = staticmethod(inputs.refusal)
+
     reason = Code(_("Grund der Ablehnung"), codes.REFUSAL_REASONS, required=True)
     text = Text(
         _("Begründung"),
         hint=_("Bei einem Formmangel: welche Angaben fehlen. Die ersuchende Behörde liest das."),
     )
 
-    @staticmethod
-    def check(said: Mapping[str, Any], demanded_cents: int) -> Faults:
-        del demanded_cents
-        return inputs.refusal(**said)
-
 
 class AskForm(StepForm):
+    judge = staticmethod(inputs.query)
+
     topic = Code(_("Worum geht es?"), codes.QUERY_TOPICS, required=True)
     text = Text(_("Ihre Frage"), rows=5, required=True)
 
-    @staticmethod
-    def check(said: Mapping[str, Any], demanded_cents: int) -> Faults:
-        del demanded_cents
-        return inputs.query(**said)
-
 
 class AnswerForm(StepForm):
-    text = Text(_("Ihre Antwort"), rows=5, required=True)
+    judge = staticmethod(inputs.answer)
 
-    @staticmethod
-    def check(said: Mapping[str, Any], demanded_cents: int) -> Faults:
-        del demanded_cents
-        return inputs.answer(**said)
+    text = Text(_("Ihre Antwort"), rows=5, required=True)
 
 
 class CompleteForm(StepForm):
+    judge = staticmethod(inputs.completion)
+    doubts = staticmethod(inputs.completion_doubts)
+
     result = Code(_("Ergebnis"), codes.COMPLETION_RESULTS, required=True)
     collected_cents = Money(
         _("Eingezogen (€)"), hint=_("0,00, wenn nichts eingezogen wurde."), required=True
@@ -100,28 +96,17 @@ class CompleteForm(StepForm):
     )
     text = Text(_("Bericht"), rows=5)
 
-    @staticmethod
-    def check(said: Mapping[str, Any], demanded_cents: int) -> Faults:
-        yield from inputs.completion(**said)
-        yield from inputs.completion_doubts(
-            result=said["result"],
-            collected_cents=said["collected_cents"],
-            text=said["text"],
-            demanded_cents=demanded_cents,
-        )
-
 
 class WithdrawForm(StepForm):
+    judge = staticmethod(inputs.withdrawal)
+
     reason = Code(_("Grund der Rücknahme"), codes.WITHDRAWAL_REASONS, required=True)
     text = Text(_("Erläuterung"))
 
-    @staticmethod
-    def check(said: Mapping[str, Any], demanded_cents: int) -> Faults:
-        del demanded_cents
-        return inputs.withdrawal(**said)
-
 
 class EndAloneForm(StepForm):
+    judge = staticmethod(inputs.end_alone)
+
     text = Text(
         _("Was wurde geklärt?"),
         hint=_(
@@ -131,13 +116,11 @@ class EndAloneForm(StepForm):
         required=True,
     )
 
-    @staticmethod
-    def check(said: Mapping[str, Any], demanded_cents: int) -> Faults:
-        del demanded_cents
-        return inputs.end_alone(**said)
-
 
 class ConfirmWithdrawalForm(StepForm):
+    judge = staticmethod(inputs.withdrawal_confirmation)
+    doubts = staticmethod(inputs.withdrawal_doubts)
+
     collected_cents = Money(
         _("Bis dahin eingezogen (€)"),
         hint=_("0,00, wenn nichts eingezogen wurde."),
@@ -147,12 +130,3 @@ class ConfirmWithdrawalForm(StepForm):
         _("Eigene Kosten (€)"), hint=_("0,00, wenn keine entstanden sind."), required=True
     )
     text = Text(_("Mitteilung"), hint=_("Zum Beispiel: welche Maßnahmen aufgehoben wurden."))
-
-    @staticmethod
-    def check(said: Mapping[str, Any], demanded_cents: int) -> Faults:
-        yield from inputs.withdrawal_confirmation(**said)
-        yield from inputs.withdrawal_doubts(
-            collected_cents=said["collected_cents"],
-            text=said["text"],
-            demanded_cents=demanded_cents,
-        )

@@ -30,10 +30,12 @@ from federation.outbox.states import DeliveryState, Outcome
 from federation.protocol.messages import BlobRef, InboundMessage, MessageKind
 from federation.protocol.notices import ProcessingFailureNotice
 from federation.wire.notices import write_processing_failure
-from tenants.cases import outcomes, payloads, services, wire
-from tenants.cases.graph import Kind
+from tenants.cases import outcomes, payloads, selectors, services, wire
+from tenants.cases.graph import Kind, Side
 from tenants.cases.models import Case, CaseMessage, Direction
+from tenants.cases.replay import replay
 from tests.factories.clerks import clerk
+from tests.factories.requests import request
 
 HANDLERS: dict[str, Callable[..., Sequence[Entry]]] = {
     kind: import_string(settings.FEDERATION_HANDLERS[kind]) for kind in MessageKind
@@ -81,6 +83,17 @@ class Town:
     def case(self, case_id: UUID) -> Case:
         with self.scope():
             return Case.objects.get(id=case_id)
+
+    def act(self, case_id: UUID) -> dict[str, Any]:
+        """Return what every step takes: the case as it stands, and who acts."""
+        return {"case_id": case_id, "version": self.case(case_id).version, "by": self.by}
+
+    def check_log(self, case_id: UUID) -> None:
+        """See that the log tells the state, with the timeline for an end that no message tells."""
+        case = self.case(case_id)
+        with self.scope():
+            log, alone = selectors.message_log(case), selectors.ended_alone(case)
+        assert replay(Side(case.side), log, ended_alone=alone) == case.standing
 
 
 @dataclass
@@ -269,6 +282,16 @@ def c(gamma: Municipality, known: None) -> Town:
 @pytest.fixture
 def post(a: Town, b: Town, c: Town) -> Postman:
     return Postman({town.id: town for town in (a, b, c)})
+
+
+@pytest.fixture
+def case_id(a: Town, b: Town, post: Postman) -> UUID:
+    """A request of A that was sent, delivered and registered at B."""
+    with a.scope():
+        case = services.submit_request(draft=request(to=b.id), by=a.by)
+    post.until_quiet()
+    found: UUID = case.id
+    return found
 
 
 #: What the trail is told by each service that writes. A new service needs its line.

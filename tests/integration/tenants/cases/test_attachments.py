@@ -28,10 +28,6 @@ def attach(town: Town, case_id: UUID, name: str = "Bescheid.pdf") -> UUID:
     return found
 
 
-def act(town: Town, case_id: UUID) -> dict[str, Any]:
-    return {"case_id": case_id, "version": town.case(case_id).version, "by": town.by}
-
-
 def test_a_draft_takes_its_documents_along(a: Town, b: Town, post: Postman) -> None:
     with a.scope():
         case = services.create_draft(draft=request(to=b.id), by=a.by)
@@ -55,12 +51,12 @@ def test_queries_and_answers_carry_documents(a: Town, b: Town, post: Postman) ->
     post.until_quiet()
     with b.scope():
         services.ask(
-            **act(b, case.id), topic="title", text="Ist das er?",
+            **b.act(case.id), topic="title", text="Ist das er?",
             document_ids=[attach(b, case.id, "Titel.pdf")],
         )  # fmt: skip
     post.until_quiet()
     with a.scope():
-        services.answer(**act(a, case.id), text="Ja.", document_ids=[attach(a, case.id)])
+        services.answer(**a.act(case.id), text="Ja.", document_ids=[attach(a, case.id)])
     post.until_quiet()
     assert a.case(case.id).state == State.REGISTERED
     for town in (a, b):
@@ -79,7 +75,7 @@ def test_a_document_of_another_case_stops_the_step(a: Town, b: Town, post: Postm
     with b.scope():
         foreign = attach(b, uuid4())
         with pytest.raises(DocumentNotFound):
-            services.ask(**act(b, case.id), topic="title", text="Dies?", document_ids=[foreign])
+            services.ask(**b.act(case.id), topic="title", text="Dies?", document_ids=[foreign])
     assert b.case(case.id).state == State.REGISTERED
 
 

@@ -39,10 +39,6 @@ _few = settings(
 )
 
 
-def act(town: Town, case_id: UUID) -> dict[str, Any]:
-    return {"case_id": case_id, "version": town.case(case_id).version, "by": town.by}
-
-
 def take(batches: Batches) -> None:
     for batch in batches:
         with transaction.atomic():
@@ -131,7 +127,7 @@ def requests(a: Town, b: Town, post: Postman) -> list[InboundMessage]:
             services.submit_request(draft=request(to=b.id, own_reference=f"A-{n}"), by=a.by).id
             for n in range(4)
         )
-        services.withdraw(**act(a, withdrawn), reason="mistake")
+        services.withdraw(**a.act(withdrawn), reason="mistake")
     letters = {letter.case_id: letter for letter in post.waiting(a)}
     again = payloads.AssistanceRequest(
         case_reference=_reference(letters[corrected]), request=request(to=b.id, own_reference="B-1")
@@ -156,13 +152,13 @@ def replies(a: Town, b: Town, post: Postman) -> list[InboundMessage]:
     post.bring_all(a)
     with b.scope():
         for number, case_id in enumerate(ids):
-            services.ask(**act(b, case_id), topic="title", text="Wann zugestellt?")
-            services.accept(**act(b, case_id), own_reference=f"V-{number}")
+            services.ask(**b.act(case_id), topic="title", text="Wann zugestellt?")
+            services.accept(**b.act(case_id), own_reference=f"V-{number}")
             if number:
-                services.ask(**act(b, case_id), topic="address", text="Wo?")
-                services.complete(**act(b, case_id), result="partial", collected_cents=number * 100)
+                services.ask(**b.act(case_id), topic="address", text="Wo?")
+                services.complete(**b.act(case_id), result="partial", collected_cents=number * 100)
     with a.scope():
-        services.withdraw(**act(a, ids[2]), reason="paid")
+        services.withdraw(**a.act(ids[2]), reason="paid")
     letters: list[InboundMessage] = post.waiting(b)
     return letters
 
@@ -216,13 +212,13 @@ def sent(a: Town, b: Town, post: Postman) -> list[InboundMessage]:
         ids = [services.submit_request(draft=request(to=b.id), by=a.by).id for _ in range(3)]
     post.until_quiet()
     with b.scope():
-        services.ask(**act(b, ids[0]), topic="title", text="Wann?")
-        services.accept(**act(b, ids[1]), own_reference="V")
+        services.ask(**b.act(ids[0]), topic="title", text="Wann?")
+        services.accept(**b.act(ids[1]), own_reference="V")
     post.until_quiet()
     with a.scope():
-        services.answer(**act(a, ids[0]), text="Am 5. März.")
-        services.withdraw(**act(a, ids[0]), reason="paid")
-        services.withdraw(**act(a, ids[1]), reason="paid")
+        services.answer(**a.act(ids[0]), text="Am 5. März.")
+        services.withdraw(**a.act(ids[0]), reason="paid")
+        services.withdraw(**a.act(ids[1]), reason="paid")
         services.submit_request(draft=request(to=b.id), by=a.by)
     letters: list[InboundMessage] = post.waiting(a)
     return letters
@@ -288,9 +284,9 @@ def test_a_clerk_accepts_while_a_withdrawal_comes_in(
 ) -> None:
     """The clerk waits for the batch, and is then told that the case has changed."""
     with a.scope():
-        services.withdraw(**act(a, registered), reason="mistake")
+        services.withdraw(**a.act(registered), reason="mistake")
     [withdrawal] = post.waiting(a)
-    seen = act(b, registered)
+    seen = b.act(registered)
     refused: list[Exception] = []
 
     def accept() -> None:
@@ -321,7 +317,7 @@ def test_a_withdrawal_comes_in_while_a_clerk_accepts(
     as_process: Callable[[str], AbstractContextManager[None]],
 ) -> None:
     with a.scope():
-        services.withdraw(**act(a, registered), reason="mistake")
+        services.withdraw(**a.act(registered), reason="mistake")
     [withdrawal] = post.waiting(a)
 
     def arrive() -> None:
@@ -329,7 +325,7 @@ def test_a_withdrawal_comes_in_while_a_clerk_accepts(
             take([[withdrawal]])
 
     with b.scope(), transaction.atomic():
-        services.accept(**act(b, registered), own_reference="V-1")
+        services.accept(**b.act(registered), own_reference="V-1")
         worker = _beside(as_process, "worker", arrive)
         worker.join(0.5)
         assert worker.is_alive()

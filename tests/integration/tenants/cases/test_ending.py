@@ -17,9 +17,8 @@ from tenants.cases.errors import (
     OtherAuthorityPresent,
     StepNotPossible,
 )
-from tenants.cases.graph import Side, State, Verb
+from tenants.cases.graph import State, Verb
 from tenants.cases.models import Case, CaseMessage
-from tenants.cases.replay import replay
 from tenants.cases.selectors import Filters
 from tenants.clerks.roles import Role
 from tests.factories.clerks import clerk
@@ -32,31 +31,9 @@ Die = Callable[[UUID, str], None]
 Gone = Callable[[Town], None]
 
 
-@pytest.fixture
-def case_id(a: Town, b: Town, post: Postman) -> UUID:
-    with a.scope():
-        case = services.submit_request(draft=request(to=b.id), by=a.by)
-    post.until_quiet()
-    found: UUID = case.id
-    return found
-
-
-def act(town: Town, case_id: UUID) -> dict[str, Any]:
-    return {"case_id": case_id, "version": town.case(case_id).version, "by": town.by}
-
-
-def check_log(town: Town, case_id: UUID) -> None:
-    """The log tells the state, with the timeline for an end that no message tells of."""
-    case = town.case(case_id)
-    with town.scope():
-        log, alone = selectors.message_log(case), selectors.ended_alone(case)
-    assert alone
-    assert replay(Side(case.side), log, ended_alone=alone) == case.standing
-
-
 def accepted(b: Town, post: Postman, case_id: UUID) -> None:
     with b.scope():
-        services.accept(**act(b, case_id), own_reference="V-1")
+        services.accept(**b.act(case_id), own_reference="V-1")
     post.until_quiet()
 
 
@@ -70,14 +47,14 @@ def test_requesting_side_ends_a_case_alone(
             each for each in selectors.case_view(case_id=case_id, by=a.by).steps if each.alone
         ]
         assert step.verb is Verb.END_REQUEST
-        services.end_alone(**act(a, case_id), text="Gammastadt ist Nachfolgerin.")
+        services.end_alone(**a.act(case_id), text="Gammastadt ist Nachfolgerin.")
         view = selectors.case_view(case_id=case_id, by=a.by)
     assert (view.state, view.steps, view.absence) == (State.CLOSED, (), None)
     assert view.closed_at is not None
     assert view.timeline.rows[-1].label == "Vorgang ohne die andere Behörde abgeschlossen"
     assert view.timeline.rows[-1].text == "Gammastadt ist Nachfolgerin."
     assert post.waiting(a) == []
-    check_log(a, case_id)
+    a.check_log(case_id)
 
 
 def test_requested_side_ends_a_case_alone(
@@ -86,39 +63,39 @@ def test_requested_side_ends_a_case_alone(
     accepted(b, post, case_id)
     gone(a)
     with b.scope():
-        services.end_alone(**act(b, case_id), text="Der Anspruch ist erloschen.")
+        services.end_alone(**b.act(case_id), text="Der Anspruch ist erloschen.")
     assert b.case(case_id).state == State.CLOSED
     assert post.waiting(b) == []
-    check_log(b, case_id)
+    b.check_log(case_id)
 
 
 def test_withdrawal_that_nobody_can_confirm_comes_to_an_end(
     a: Town, b: Town, post: Postman, case_id: UUID, gone: Gone, die: Die
 ) -> None:
     with a.scope():
-        services.withdraw(**act(a, case_id), reason="paid")
+        services.withdraw(**a.act(case_id), reason="paid")
     [letter] = post.waiting(a)
     die(letter.message_id, "refused")
     post.tell(a, [letter], DeliveryState.REFUSED, "RECIPIENT_DELETED")
     assert a.case(case_id).trouble == "RECIPIENT_DELETED"
     gone(b)
     with a.scope():
-        services.end_alone(**act(a, case_id), text="Telefonisch geklärt.")
+        services.end_alone(**a.act(case_id), text="Telefonisch geklärt.")
         # The dead letter waits for nobody, neither here nor on the operator's list.
         assert not DeadLetter.objects.filter(resolution="").exists()
         assert not CaseMessage.objects.filter(outcome="failed").exists()
     assert (a.case(case_id).state, a.case(case_id).trouble) == (State.CLOSED, "")
-    check_log(a, case_id)
+    a.check_log(case_id)
 
 
 def test_letter_that_dies_after_the_end_alone_troubles_nobody(
     a: Town, b: Town, post: Postman, case_id: UUID, gone: Gone, die: Die
 ) -> None:
     with a.scope():
-        services.withdraw(**act(a, case_id), reason="paid")
+        services.withdraw(**a.act(case_id), reason="paid")
     gone(b)
     with a.scope():
-        services.end_alone(**act(a, case_id), text="Telefonisch geklärt.")
+        services.end_alone(**a.act(case_id), text="Telefonisch geklärt.")
     [letter] = post.waiting(a)
     die(letter.message_id, "expired")
     post.tell(a, [letter], DeliveryState.EXPIRED, "NEVER_SENT")
@@ -129,7 +106,7 @@ def test_letter_that_dies_after_the_end_alone_troubles_nobody(
     assert note.label == "Eine Nachricht konnte nicht zugestellt werden"
     assert note.by == "automatisch"
     assert not any(each.can_resend for each in view.deliveries.rows)
-    check_log(a, case_id)
+    a.check_log(case_id)
 
 
 def test_nobody_ends_a_case_alone_while_the_other_authority_is_there(
@@ -141,7 +118,7 @@ def test_nobody_ends_a_case_alone_while_the_other_authority_is_there(
                 each.alone for each in selectors.case_view(case_id=case_id, by=town.by).steps
             )
             with pytest.raises(OtherAuthorityPresent):
-                services.end_alone(**act(town, case_id), text="Mag nicht mehr.")
+                services.end_alone(**town.act(case_id), text="Mag nicht mehr.")
         assert town.case(case_id).state == State.REGISTERED
 
 
@@ -152,14 +129,14 @@ def test_end_alone_needs_words_the_newest_state_and_a_right(
     with a.scope():
         reader = clerk("leser", role=Role.READER).actor
         with pytest.raises(InputInvalid):
-            services.end_alone(**act(a, case_id), text=" ")
+            services.end_alone(**a.act(case_id), text=" ")
         with pytest.raises(CaseChanged):
-            services.end_alone(**act(a, case_id) | {"version": 0}, text="Geklärt.")
+            services.end_alone(**a.act(case_id) | {"version": 0}, text="Geklärt.")
         with pytest.raises(NotAllowed):
-            services.end_alone(**act(a, case_id) | {"by": reader}, text="Geklärt.")
-        services.end_alone(**act(a, case_id), text="Geklärt.")
+            services.end_alone(**a.act(case_id) | {"by": reader}, text="Geklärt.")
+        services.end_alone(**a.act(case_id), text="Geklärt.")
         with pytest.raises(StepNotPossible):
-            services.end_alone(**act(a, case_id), text="Geklärt.")
+            services.end_alone(**a.act(case_id), text="Geklärt.")
 
 
 def test_request_under_way_is_not_ended_alone(a: Town, b: Town, gone: Gone) -> None:
@@ -168,7 +145,7 @@ def test_request_under_way_is_not_ended_alone(a: Town, b: Town, gone: Gone) -> N
         case = services.submit_request(draft=request(to=b.id), by=a.by)
     gone(b)
     with a.scope(), pytest.raises(StepNotPossible):
-        services.end_alone(**act(a, case.id), text="Geklärt.")
+        services.end_alone(**a.act(case.id), text="Geklärt.")
 
 
 def test_worklist_tells_what_only_this_side_can_end(
@@ -190,7 +167,7 @@ def test_worklist_tells_what_only_this_side_can_end(
             (case_id, False)
         ]
     with a.scope():
-        services.end_alone(**act(a, case_id), text="Geklärt.")
+        services.end_alone(**a.act(case_id), text="Geklärt.")
         assert selectors.counts().by_tab["todo"] == 0
         assert not selectors.worklist(filters=Filters(tab="todo")).rows
 

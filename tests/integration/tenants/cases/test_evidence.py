@@ -14,13 +14,11 @@ from centre.keys.sign import SigningKey
 from federation.protocol.messages import MessageKind
 from federation.wire import evidence, examination
 from federation.wire.examination import Ruling, Verdict
-from tenants.cases import services
 from tenants.cases.errors import NotAllowed
 from tenants.cases.evidence import export_evidence
 from tenants.cases.wire import reference_in
 from tenants.clerks.models import Clerk
 from tenants.clerks.roles import Role
-from tests.factories.requests import request
 
 Town = Any
 FORMER, UMBRELLA = SigningKey.generate(), SigningKey.generate()
@@ -49,15 +47,6 @@ def publish(known: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]
 
     publish((selectors.current(), UMBRELLA))
     return publish
-
-
-@pytest.fixture
-def case_id(a: Town, b: Town, post: Any) -> UUID:
-    with a.scope():
-        case = services.submit_request(draft=request(to=b.id), by=a.by)
-    post.until_quiet()
-    found: UUID = case.id
-    return found
 
 
 def export(town: Town, case_id: UUID) -> bytes:

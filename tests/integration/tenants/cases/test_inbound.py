@@ -22,19 +22,6 @@ Town = Any
 Postman = Any
 
 
-def act(town: Town, case_id: UUID) -> dict[str, Any]:
-    return {"case_id": case_id, "version": town.case(case_id).version, "by": town.by}
-
-
-@pytest.fixture
-def case_id(a: Town, b: Town, post: Postman) -> UUID:
-    with a.scope():
-        case = services.submit_request(draft=request(to=b.id), by=a.by)
-    post.until_quiet()
-    found: UUID = case.id
-    return found
-
-
 @pytest.fixture
 def towns(a: Town, b: Town) -> tuple[Town, Town]:
     return a, b
@@ -42,9 +29,7 @@ def towns(a: Town, b: Town) -> tuple[Town, Town]:
 
 def both(a: Town, b: Town, case_id: UUID) -> tuple[str, str]:
     for town in (a, b):
-        case = town.case(case_id)
-        with town.scope():
-            assert replay(Side(case.side), selectors.message_log(case)) == case.standing
+        town.check_log(case_id)
     return a.case(case_id).state, b.case(case_id).state
 
 
@@ -63,7 +48,7 @@ def test_a_request_that_comes_twice_has_one_effect(a: Town, b: Town, post: Postm
 
 def test_every_message_may_come_twice(a: Town, b: Town, post: Postman, case_id: UUID) -> None:
     with b.scope():
-        services.accept(**act(b, case_id), own_reference="V-1")
+        services.accept(**b.act(case_id), own_reference="V-1")
     [letter] = post.waiting(b)
     post.bring(letter)
     version = a.case(case_id).version
@@ -75,9 +60,9 @@ def test_an_acceptance_that_meets_a_withdrawal(
     a: Town, b: Town, post: Postman, case_id: UUID
 ) -> None:
     with a.scope():
-        services.withdraw(**act(a, case_id), reason="deferred")
+        services.withdraw(**a.act(case_id), reason="deferred")
     with b.scope():
-        services.accept(**act(b, case_id), own_reference="V-1")
+        services.accept(**b.act(case_id), own_reference="V-1")
     post.until_quiet()
     assert both(a, b, case_id) == (State.WITHDRAWING, State.WITHDRAWING)
     with a.scope():
@@ -88,13 +73,13 @@ def test_an_acceptance_that_meets_a_withdrawal(
 
 def test_a_refusal_that_meets_a_withdrawal(a: Town, b: Town, post: Postman, case_id: UUID) -> None:
     with b.scope():
-        services.refuse(**act(b, case_id), reason="duplicate")
+        services.refuse(**b.act(case_id), reason="duplicate")
     with a.scope():
-        services.withdraw(**act(a, case_id), reason="mistake")
+        services.withdraw(**a.act(case_id), reason="mistake")
     post.until_quiet()
     assert both(a, b, case_id) == (State.WITHDRAWING, State.WITHDRAWING)
     with b.scope():
-        services.confirm_withdrawal(**act(b, case_id))
+        services.confirm_withdrawal(**b.act(case_id))
     post.until_quiet()
     assert both(a, b, case_id) == (State.WITHDRAWN, State.WITHDRAWN)
 
@@ -103,12 +88,12 @@ def test_a_completion_that_meets_a_withdrawal_wins(
     a: Town, b: Town, post: Postman, case_id: UUID
 ) -> None:
     with b.scope():
-        services.accept(**act(b, case_id), own_reference="V-1")
+        services.accept(**b.act(case_id), own_reference="V-1")
     post.until_quiet()
     with b.scope():
-        services.complete(**act(b, case_id), result="paid_here", collected_cents=33_750)
+        services.complete(**b.act(case_id), result="paid_here", collected_cents=33_750)
     with a.scope():
-        services.withdraw(**act(a, case_id), reason="paid")
+        services.withdraw(**a.act(case_id), reason="paid")
     post.until_quiet()
     assert both(a, b, case_id) == (State.COMPLETED, State.COMPLETED)
     assert a.case(case_id).collected_cents == 33_750
@@ -118,13 +103,13 @@ def test_a_late_answer_does_not_answer_the_next_query(
     a: Town, b: Town, post: Postman, case_id: UUID
 ) -> None:
     with b.scope():
-        services.ask(**act(b, case_id), topic="title", text="Wann zugestellt?")
+        services.ask(**b.act(case_id), topic="title", text="Wann zugestellt?")
     post.until_quiet()
     with a.scope():
-        services.answer(**act(a, case_id), text="Am 5. März.")
+        services.answer(**a.act(case_id), text="Am 5. März.")
     with b.scope():
-        services.accept(**act(b, case_id), own_reference="V-1")
-        services.ask(**act(b, case_id), topic="address", text="Welche Hausnummer?")
+        services.accept(**b.act(case_id), own_reference="V-1")
+        services.ask(**b.act(case_id), topic="address", text="Welche Hausnummer?")
     post.until_quiet()
     assert both(a, b, case_id) == (State.ACCEPTED_QUERIED, State.ACCEPTED_QUERIED)
     with a.scope():
@@ -172,7 +157,7 @@ def test_what_cannot_be_processed_says_why_and_changes_nothing(
 ) -> None:
     a, b = towns
     with b.scope():
-        services.accept(**act(b, case_id), own_reference="V-1")
+        services.accept(**b.act(case_id), own_reference="V-1")
     [letter] = post.waiting(b)
     with pytest.raises(MessageUnprocessable) as refused:
         post.bring(replace(letter, message_id=uuid4(), **change))
@@ -220,7 +205,7 @@ def test_a_failure_told_by_a_stranger_is_ignored(a: Town, b: Town, post: Postman
 
 def test_a_void_changes_nothing(a: Town, post: Postman, b: Town, case_id: UUID) -> None:
     with b.scope():
-        services.accept(**act(b, case_id), own_reference="V-1")
+        services.accept(**b.act(case_id), own_reference="V-1")
     [letter] = post.waiting(b)
     post.bring(replace(letter, kind=MessageKind.VOID, payload=b""))
     assert a.case(case_id).state == State.REGISTERED

@@ -3,8 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-import pytest
-
 from centre.audit import selectors as audit
 from tenants.cases import services
 from tenants.cases.graph import State
@@ -17,22 +15,8 @@ Town = Any
 Postman = Any
 
 
-@pytest.fixture
-def case_id(a: Town, b: Town, post: Postman) -> UUID:
-    """A request that was sent, delivered and registered."""
-    with a.scope():
-        case = services.submit_request(draft=request(to=b.id), by=a.by)
-    post.until_quiet()
-    found: UUID = case.id
-    return found
-
-
 def states(case_id: UUID, *towns: Town) -> list[str]:
     return [town.case(case_id).state for town in towns]
-
-
-def version(town: Town, case_id: UUID) -> dict[str, Any]:
-    return {"case_id": case_id, "version": town.case(case_id).version, "by": town.by}
 
 
 def test_submitted_delivered_registered(a: Town, b: Town, post: Postman) -> None:
@@ -53,19 +37,19 @@ def test_submitted_delivered_registered(a: Town, b: Town, post: Postman) -> None
 
 def test_accepted_completed_closed(a: Town, b: Town, post: Postman, case_id: UUID) -> None:
     with b.scope():
-        services.accept(**version(b, case_id), own_reference="V-1/26")
+        services.accept(**b.act(case_id), own_reference="V-1/26")
     post.until_quiet()
     assert states(case_id, a, b) == [State.ACCEPTED, State.ACCEPTED]
     assert a.case(case_id).other_reference == "V-1/26"
     with b.scope():
         services.complete(
-            **version(b, case_id), result="paid_here", collected_cents=33_750, costs_cents=2_860
+            **b.act(case_id), result="paid_here", collected_cents=33_750, costs_cents=2_860
         )
     post.until_quiet()
     assert states(case_id, a, b) == [State.COMPLETED, State.COMPLETED]
     assert a.case(case_id).collected_cents == 33_750
     with a.scope():
-        services.close(**version(a, case_id))
+        services.close(**a.act(case_id))
     post.until_quiet()
     assert states(case_id, a, b) == [State.CLOSED, State.CLOSED]
     assert b.case(case_id).closed_at is not None
@@ -74,25 +58,25 @@ def test_accepted_completed_closed(a: Town, b: Town, post: Postman, case_id: UUI
 def test_asked_and_answered_twice(a: Town, b: Town, post: Postman, case_id: UUID) -> None:
     for expected in (State.REGISTERED, State.ACCEPTED):
         with b.scope():
-            services.ask(**version(b, case_id), topic="address", text="Stimmt die Hausnummer?")
+            services.ask(**b.act(case_id), topic="address", text="Stimmt die Hausnummer?")
         post.until_quiet()
         assert states(case_id, a, b) in (
             [State.QUERIED] * 2,
             [State.ACCEPTED_QUERIED] * 2,
         )
         with a.scope():
-            services.answer(**version(a, case_id), text="Ja, 7 ist richtig.")
+            services.answer(**a.act(case_id), text="Ja, 7 ist richtig.")
         post.until_quiet()
         assert states(case_id, a, b) == [expected] * 2
         if expected == State.REGISTERED:
             with b.scope():
-                services.accept(**version(b, case_id), own_reference="V-1/26")
+                services.accept(**b.act(case_id), own_reference="V-1/26")
             post.until_quiet()
 
 
 def test_refused_and_closed(a: Town, b: Town, post: Postman, case_id: UUID) -> None:
     with b.scope():
-        services.refuse(**version(b, case_id), reason="moved_unknown", text="Seit Mai verzogen.")
+        services.refuse(**b.act(case_id), reason="moved_unknown", text="Seit Mai verzogen.")
     post.until_quiet()
     assert states(case_id, a, b) == [State.REFUSED] * 2
     assert a.case(case_id).reason == "moved_unknown"
@@ -100,18 +84,18 @@ def test_refused_and_closed(a: Town, b: Town, post: Postman, case_id: UUID) -> N
         last = CaseEvent.objects.filter(case_id=case_id).order_by("at", "id").last()
         assert last is not None
         assert "unbekannt verzogen" in last.text
-        services.close(**version(a, case_id))
+        services.close(**a.act(case_id))
     post.until_quiet()
     assert states(case_id, a, b) == [State.CLOSED] * 2
 
 
 def test_withdrawn_and_confirmed(a: Town, b: Town, post: Postman, case_id: UUID) -> None:
     with a.scope():
-        services.withdraw(**version(a, case_id), reason="paid")
+        services.withdraw(**a.act(case_id), reason="paid")
     post.until_quiet()
     assert states(case_id, a, b) == [State.WITHDRAWING] * 2
     with b.scope():
-        services.confirm_withdrawal(**version(b, case_id), costs_cents=500)
+        services.confirm_withdrawal(**b.act(case_id), costs_cents=500)
     post.until_quiet()
     assert states(case_id, a, b) == [State.WITHDRAWN] * 2
     assert a.case(case_id).costs_cents == 500
@@ -119,7 +103,7 @@ def test_withdrawn_and_confirmed(a: Town, b: Town, post: Postman, case_id: UUID)
 
 def test_every_write_is_in_the_trail(a: Town, b: Town, post: Postman, case_id: UUID) -> None:
     with b.scope():
-        services.accept(**version(b, case_id), own_reference="V-1/26")
+        services.accept(**b.act(case_id), own_reference="V-1/26")
         reference = b.case(case_id).reference
         told = [
             (entry.content["event"], entry.content["actor"]["kind"])

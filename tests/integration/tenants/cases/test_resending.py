@@ -13,9 +13,8 @@ from federation.protocol.errors import MessageUnprocessable
 from federation.protocol.messages import MessageKind
 from tenants.cases import selectors, services
 from tenants.cases.errors import NotResendable
-from tenants.cases.graph import Side, State
+from tenants.cases.graph import State
 from tenants.cases.models import CaseMessage
-from tenants.cases.replay import replay
 from tenants.cases.services import resending
 from tenants.documents import services as documents
 from tests.factories.requests import request
@@ -24,19 +23,6 @@ pytestmark = pytest.mark.usefixtures("committed_db")
 Town = Any
 Postman = Any
 Die = Callable[..., None]
-
-
-def act(town: Town, case_id: UUID) -> dict[str, Any]:
-    return {"case_id": case_id, "version": town.case(case_id).version, "by": town.by}
-
-
-@pytest.fixture
-def case_id(a: Town, b: Town, post: Postman) -> UUID:
-    with a.scope():
-        case = services.submit_request(draft=request(to=b.id), by=a.by)
-    post.until_quiet()
-    found: UUID = case.id
-    return found
 
 
 @pytest.fixture
@@ -56,9 +42,7 @@ def expire(post: Postman, die: Die) -> Callable[..., UUID]:
 def states(a: Town, b: Town, case_id: UUID) -> tuple[str, str]:
     """Return where the case stands at both sides, which their logs tell as well."""
     for town in (a, b):
-        case = town.case(case_id)
-        with town.scope():
-            assert replay(Side(case.side), selectors.message_log(case)) == case.standing
+        town.check_log(case_id)
     return a.case(case_id).state, b.case(case_id).state
 
 
@@ -72,7 +56,7 @@ def test_acceptance_whose_time_ran_out_is_written_anew(
     a: Town, b: Town, post: Postman, case_id: UUID, expire: Callable[..., UUID]
 ) -> None:
     with b.scope():
-        services.accept(**act(b, case_id), own_reference="V-1")
+        services.accept(**b.act(case_id), own_reference="V-1")
     lost = expire(b)
     assert resendable(b, case_id) == [lost]
     with b.scope():
@@ -84,6 +68,10 @@ def test_acceptance_whose_time_ran_out_is_written_anew(
         "wartet auf Versand",
     ]
     assert view.trouble == ""
+    with b.scope():
+        before = {"deliveries": view.deliveries.rows[-1].message_id}
+        earlier = selectors.case_view(case_id=case_id, by=b.by, before=before).deliveries.rows
+    assert earlier[-1].words == "neu geschrieben"
     assert resendable(b, case_id) == []
     with b.scope():
         sent = Letter.objects.filter(case_id=case_id, recipient=a.id).exclude(id=lost)
@@ -102,7 +90,7 @@ def test_place_in_the_order_is_filled_again_where_its_void_expired_as_well(
     a: Town, b: Town, case_id: UUID, expire: Callable[..., UUID], die: Die
 ) -> None:
     with b.scope():
-        services.accept(**act(b, case_id), own_reference="V-1")
+        services.accept(**b.act(case_id), own_reference="V-1")
     lost = expire(b)
     with b.scope():
         services.resend_message(case_id=case_id, message_id=lost, by=b.by)
@@ -133,7 +121,7 @@ def test_query_that_is_written_anew_is_the_one_that_is_answered(
             chunks=[b"%PDF-1.7 Skizze"],
             by=b.by,
         )
-        services.ask(**act(b, case_id), topic="address", text="Wo?", document_ids=[paper.id])
+        services.ask(**b.act(case_id), topic="address", text="Wo?", document_ids=[paper.id])
     lost = expire(b)
     with b.scope():
         services.resend_message(case_id=case_id, message_id=lost, by=b.by)
@@ -142,7 +130,7 @@ def test_query_that_is_written_anew_is_the_one_that_is_answered(
     with a.scope():
         view = selectors.case_view(case_id=case_id, by=a.by)
         assert [each.name for each in view.documents.rows] == ["Skizze.pdf"]
-        services.answer(**act(a, case_id), text="Hinten links.")
+        services.answer(**a.act(case_id), text="Hinten links.")
     post.until_quiet()
     assert states(a, b, case_id) == (State.REGISTERED, State.REGISTERED)
 
@@ -151,10 +139,10 @@ def test_what_failed_for_the_want_of_it_is_written_anew_with_it(
     a: Town, b: Town, post: Postman, case_id: UUID, expire: Callable[..., UUID]
 ) -> None:
     with b.scope():
-        services.accept(**act(b, case_id), own_reference="V-1")
+        services.accept(**b.act(case_id), own_reference="V-1")
     lost = expire(b)
     with b.scope():
-        services.complete(**act(b, case_id), result="fruitless_seizure")
+        services.complete(**b.act(case_id), result="fruitless_seizure")
     [letter] = post.waiting(b)
     with pytest.raises(MessageUnprocessable):
         post.bring(letter)
@@ -175,8 +163,8 @@ def test_trouble_lasts_until_the_last_failed_letter_is_sent_again(
     b: Town, post: Postman, case_id: UUID, die: Die
 ) -> None:
     with b.scope():
-        services.accept(**act(b, case_id), own_reference="V-1")
-        services.ask(**act(b, case_id), topic="other", text="Wo wohnt sie jetzt?")
+        services.accept(**b.act(case_id), own_reference="V-1")
+        services.ask(**b.act(case_id), topic="other", text="Wo wohnt sie jetzt?")
     letters = post.waiting(b)
     assert len(letters) == 2
     for letter in letters:
@@ -193,7 +181,7 @@ def test_letter_that_may_have_arrived_is_not_written_anew(
     b: Town, case_id: UUID, expire: Callable[..., UUID]
 ) -> None:
     with b.scope():
-        services.accept(**act(b, case_id), own_reference="V-1")
+        services.accept(**b.act(case_id), own_reference="V-1")
     lost = expire(b, "NO_RECEIPT")
     assert resendable(b, case_id) == []
     with b.scope(), pytest.raises(NotResendable):
@@ -207,10 +195,10 @@ def test_nothing_is_written_anew_past_a_later_letter_on_its_way(
     b: Town, post: Postman, case_id: UUID, expire: Callable[..., UUID]
 ) -> None:
     with b.scope():
-        services.accept(**act(b, case_id), own_reference="V-1")
+        services.accept(**b.act(case_id), own_reference="V-1")
     lost = expire(b)
     with b.scope():
-        services.complete(**act(b, case_id), result="fruitless_seizure")
+        services.complete(**b.act(case_id), result="fruitless_seizure")
     assert resendable(b, case_id) == []
     with b.scope(), pytest.raises(NotResendable):
         services.resend_message(case_id=case_id, message_id=lost, by=b.by)
@@ -232,7 +220,7 @@ def test_withdrawal_of_a_request_that_never_arrived_is_not_written_anew(
 ) -> None:
     with a.scope():
         case = services.submit_request(draft=request(to=b.id), by=a.by)
-        services.withdraw(**act(a, case.id), reason="mistake")
+        services.withdraw(**a.act(case.id), reason="mistake")
     letters = post.waiting(a)
     for each in letters:
         die(each.message_id, "expired", "NEVER_SENT")
@@ -274,7 +262,7 @@ def test_letter_that_an_operator_has_sent_again_is_not_written_anew(
     put_back: Callable[[UUID], None],
 ) -> None:
     with b.scope():
-        services.accept(**act(b, case_id), own_reference="V-1")
+        services.accept(**b.act(case_id), own_reference="V-1")
     lost = expire(b)
     put_back(lost)
     assert resendable(b, case_id) == []
@@ -294,7 +282,7 @@ def test_operator_who_sends_a_letter_again_at_the_same_time_wins(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with b.scope():
-        services.accept(**act(b, case_id), own_reference="V-1")
+        services.accept(**b.act(case_id), own_reference="V-1")
     lost = expire(b)
     cancel = resending.cancel_letter
 

@@ -25,19 +25,6 @@ Town = Any
 Postman = Any
 
 
-def act(town: Town, case_id: UUID) -> dict[str, Any]:
-    return {"case_id": case_id, "version": town.case(case_id).version, "by": town.by}
-
-
-@pytest.fixture
-def case_id(a: Town, b: Town, post: Postman) -> UUID:
-    with a.scope():
-        case = services.submit_request(draft=request(to=b.id), by=a.by)
-    post.until_quiet()
-    found: UUID = case.id
-    return found
-
-
 @pytest.mark.parametrize(
     ("verb", "wrong", "path"),
     [
@@ -57,7 +44,7 @@ def test_wrong_input_is_told_with_its_place(
     b: Town, case_id: UUID, verb: str, wrong: dict[str, Any], path: str
 ) -> None:
     with b.scope(), pytest.raises(InputInvalid) as refused:
-        getattr(services, verb)(**act(b, case_id), **wrong)
+        getattr(services, verb)(**b.act(case_id), **wrong)
     assert path in {fault.path for fault in refused.value.faults}
 
 
@@ -76,7 +63,7 @@ def test_steps_that_are_not_possible_now(
     b: Town, case_id: UUID, verb: str, values: dict[str, Any]
 ) -> None:
     with b.scope(), pytest.raises(StepNotPossible):
-        getattr(services, verb)(**act(b, case_id), **values)
+        getattr(services, verb)(**b.act(case_id), **values)
     assert b.case(case_id).state == State.REGISTERED
 
 
@@ -86,27 +73,27 @@ def test_less_than_demanded_is_paid_in_full_only_with_an_explanation(
     demanded = b.case(case_id).total_cents
     paid = {"result": "paid_here", "collected_cents": demanded - 1}
     with b.scope():
-        services.accept(**act(b, case_id), own_reference="V-1")
+        services.accept(**b.act(case_id), own_reference="V-1")
         with pytest.raises(InputInvalid, match="nicht voll bezahlt") as refused:
-            services.complete(**act(b, case_id), **paid, text="  ")
+            services.complete(**b.act(case_id), **paid, text="  ")
         assert [fault.path for fault in refused.value.faults] == ["text"]
         assert b.case(case_id).state == State.ACCEPTED
-        services.complete(**act(b, case_id), **paid, text="1 Cent erlassen.")
+        services.complete(**b.act(case_id), **paid, text="1 Cent erlassen.")
     assert b.case(case_id).state == State.COMPLETED
 
 
 def test_a_slipped_comma_is_asked_about(b: Town, case_id: UUID) -> None:
     demanded = b.case(case_id).total_cents
     with b.scope():
-        services.accept(**act(b, case_id), own_reference="V-1")
+        services.accept(**b.act(case_id), own_reference="V-1")
         for result in ("paid_here", "partial"):
             with pytest.raises(InputInvalid, match="gefordert waren") as refused:
                 services.complete(
-                    **act(b, case_id), result=result, collected_cents=10 * demanded, text=" "
+                    **b.act(case_id), result=result, collected_cents=10 * demanded, text=" "
                 )
             assert [fault.path for fault in refused.value.faults] == ["collected_cents"]
         # Interest and late fees have grown meanwhile.
-        services.complete(**act(b, case_id), result="paid_here", collected_cents=demanded + 500)
+        services.complete(**b.act(case_id), result="paid_here", collected_cents=demanded + 500)
     assert b.case(case_id).state == State.COMPLETED
 
 
@@ -116,22 +103,22 @@ def test_part_payment_of_nothing_or_of_all_needs_an_explanation(
 ) -> None:
     said = {"result": "partial", "collected_cents": times * b.case(case_id).total_cents}
     with b.scope():
-        services.accept(**act(b, case_id), own_reference="V-1")
+        services.accept(**b.act(case_id), own_reference="V-1")
         with pytest.raises(InputInvalid, match="nicht teilweise bezahlt") as refused:
-            services.complete(**act(b, case_id), **said)
+            services.complete(**b.act(case_id), **said)
         assert [fault.path for fault in refused.value.faults] == ["text"]
-        services.complete(**act(b, case_id), **said, text="Rest der Zinsen fruchtlos.")
+        services.complete(**b.act(case_id), **said, text="Rest der Zinsen fruchtlos.")
     assert b.case(case_id).state == State.COMPLETED
 
 
 @pytest.mark.parametrize("result", ["fruitless_seizure", "fruitless_asset_statement"])
 def test_what_was_collected_was_not_fruitless(b: Town, case_id: UUID, result: str) -> None:
     with b.scope():
-        services.accept(**act(b, case_id), own_reference="V-1")
+        services.accept(**b.act(case_id), own_reference="V-1")
         with pytest.raises(InputInvalid, match="fruchtlos") as refused:
-            services.complete(**act(b, case_id), result=result, collected_cents=1, text="Doch.")
+            services.complete(**b.act(case_id), result=result, collected_cents=1, text="Doch.")
         assert [fault.path for fault in refused.value.faults] == ["collected_cents"]
-        services.complete(**act(b, case_id), result=result, collected_cents=0)
+        services.complete(**b.act(case_id), result=result, collected_cents=0)
     assert b.case(case_id).state == State.COMPLETED
 
 
@@ -139,13 +126,13 @@ def test_a_slipped_comma_is_asked_about_when_a_withdrawal_is_confirmed(
     a: Town, b: Town, post: Postman, case_id: UUID
 ) -> None:
     with a.scope():
-        services.withdraw(**act(a, case_id), reason="paid")
+        services.withdraw(**a.act(case_id), reason="paid")
     post.until_quiet()
     far = {"collected_cents": 10 * b.case(case_id).total_cents}
     with b.scope():
         with pytest.raises(InputInvalid, match="gefordert waren"):
-            services.confirm_withdrawal(**act(b, case_id), **far)
-        services.confirm_withdrawal(**act(b, case_id), **far, text="Samt anderer Sache.")
+            services.confirm_withdrawal(**b.act(case_id), **far)
+        services.confirm_withdrawal(**b.act(case_id), **far, text="Samt anderer Sache.")
     assert b.case(case_id).state == State.WITHDRAWN
 
 
@@ -157,7 +144,7 @@ def test_readers_and_closed_accounts_take_no_step(b: Town, case_id: UUID) -> Non
         closed.save()
         for who in (reader, closed):
             with pytest.raises(NotAllowed):
-                services.accept(**act(b, case_id) | {"by": who.actor}, own_reference="V")
+                services.accept(**b.act(case_id) | {"by": who.actor}, own_reference="V")
 
 
 def test_accepting_many_tells_each_result(a: Town, b: Town, post: Postman, case_id: UUID) -> None:

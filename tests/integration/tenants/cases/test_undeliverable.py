@@ -11,19 +11,14 @@ from federation.outbox.states import DeliveryState
 from federation.protocol.messages import MessageKind
 from tenants.cases import selectors, services
 from tenants.cases.errors import NotResendable, StepNotPossible
-from tenants.cases.graph import Side, State
+from tenants.cases.graph import State
 from tenants.cases.models import CaseMessage
-from tenants.cases.replay import replay
 from tests.factories.requests import request
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 Town = Any
 Postman = Any
 Die = Callable[[UUID, str], None]
-
-
-def act(town: Town, case_id: UUID) -> dict[str, Any]:
-    return {"case_id": case_id, "version": town.case(case_id).version, "by": town.by}
 
 
 @pytest.fixture
@@ -40,19 +35,11 @@ def lost(a: Town, b: Town, post: Postman, die: Die) -> UUID:
     return found
 
 
-def check_log(town: Town, case_id: UUID) -> None:
-    """The log alone tells the state."""
-    case = town.case(case_id)
-    with town.scope():
-        log = selectors.message_log(case)
-    assert replay(Side(case.side), log) == case.standing
-
-
 def test_corrected_and_sent_to_another_authority(
     a: Town, b: Town, c: Town, post: Postman, lost: UUID
 ) -> None:
     with a.scope():
-        services.resubmit(**act(a, lost), draft=request(to=c.id, own_reference="neu"))
+        services.resubmit(**a.act(lost), draft=request(to=c.id, own_reference="neu"))
         kinds = list(Letter.objects.filter(recipient=b.id).values_list("kind", "case_sequence"))
     assert sorted(kinds) == [("assistance_request", 1), (MessageKind.VOID, 1)]
     [letter] = post.waiting(a)
@@ -61,20 +48,20 @@ def test_corrected_and_sent_to_another_authority(
     assert a.case(lost).state == c.case(lost).state == State.REGISTERED
     assert c.case(lost).other_reference == "neu"
     assert a.case(lost).other_name == "Gammatal"
-    check_log(a, lost)
-    check_log(c, lost)
+    a.check_log(lost)
+    c.check_log(lost)
 
 
 def test_sent_again_to_the_same_authority_takes_the_next_number(
     a: Town, b: Town, post: Postman, lost: UUID
 ) -> None:
     with a.scope():
-        services.resubmit(**act(a, lost))
+        services.resubmit(**a.act(lost))
     [letter] = post.waiting(a)
     assert (letter.recipient, letter.case_sequence) == (b.id, 2)
     post.until_quiet()
     assert a.case(lost).state == b.case(lost).state == State.REGISTERED
-    check_log(a, lost)
+    a.check_log(lost)
 
 
 @pytest.mark.parametrize("reason", ["QUOTA_EXCEEDED", "RECIPIENT_DELETED"])
@@ -101,7 +88,7 @@ def test_both_the_first_and_the_corrected_request_arrive(
     die(first.message_id, "expired")
     post.tell(a, [first], DeliveryState.EXPIRED, "GONE")
     with a.scope():
-        services.resubmit(**act(a, case.id), draft=request(to=b.id, own_reference="neu"))
+        services.resubmit(**a.act(case.id), draft=request(to=b.id, own_reference="neu"))
     post.until_quiet()
     assert a.case(case.id).state == b.case(case.id).state == State.REGISTERED
     assert b.case(case.id).other_reference == "neu"
@@ -109,8 +96,8 @@ def test_both_the_first_and_the_corrected_request_arrive(
         view = selectors.case_view(case_id=case.id, by=b.by)
     assert view.request.own_reference == "neu"
     assert any("berichtigt" in entry.text for entry in view.timeline.rows)
-    check_log(a, case.id)
-    check_log(b, case.id)
+    a.check_log(case.id)
+    b.check_log(case.id)
 
 
 def test_given_up_and_arrived_after_all_is_withdrawn(
@@ -122,22 +109,22 @@ def test_given_up_and_arrived_after_all_is_withdrawn(
     die(letter.message_id, "expired")
     post.tell(a, [letter], DeliveryState.EXPIRED, "GONE")
     with a.scope():
-        services.give_up(**act(a, case.id))
+        services.give_up(**a.act(case.id))
     assert a.case(case.id).closed_at is not None
-    check_log(a, case.id)
+    a.check_log(case.id)
     post.bring(letter)
     post.until_quiet()
     assert a.case(case.id).state == b.case(case.id).state == State.WITHDRAWING
     assert a.case(case.id).closed_at is None
-    check_log(a, case.id)
-    check_log(b, case.id)
+    a.check_log(case.id)
+    b.check_log(case.id)
 
 
 def test_given_up_cannot_be_sent_again(a: Town, lost: UUID) -> None:
     with a.scope():
-        services.give_up(**act(a, lost))
+        services.give_up(**a.act(lost))
         with pytest.raises(StepNotPossible):
-            services.resubmit(**act(a, lost))
+            services.resubmit(**a.act(lost))
 
 
 def test_a_parked_answer_is_sent_again_by_the_clerk(
@@ -147,7 +134,7 @@ def test_a_parked_answer_is_sent_again_by_the_clerk(
         case = services.submit_request(draft=request(to=b.id), by=a.by)
     post.until_quiet()
     with b.scope():
-        services.accept(**act(b, case.id), own_reference="V-1")
+        services.accept(**b.act(case.id), own_reference="V-1")
     [letter] = post.waiting(b)
     die(letter.message_id, "parked")
     post.tell(b, [letter], DeliveryState.PARKED, "POISON")
