@@ -24,6 +24,7 @@ from federation.gateway.server import build, exchange
 from federation.gateway.tls import ServerCertificates
 from federation.gateway.view import Lookout, View
 from federation.inbox.admission import Host
+from federation.links.endings import Truthful
 from federation.protocol.receipts import ReceiptBody, SignedReceipt
 from federation.wire.receipt import from_message, verify_receipt
 from tests.factories.certificates import Certificate, CertificateAuthority
@@ -81,7 +82,9 @@ class Gateway:
     ) -> AsyncIterator["Stream"]:
         """Open a stream and say hello; the welcome has been read."""
         async with self.channel(certificate) as channel:
-            stream = Stream(self, link_service_pb2_grpc.LinkServiceStub(channel).Exchange())
+            # The gateway may end the call while we still write, and gRPC would lose its reason.
+            call = Truthful(link_service_pb2_grpc.LinkServiceStub(channel).Exchange())
+            stream = Stream(self, call)
             await stream.write(pb.ExchangeRequest(hello=make_hello(origin, **hello)))
             stream.welcome = (await stream.read()).welcome
             yield stream
