@@ -26,7 +26,7 @@ _SERVER_SESSION = "-c idle_in_transaction_session_timeout=120000"
 _STREAMING_SESSION = (
     "-c statement_timeout=20000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=15000"
     " -c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
-    " -c enable_sort=off -c plan_cache_mode=force_generic_plan"
+    " -c enable_sort=off -c enable_incremental_sort=off -c plan_cache_mode=force_generic_plan"
 )
 
 

@@ -236,6 +236,42 @@ def test_letters_of_a_dead_link_are_not_read_for_another(
     assert walked == {"outbox_queue"}, json.dumps(plan, indent=1)
 
 
+#: An import of fifty towns, for the link in question.
+_IMPORT = """
+INSERT INTO outbox_letter (id, tenant_role, link, recipient, case_id, case_sequence, kind, size,
+    envelope, digest, expires_at, accepted_at)
+SELECT uuidv7(), 'krz_t_town' || n % 50, 'nord', gen_random_uuid(), gen_random_uuid(), n, 'query',
+       1, '', '', now() + interval '14 days', now() FROM generate_series(1, 20000) AS n;
+UPDATE outbox_letter SET lseq = 0 WHERE lseq IS NULL;
+"""
+
+
+@pytest.fixture
+def passed(full: Callable[[str], str]) -> Iterator[Callable[[str], str]]:
+    """Imports have gone out, their entries fill the queue's index, and the planner knows it."""
+    with psycopg.connect(full("owner"), autocommit=True) as owner:
+        for _ in range(3):
+            owner.execute(_IMPORT)
+        owner.execute("ANALYZE outbox_letter")
+        yield full
+        owner.execute("DELETE FROM outbox_letter WHERE tenant_role LIKE 'krz_t_town%'")
+        owner.execute("VACUUM ANALYZE outbox_letter")
+
+
+@pytest.mark.parametrize("random_page_cost", [4, 1.1])
+@pytest.mark.parametrize(
+    "statement", [numbering.NUMBER_ANYBODYS, numbering.NUMBER_KNOWN], ids=["anybody's", "known"]
+)
+def test_a_town_s_letters_are_not_sorted_out_of_all_that_wait(
+    passed: Callable[[str], str], statement: str, random_page_cost: float
+) -> None:
+    """A smaller index has the link's letters, too, in a part of the order."""
+    url = passed("federation")
+    plan = _plan(url, "federation", statement, _LOOK, random_page_cost=random_page_cost)
+    walked = _indexes(_without_changes(plan), under="")
+    assert walked == {"outbox_queue"}, json.dumps(plan, indent=1)
+
+
 def _without_changes(node: dict[str, Any]) -> dict[str, Any]:
     """Return a plan without what finds the rows that it changes, each by its key."""
     kept = [each for each in node.get("Plans", []) if each["Node Type"] != "ModifyTable"]
