@@ -152,7 +152,7 @@ class Session:
         self._limits = self._limits.narrowed(
             items=welcome.limits.max_items, bytes_=welcome.limits.max_bytes
         )
-        await self._resume(welcome.in_lseq)
+        await self._resume(welcome)
 
     def _check(self, welcome: Welcome) -> None:
         if welcome.receiver != self._lease.link:
@@ -167,18 +167,20 @@ class Session:
                 reason="POSITION_IMPOSSIBLE",
             )
 
-    async def _resume(self, in_lseq: int) -> None:
+    async def _resume(self, welcome: Welcome) -> None:
         """Go on after the peer's durable position; receipts for what lies before it will come."""
         async with self._around.database.connection() as connection:
-            await sql.note_contact(connection, self._lease)
+            await sql.note_welcome(
+                connection, self._lease, max_signed_together=welcome.max_signed_together
+            )
             if self._next == self._stored + 1:
                 return
             known = await sql.positions(connection, self._lease.link, after=self._stored)
         items = without_gaps(known, first=self._stored + 1, last=self._next - 1)
-        durable = in_lseq - self._stored
+        durable = welcome.in_lseq - self._stored
         if durable:
             self._ledger.flight.add(items[:durable])
-            self._sent_at.append((in_lseq, time.monotonic()))
+            self._sent_at.append((welcome.in_lseq, time.monotonic()))
         self._unsent.extend(items[durable:])
 
     # -- the writer --------------------------------------------------------------------------

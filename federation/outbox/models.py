@@ -101,6 +101,8 @@ class Link(models.Model):
     last_error = models.CharField(max_length=60, db_default="", blank=True)
     last_error_detail = models.CharField(max_length=500, db_default="", blank=True)
     last_contact_at = models.DateTimeField(null=True)
+    #: Letters that one signature may cover there, as the peer said when it last welcomed us.
+    max_signed_together = models.IntegerField(db_default=0)
 
     #: The search for a letter that kills calls: up to which number, how often, frames how large.
     suspect_lseq = models.BigIntegerField(db_default=0)

@@ -4,7 +4,7 @@ All of it happens in the caller's transaction.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -35,6 +35,7 @@ from federation.outbox.errors import (
     RecipientWithoutKey,
 )
 from federation.outbox.models import Alarm, Link, LinkState
+from federation.protocol.limits import MAX_SIGNED_TOGETHER
 from federation.protocol.messages import MessageKind, OutboundMessage
 from federation.protocol.notices import VoidNotice
 from federation.protocol.reasons import Reason
@@ -121,14 +122,27 @@ def _home(directory: Directory, recipient: UUID) -> _Home:
 
 def _write(messages: Sequence[OutboundMessage], homes: Mapping[UUID, _Home]) -> list[Written]:
     sender, signing_key, now = require_tenant().authority_id, keystore.signing_key(), clock.now()
-    return write_letters(
-        messages,
-        [homes[message.recipient][1] for message in messages],
-        origin_centre=settings.AMTSBRUECKE.centre,
-        sender=sender,
-        created_at=now,
-        by=signing_key,
-    )
+    able = _verify_together({link for link, _ in homes.values()}) if len(messages) > 1 else set()
+    written: dict[UUID, Written] = {}
+    for together in (True, False):
+        chosen = [each for each in messages if (homes[each.recipient][0] in able) is together]
+        letters = write_letters(
+            chosen,
+            [homes[message.recipient][1] for message in chosen],
+            origin_centre=settings.AMTSBRUECKE.centre,
+            sender=sender,
+            created_at=now,
+            by=signing_key,
+            together=together,
+        )
+        written |= zip((each.message_id for each in chosen), letters, strict=True)
+    return [written[message.message_id] for message in messages]
+
+
+def _verify_together(links: Collection[str]) -> set[str]:
+    """Return the links whose peers take letters that were signed together."""
+    able = Link.objects.filter(name__in=links, max_signed_together__gte=MAX_SIGNED_TOGETHER)
+    return set(able.values_list("name", flat=True))
 
 
 def _queue_uploads(messages: Sequence[OutboundMessage], homes: Mapping[UUID, _Home]) -> None:

@@ -42,6 +42,7 @@ class Welcome:
     in_lseq: int
     version: int = limits.PROTOCOL_VERSIONS[-1]
     receipt_hash: bytes = GENESIS
+    max_signed_together: int = limits.MAX_SIGNED_TOGETHER
     credit: Credit = Credit()
     limits: BatchLimits = BatchLimits()
     directory_version: int = 0

@@ -22,6 +22,8 @@ MAX_TRACEPARENT: Final = 55
 MAX_LIFETIME: Final = timedelta(days=366)
 CLOCK_SKEW: Final = timedelta(minutes=5)
 CENTRE_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
+# Letters that one signature may cover. Each carries the way to it: 6 hashes.
+MAX_SIGNED_TOGETHER: Final = 64
 
 # A batch as a sender cuts it. The linger, not the limit, makes the batch (and 0 when a lone letter
 # finds the link idle).

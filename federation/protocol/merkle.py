@@ -44,6 +44,24 @@ def proof(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
     return tuple(path)
 
 
+def proofs(leaves: Sequence[bytes]) -> tuple[bytes, list[tuple[bytes, ...]]]:
+    """Return the root over at least one leaf, and the proof of each: every hash is taken once."""
+    if not leaves:
+        raise ValueError("a tree has at least one leaf")
+    levels = [list(leaves)]
+    while len(levels[-1]) > 1:
+        levels.append(_level_up(levels[-1]))
+    paths = [
+        tuple(
+            level[sibling]
+            for depth, level in enumerate(levels[:-1])
+            if (sibling := (index >> depth) ^ 1) < len(level)
+        )
+        for index in range(len(leaves))
+    ]
+    return levels[-1][0], paths
+
+
 def root_from_proof(leaf: bytes, *, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
     """Return the root that the path leads to, or None where it does not fit a tree of `size`."""
     if not 0 <= index < size or any(len(each) != HASH_SIZE for each in path):

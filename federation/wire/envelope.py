@@ -40,6 +40,13 @@ from federation.wire.convert import (
     refuse_unknown_fields,
     set_timestamp,
 )
+from federation.wire.inclusion import (
+    Inclusion,
+    read_inclusion,
+    sign_each,
+    sign_together,
+    write_inclusion,
+)
 
 FORMAT: Final = 1
 OPENING_SIZE: Final = 32
@@ -74,11 +81,16 @@ class Carried:
     signer: UUID
     kid: str
     signature: bytes
+    #: Where it is not the only letter that the signature covers.
+    inclusion: Inclusion | None
 
     def verify(self, key: VerifyKey) -> None:
         """Raise `ItemRefused` unless the key (that of `signer` with `kid`) signed the letter."""
         try:
-            key.verify(context=sign.ENVELOPE, message=self.signed, signature=self.signature)
+            if self.inclusion is None:
+                key.verify(context=sign.ENVELOPE, message=self.signed, signature=self.signature)
+            else:
+                self.inclusion.verify(key=key, signed=self.signed, signature=self.signature)
         except SignatureInvalid as error:
             raise ItemRefused(Reason.SIGNATURE_INVALID, "the signature does not hold") from error
 
@@ -116,21 +128,23 @@ def write_letters(
     sender: UUID,
     created_at: datetime,
     by: SigningKey,
+    together: bool = False,
 ) -> list[Written]:
     """Seal each message to the key of its recipient, sign it, and return the letters.
 
-    All are sealed, then all signed: a processor that does one thing many times does it faster than
-    two in turns.
+    `together` lets one signature cover several: for peers that say that they take it. All are
+    sealed, then all signed: a processor that does one thing many times does it faster than two in
+    turns.
     """
     sealed = [_seal(message, sender, key, by) for message, key in zip(messages, to, strict=True)]
     signed = [
         _signed(message, payload, origin_centre=origin_centre, sender=sender, created_at=created_at)
         for message, payload in zip(messages, sealed, strict=True)
     ]
-    signatures = [by.sign(context=sign.ENVELOPE, message=each) for each in signed]
+    signatures = (sign_together if together else sign_each)(signed, by=by)
     return [
-        _framed(each, signature, sender=sender, kid=by.kid)
-        for each, signature in zip(signed, signatures, strict=True)
+        _framed(each, signature, inclusion, sender=sender, kid=by.kid)
+        for each, (signature, inclusion) in zip(signed, signatures, strict=True)
     ]
 
 
@@ -179,10 +193,13 @@ def _signed(
     return pb.SerializeToString()
 
 
-def _framed(signed: bytes, signature: bytes, *, sender: UUID, kid: str) -> Written:
+def _framed(
+    signed: bytes, signature: bytes, inclusion: Inclusion | None, *, sender: UUID, kid: str
+) -> Written:
     item = envelope_pb2.SignedEnvelope(
         envelope=signed,
         signature=envelope_pb2.Signature(signer=sender.bytes, key_id=kid, value=signature),
+        inclusion=write_inclusion(inclusion) if inclusion else None,
     ).SerializeToString()
     if len(item) > limits.MAX_ITEM_BYTES:
         raise MessageInvalid(f"the letter has {len(item)} bytes; {limits.MAX_ITEM_BYTES} can go")
@@ -216,6 +233,7 @@ def _read_outer(item: bytes) -> Carried:
         signer=read_uuid(signature.signer),
         kid=signature.key_id,
         signature=signature.value,
+        inclusion=read_inclusion(pb.inclusion) if pb.HasField("inclusion") else None,
     )
 
 

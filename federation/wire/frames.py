@@ -61,6 +61,7 @@ def write_welcome(welcome: Welcome) -> link_service_pb2.Welcome:
             max_item_bytes=welcome.limits.max_item_bytes,
         ),
         directory_version=welcome.directory_version,
+        max_signed_together=welcome.max_signed_together,
     )
 
 
@@ -84,6 +85,7 @@ def read_welcome(pb: link_service_pb2.Welcome) -> Welcome:
         credit=read_credit(pb.credit),
         limits=BatchLimits(pb.limits.max_items, pb.limits.max_bytes, pb.limits.max_item_bytes),
         directory_version=pb.directory_version,
+        max_signed_together=pb.max_signed_together,
     )
 
 

@@ -1,8 +1,9 @@
 """Authorities with keys, a small directory, and letters between them, genuine or forged."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from centre.kernel.ids import new_id
 from centre.keys import sign
 from centre.keys.seal import SealPrivateKey, SealSuite
 from centre.keys.sign import SigningKey, VerifyKey
+from federation.protocol import merkle
 from federation.protocol.messages import MessageKind, OutboundMessage
 from federation.wire.envelope import write_letter
 
@@ -117,3 +119,29 @@ def tampered(item: bytes, change: Callable[[envelope_pb2.Envelope], None]) -> by
     change(inner)
     outer.envelope = inner.SerializeToString()
     return outer.SerializeToString()
+
+
+def letters_together(
+    sender: Office, recipient: Office, count: int, *, instead: Mapping[int, bytes] | None = None
+) -> list[bytes]:
+    """Return letters that one signature covers, however many; `instead`: whose envelope to take.
+
+    Written apart from the product, after the words of the protocol.
+    """
+    outers = [
+        envelope_pb2.SignedEnvelope.FromString((instead or {}).get(at) or letter(sender, recipient))
+        for at in range(count)
+    ]
+    leaves = [sha256(b"\0" + outer.envelope).digest() for outer in outers]
+    value = sender.signing.sign(
+        context=b"amtsbruecke envelopes v1",
+        message=count.to_bytes(4, "big") + merkle.root(leaves),
+    )
+    signature = envelope_pb2.Signature(
+        signer=sender.id.bytes, key_id=sender.signing.kid, value=value
+    )
+    for index, outer in enumerate(outers):
+        outer.signature.CopyFrom(signature)
+        path = b"".join(merkle.proof(leaves, index))
+        outer.inclusion.CopyFrom(envelope_pb2.Inclusion(size=count, index=index, path=path))
+    return [outer.SerializeToString() for outer in outers]

@@ -13,6 +13,7 @@ from federation.dispatch.errors import FenceLost
 from federation.dispatch.isolation import Suspicion
 from federation.dispatch.sql.types import Connection, Figures, Lease, LinkRow
 from federation.protocol import backoff
+from federation.protocol.limits import MAX_SIGNED_TOGETHER
 
 _LONGEST_WAIT_S = backoff.LONGEST_MS / 1000
 #: So old a contact gets before it is noted again.
@@ -130,11 +131,12 @@ async def release_leases(connection: Connection, leases: Sequence[Lease]) -> Non
     )
 
 
-async def note_contact(connection: Connection, lease: Lease) -> None:
-    """Note that the peer has welcomed us."""
+async def note_welcome(connection: Connection, lease: Lease, *, max_signed_together: int) -> None:
+    """Note that the peer has welcomed us, and what letters it takes."""
     await connection.execute(
-        "UPDATE outbox_link SET last_contact_at = clock_timestamp() WHERE name = %s AND fence = %s",
-        (lease.link, lease.fence),
+        "UPDATE outbox_link SET last_contact_at = clock_timestamp(), max_signed_together = %s"
+        " WHERE name = %s AND fence = %s",
+        (min(max_signed_together, MAX_SIGNED_TOGETHER), lease.link, lease.fence),
     )
 
 

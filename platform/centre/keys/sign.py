@@ -16,6 +16,7 @@ from centre.keys.errors import KeyMalformed, SignatureInvalid
 SUITE: Final = "Ed25519"
 
 ENVELOPE: Final = b"amtsbruecke envelope v1"
+ENVELOPES: Final = b"amtsbruecke envelopes v1"
 RECEIPT: Final = b"amtsbruecke receipt v1"
 DIRECTORY: Final = b"amtsbruecke directory v1"
 AUDIT_HEAD: Final = b"amtsbruecke audit head v1"

@@ -117,7 +117,7 @@ async def test_a_former_owner_numbers_prolongs_and_releases_nothing(
     assert (numbered.next_lseq, list(numbered.letters)) == (None, [])
     assert await sql.renew_leases(connection, [STALE], ttl=5) == set()
     await sql.release_leases(connection, [STALE])
-    await sql.note_contact(connection, STALE)
+    await sql.note_welcome(connection, STALE, max_signed_together=64)
     assert _picture(road) == before
     assert await sql.renew_leases(connection, [OWNER], ttl=5) == {PEER}
     numbered = await Queue(OWNER).number(connection, most=5, bytes_=1_000_000)

@@ -70,6 +70,18 @@ async def test_peer_that_claims_what_was_never_sent_is_not_believed(
     assert road.link(PEER)["acked_lseq"] == 0
 
 
+@pytest.mark.parametrize(("said", "kept"), [(0, 0), (7, 7), (2**32 - 1, 64)])
+async def test_a_link_remembers_how_many_letters_its_peer_takes_under_one_signature(
+    road: Road, receiver: FakeReceiver, said: int, kept: int
+) -> None:
+    receiver.welcome = lambda welcome: replace(welcome, max_signed_together=said)
+    road.do("INSERT INTO outbox_link (name, max_signed_together) VALUES (%s, 20)", PEER)
+    road.post(1, link=PEER)
+    async with serving(road, receiver), road.dispatch():
+        await eventually(lambda: road.link(PEER)["acked_lseq"] == 1)
+    assert road.link(PEER)["max_signed_together"] == kept
+
+
 async def test_receipt_of_another_key_than_the_directorys_is_refused(road: Road) -> None:
     stranger = FakeReceiver(name=PEER, origin=RECEIVER, key=SigningKey.generate())
     road.post(1, link=PEER)

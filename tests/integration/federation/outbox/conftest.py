@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
+import psycopg
 import pytest
 
 from centre.directory.interface import Directory
@@ -33,6 +35,17 @@ def record(municipality: Municipality, *, home: str, state: str = "active") -> A
             for half in halves
         ),
     )
+
+
+@pytest.fixture
+def owner(dsn: Callable[[str], str]) -> Callable[..., None]:
+    """Return the function that runs a statement as the owner of the tables, and commits."""
+
+    def do(statement: str, *parameters: Any) -> None:
+        with psycopg.connect(dsn("owner")) as connection:
+            connection.execute(statement, parameters)
+
+    return do
 
 
 @pytest.fixture

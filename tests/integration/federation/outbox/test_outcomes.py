@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 from django.db import transaction
 
@@ -41,15 +40,6 @@ def _handler(settings: Any) -> None:
     settings.FEDERATION_OUTCOME_HANDLER = f"{__name__}.handler"
     told.clear()
     broken.clear()
-
-
-@pytest.fixture
-def owner(dsn: Callable[[str], str]) -> Callable[..., None]:
-    def do(statement: str, *parameters: Any) -> None:
-        with psycopg.connect(dsn("owner")) as connection:
-            connection.execute(statement, parameters)
-
-    return do
 
 
 def post(sender: Municipality, recipient: Municipality, count: int = 1) -> list[UUID]:

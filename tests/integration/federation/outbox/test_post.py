@@ -24,6 +24,8 @@ from tests.integration.federation.outbox.conftest import record
 
 pytestmark = pytest.mark.usefixtures("towns")
 
+_WELCOMED = "INSERT INTO outbox_link (name, max_signed_together) VALUES (%s, %s)"
+
 
 def test_letter_is_sealed_to_its_recipient_and_signed(
     alpha: Municipality, beta: Municipality
@@ -52,6 +54,40 @@ def test_many_letters_are_posted_together(alpha: Municipality, beta: Municipalit
         rows = Letter.objects.values_list("link", "lseq", "held", "tenant_role")
         assert set(rows) == {("nord", None, False, alpha.tenant_role)}
         assert len(rows) == 100
+
+
+@pytest.mark.usefixtures("committed_db")
+@pytest.mark.parametrize(("said", "signatures"), [(0, 70), (63, 70), (64, 2), (1000, 2)])
+def test_one_signature_covers_many_where_the_peer_says_that_it_takes_it(
+    alpha: Municipality,
+    beta: Municipality,
+    owner: Callable[..., None],
+    said: int,
+    signatures: int,
+) -> None:
+    owner(_WELCOMED, "nord", said)
+    posted = [message(beta.authority_id) for _ in range(70)]
+    with tenant_scope(alpha), transaction.atomic():
+        services.post(messages=posted)
+        key = keystore.signing_key().verify_key
+        carried = [read_outer(selectors.envelope(each.message_id) or b"") for each in posted]
+    for each in carried:
+        each.verify(key)
+    assert [each.read().message_id for each in carried] == [each.message_id for each in posted]
+    assert len({each.signature for each in carried}) == signatures
+
+
+@pytest.mark.usefixtures("committed_db")
+def test_letters_for_others_are_signed_alone_beside_them(
+    alpha: Municipality, beta: Municipality, owner: Callable[..., None]
+) -> None:
+    owner(_WELCOMED, "nord", 64)
+    owner(_WELCOMED, "krz", 0)
+    posted = [message(each.authority_id) for each in (beta, alpha, beta, alpha)]
+    with tenant_scope(alpha), transaction.atomic():
+        services.post(messages=posted)
+        carried = [read_outer(selectors.envelope(each.message_id) or b"") for each in posted]
+    assert [each.inclusion is None for each in carried] == [False, True, False, True]
 
 
 def test_recipient_that_is_not_active_is_refused_and_nothing_posted(

@@ -69,3 +69,15 @@ def test_an_empty_tree_has_no_root() -> None:
         merkle.root([])
     with pytest.raises(IndexError):
         merkle.proof([bytes(32)], 1)
+
+
+@given(leaves=LEAVES)
+def test_all_proofs_at_once_are_those_of_each(leaves: list[bytes]) -> None:
+    root, paths = merkle.proofs(leaves)
+    assert root == merkle.root(leaves)
+    assert paths == [merkle.proof(leaves, index) for index in range(len(leaves))]
+
+
+def test_there_is_no_proof_without_a_leaf() -> None:
+    with pytest.raises(ValueError, match="at least one leaf"):
+        merkle.proofs([])

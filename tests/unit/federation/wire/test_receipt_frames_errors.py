@@ -72,6 +72,9 @@ def test_hello_and_welcome_come_back() -> None:
     assert frames.read_hello(frames.write_hello(hello)) == hello
     welcome = Welcome(receiver="nord", in_lseq=8, credit=Credit(5, 6), directory_version=4)
     assert frames.read_welcome(frames.write_welcome(welcome)) == welcome
+    of_before = frames.write_welcome(welcome)
+    of_before.ClearField("max_signed_together")
+    assert frames.read_welcome(of_before).max_signed_together == 0
 
 
 @pytest.mark.parametrize(

@@ -25,23 +25,25 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+amtsbruecke/exchange/v1beta1/envelope.proto\x12\x1c\x61mtsbruecke.exchange.v1beta1\x1a\x1fgoogle/protobuf/timestamp.proto\"^\n\x0eSignedEnvelope\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12:\n\tsignature\x18\x02 \x01(\x0b\x32\'.amtsbruecke.exchange.v1beta1.Signature\":\n\tSignature\x12\x0e\n\x06signer\x18\x01 \x01(\x0c\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\x0c\"\xd2\x03\n\x08\x45nvelope\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x12\n\nmessage_id\x18\x02 \x01(\x0c\x12\x15\n\rorigin_centre\x18\x03 \x01(\t\x12\x0e\n\x06sender\x18\x04 \x01(\x0c\x12\x11\n\trecipient\x18\x05 \x01(\x0c\x12\x0f\n\x07\x63\x61se_id\x18\x06 \x01(\x0c\x12\x15\n\rcase_sequence\x18\x07 \x01(\x04\x12\x37\n\x04kind\x18\x08 \x01(\x0e\x32).amtsbruecke.exchange.v1beta1.MessageKind\x12\x16\n\x0eschema_version\x18\t \x01(\r\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0btraceparent\x18\x0c \x01(\t\x12<\n\x07payload\x18\r \x01(\x0b\x32+.amtsbruecke.exchange.v1beta1.SealedPayload\x12:\n\x05\x62lobs\x18\x0e \x03(\x0b\x32+.amtsbruecke.exchange.v1beta1.BlobReference\"R\n\rSealedPayload\x12\r\n\x05suite\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x0e\n\x06sealed\x18\x03 \x01(\x0c\x12\x12\n\ncommitment\x18\x04 \x01(\x0c\"-\n\rBlobReference\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\x12\x0c\n\x04size\x18\x02 \x01(\x04*\x91\x03\n\x0bMessageKind\x12\x1c\n\x18MESSAGE_KIND_UNSPECIFIED\x10\x00\x12#\n\x1fMESSAGE_KIND_ASSISTANCE_REQUEST\x10\x01\x12\x1d\n\x19MESSAGE_KIND_REGISTRATION\x10\x02\x12\x1b\n\x17MESSAGE_KIND_ACCEPTANCE\x10\x03\x12\x18\n\x14MESSAGE_KIND_REFUSAL\x10\x04\x12\x16\n\x12MESSAGE_KIND_QUERY\x10\x05\x12\x17\n\x13MESSAGE_KIND_ANSWER\x10\x06\x12\x1b\n\x17MESSAGE_KIND_COMPLETION\x10\x07\x12\x18\n\x14MESSAGE_KIND_CLOSURE\x10\x08\x12\x1b\n\x17MESSAGE_KIND_WITHDRAWAL\x10\t\x12(\n$MESSAGE_KIND_WITHDRAWAL_CONFIRMATION\x10\n\x12\x15\n\x11MESSAGE_KIND_VOID\x10\x0b\x12#\n\x1fMESSAGE_KIND_PROCESSING_FAILURE\x10\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+amtsbruecke/exchange/v1beta1/envelope.proto\x12\x1c\x61mtsbruecke.exchange.v1beta1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x01\n\x0eSignedEnvelope\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12:\n\tsignature\x18\x02 \x01(\x0b\x32\'.amtsbruecke.exchange.v1beta1.Signature\x12:\n\tinclusion\x18\x03 \x01(\x0b\x32\'.amtsbruecke.exchange.v1beta1.Inclusion\"6\n\tInclusion\x12\x0c\n\x04size\x18\x01 \x01(\r\x12\r\n\x05index\x18\x02 \x01(\r\x12\x0c\n\x04path\x18\x03 \x01(\x0c\":\n\tSignature\x12\x0e\n\x06signer\x18\x01 \x01(\x0c\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\x0c\"\xd2\x03\n\x08\x45nvelope\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x12\n\nmessage_id\x18\x02 \x01(\x0c\x12\x15\n\rorigin_centre\x18\x03 \x01(\t\x12\x0e\n\x06sender\x18\x04 \x01(\x0c\x12\x11\n\trecipient\x18\x05 \x01(\x0c\x12\x0f\n\x07\x63\x61se_id\x18\x06 \x01(\x0c\x12\x15\n\rcase_sequence\x18\x07 \x01(\x04\x12\x37\n\x04kind\x18\x08 \x01(\x0e\x32).amtsbruecke.exchange.v1beta1.MessageKind\x12\x16\n\x0eschema_version\x18\t \x01(\r\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0btraceparent\x18\x0c \x01(\t\x12<\n\x07payload\x18\r \x01(\x0b\x32+.amtsbruecke.exchange.v1beta1.SealedPayload\x12:\n\x05\x62lobs\x18\x0e \x03(\x0b\x32+.amtsbruecke.exchange.v1beta1.BlobReference\"R\n\rSealedPayload\x12\r\n\x05suite\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x0e\n\x06sealed\x18\x03 \x01(\x0c\x12\x12\n\ncommitment\x18\x04 \x01(\x0c\"-\n\rBlobReference\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\x12\x0c\n\x04size\x18\x02 \x01(\x04*\x91\x03\n\x0bMessageKind\x12\x1c\n\x18MESSAGE_KIND_UNSPECIFIED\x10\x00\x12#\n\x1fMESSAGE_KIND_ASSISTANCE_REQUEST\x10\x01\x12\x1d\n\x19MESSAGE_KIND_REGISTRATION\x10\x02\x12\x1b\n\x17MESSAGE_KIND_ACCEPTANCE\x10\x03\x12\x18\n\x14MESSAGE_KIND_REFUSAL\x10\x04\x12\x16\n\x12MESSAGE_KIND_QUERY\x10\x05\x12\x17\n\x13MESSAGE_KIND_ANSWER\x10\x06\x12\x1b\n\x17MESSAGE_KIND_COMPLETION\x10\x07\x12\x18\n\x14MESSAGE_KIND_CLOSURE\x10\x08\x12\x1b\n\x17MESSAGE_KIND_WITHDRAWAL\x10\t\x12(\n$MESSAGE_KIND_WITHDRAWAL_CONFIRMATION\x10\n\x12\x15\n\x11MESSAGE_KIND_VOID\x10\x0b\x12#\n\x1fMESSAGE_KIND_PROCESSING_FAILURE\x10\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'amtsbruecke.exchange.v1beta1.envelope_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MESSAGEKIND']._serialized_start=867
-  _globals['_MESSAGEKIND']._serialized_end=1268
-  _globals['_SIGNEDENVELOPE']._serialized_start=110
-  _globals['_SIGNEDENVELOPE']._serialized_end=204
-  _globals['_SIGNATURE']._serialized_start=206
-  _globals['_SIGNATURE']._serialized_end=264
-  _globals['_ENVELOPE']._serialized_start=267
-  _globals['_ENVELOPE']._serialized_end=733
-  _globals['_SEALEDPAYLOAD']._serialized_start=735
-  _globals['_SEALEDPAYLOAD']._serialized_end=817
-  _globals['_BLOBREFERENCE']._serialized_start=819
-  _globals['_BLOBREFERENCE']._serialized_end=864
+  _globals['_MESSAGEKIND']._serialized_start=984
+  _globals['_MESSAGEKIND']._serialized_end=1385
+  _globals['_SIGNEDENVELOPE']._serialized_start=111
+  _globals['_SIGNEDENVELOPE']._serialized_end=265
+  _globals['_INCLUSION']._serialized_start=267
+  _globals['_INCLUSION']._serialized_end=321
+  _globals['_SIGNATURE']._serialized_start=323
+  _globals['_SIGNATURE']._serialized_end=381
+  _globals['_ENVELOPE']._serialized_start=384
+  _globals['_ENVELOPE']._serialized_end=850
+  _globals['_SEALEDPAYLOAD']._serialized_start=852
+  _globals['_SEALEDPAYLOAD']._serialized_end=934
+  _globals['_BLOBREFERENCE']._serialized_start=936
+  _globals['_BLOBREFERENCE']._serialized_end=981
 # @@protoc_insertion_point(module_scope)

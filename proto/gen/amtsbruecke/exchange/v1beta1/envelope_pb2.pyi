@@ -101,25 +101,68 @@ class SignedEnvelope(_message.Message):
 
     ENVELOPE_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
+    INCLUSION_FIELD_NUMBER: _builtins.int
     envelope: _builtins.bytes
     """Holds a serialised `Envelope`. At most 1 MiB."""
     @_builtins.property
     def signature(self) -> Global___Signature:
-        """Covers `"amtsbruecke envelope v1" || 0x00 || envelope`."""
+        """Covers `"amtsbruecke envelope v1" || 0x00 || envelope`, or what `inclusion` leads to."""
+
+    @_builtins.property
+    def inclusion(self) -> Global___Inclusion:
+        """Is present where one signature covers several letters. Only for peers that take them
+        (`Welcome.max_signed_together`).
+        """
 
     def __init__(
         self,
         *,
         envelope: _builtins.bytes = ...,
         signature: Global___Signature | None = ...,
+        inclusion: Global___Inclusion | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["signature", b"signature"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["inclusion", b"inclusion", "signature", b"signature"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "signature", b"signature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "inclusion", b"inclusion", "signature", b"signature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SignedEnvelope: _TypeAlias = SignedEnvelope  # noqa: Y015
+
+@_typing.final
+class Inclusion(_message.Message):
+    """Leads from one letter to the signature over all that were signed with it.
+
+    The leaves of a Merkle tree (RFC 6962, 2.1) are SHA-256 over `0x00 || envelope`, in the order of the
+    letters. The signature covers `"amtsbruecke envelopes v1" || 0x00 || size (4 bytes, big-endian) ||
+    root`. Each letter is proven by itself: whoever has one need not have the others.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIZE_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    size: _builtins.int
+    """Gives the count of letters that were signed together: 2 to 64."""
+    index: _builtins.int
+    """Gives the place of this one, from 0."""
+    path: _builtins.bytes
+    """Holds the hashes that lead to the root, lowest first, 32 bytes each."""
+    def __init__(
+        self,
+        *,
+        size: _builtins.int = ...,
+        index: _builtins.int = ...,
+        path: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "path", b"path", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Inclusion: _TypeAlias = Inclusion  # noqa: Y015
 
 @_typing.final
 class Signature(_message.Message):

@@ -256,6 +256,7 @@ class Welcome(_message.Message):
     CREDIT_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     DIRECTORY_VERSION_FIELD_NUMBER: _builtins.int
+    MAX_SIGNED_TOGETHER_FIELD_NUMBER: _builtins.int
     receiver: _builtins.str
     """Names the receiving centre."""
     version: _builtins.int
@@ -266,6 +267,10 @@ class Welcome(_message.Message):
     """Holds the SHA-256 of the link's last `ReceiptBody`; 32 zero bytes where there is none."""
     directory_version: _builtins.int
     """Gives the version of the directory that the receiver uses."""
+    max_signed_together: _builtins.int
+    """Tells how many letters one signature may cover (`SignedEnvelope.inclusion`). Below 2, as from a
+    receiver that does not know of it: each letter needs its own.
+    """
     @_builtins.property
     def credit(self) -> Global___Credit:
         """Gives the first credit."""
@@ -284,10 +289,11 @@ class Welcome(_message.Message):
         credit: Global___Credit | None = ...,
         limits: Global___BatchLimits | None = ...,
         directory_version: _builtins.int = ...,
+        max_signed_together: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["credit", b"credit", "limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit", b"credit", "directory_version", b"directory_version", "in_lseq", b"in_lseq", "limits", b"limits", "receipt_hash", b"receipt_hash", "receiver", b"receiver", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit", b"credit", "directory_version", b"directory_version", "in_lseq", b"in_lseq", "limits", b"limits", "max_signed_together", b"max_signed_together", "receipt_hash", b"receipt_hash", "receiver", b"receiver", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
