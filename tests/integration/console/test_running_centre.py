@@ -17,6 +17,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from psycopg.conninfo import make_conninfo
 
+from benchmarks import resources
 from centre.kernel.ids import new_id
 from console.demo import plan as demo
 from console.demo.plan import CASEWORKER, PASSWORD, Plan, make_plan
@@ -24,6 +25,7 @@ from console.demo.provisioning import Provisioning
 from console.demo.traffic import await_ready, fetch_directory
 from console.engines import EMBEDDED
 from console.home import Home
+from console.supervisor import control
 from console.supervisor.output import Output
 from console.supervisor.supervisor import Supervisor
 from tests.integration.console.running import TOWNS, Running, eventually
@@ -213,6 +215,21 @@ def health_of(running: Running) -> Iterator[health_pb2_grpc.HealthStub]:
         options=[("grpc.ssl_target_name_override", server)],
     ) as channel:
         yield health_pb2_grpc.HealthStub(channel)
+
+
+def test_a_centre_keeps_within_its_memory(running: Running) -> None:
+    """As PSS, children included; with fifty towns it is measured by `make bench`."""
+    running.send(3)
+    (centre,) = [
+        each
+        for each in control.ask(running.home, "status")["centres"]
+        if each["centre"] == running.centre.name
+    ]
+    mib = {each["name"]: resources.pss_mib(each["pid"]) for each in centre["services"]}
+    assert {"postgresql", "gateway", "dispatch", "worker", "beat", "web"} <= mib.keys()
+    assert all(mib.values())
+    assert mib["gateway"] <= 150, mib
+    assert sum(mib.values()) <= 1024, mib
 
 
 def test_the_gateway_has_the_standard_health_service(running: Running) -> None:
