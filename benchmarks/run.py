@@ -15,6 +15,7 @@ from benchmarks import fresh, growth, modes, neighbours, probes, product, slow_d
 from benchmarks.modes import Clockwork
 from benchmarks.small_centres import GONE, SmallCentres
 from benchmarks.world import ROOT, BenchmarkError, World
+from federation.protocol.limits import MAX_SIGNED_TOGETHER
 
 #: Towns in the worlds where only a link is measured.
 _FEW = 6
@@ -286,7 +287,7 @@ class Run:
                 )
             )
             single.append(self._took("unary calls", lambda: small.deliver(world)))
-            live.append(self._took("live", lambda: modes.live(clockwork, sizes.letters, loaders=2)))
+            live.append(self._took("live", lambda: modes.live(clockwork, sizes.letters, loaders=3)))
             drained.append(self._took("drain", lambda: modes.drain(clockwork, sizes.backlog)))
             lone.append(self._took("lone letters", lambda: modes.alone(clockwork, sizes.lone)))
         rates = [each["per_s"] for each in live]
@@ -311,6 +312,12 @@ class Run:
         self.values["G5a"] = median(each["p99_ms"] / each["p50_ms"] for each in lone)
         self._note("batched link", rates, "/s")
         self._note("ceiling", ceilings, "/s")
+        together = [
+            probes.ceiling(each, cores=cores, signed_together=MAX_SIGNED_TOGETHER)
+            for each in pieces
+        ]
+        shares = [a / b for a, b in zip(rates, together, strict=True)]
+        self._note("batched link / the ceiling with one signature for 64 letters", shares, "")
         self._note("drain", drains, "/s")
         self._note("unary calls", unaries, "/s")
         self._note("lone letter, median", [each["p50_ms"] for each in lone], "ms")
