@@ -129,7 +129,9 @@ class Crew:
         lease = worker.lease
         while True:
             try:
-                await UploadWorker(lease, self._tools, worker.documents).run()
+                await UploadWorker(
+                    lease, self._tools, wanted=worker.documents, wake=worker.poke
+                ).run()
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if task is None or task.cancelling():

@@ -227,9 +227,12 @@ class Dispatch:
         async with await psycopg.AsyncConnection.connect(
             self._database_url, **streaming("amtsbruecke-dispatch-pokes")
         ) as connection:
-            await connection.execute(f"LISTEN {sql.CHANNEL}")
+            await connection.execute(f"LISTEN {sql.CHANNEL}; LISTEN {sql.DOCUMENTS}")
             async for notification in connection.notifies():
-                self.crew.poke(notification.payload)
+                if notification.channel == sql.DOCUMENTS:
+                    self.crew.upload(notification.payload)
+                else:
+                    self.crew.poke(notification.payload)
 
     async def _keep(self) -> None:
         links = self.crew.held

@@ -7,7 +7,7 @@ over the tenants: letters share the connection and shall not wait long behind th
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import grpc
@@ -48,10 +48,14 @@ _HOPELESS: Final = frozenset(
 class UploadWorker:
     """Uploads what the letters of one link need, until cancelled."""
 
-    def __init__(self, lease: Lease, tools: Tools, wanted: asyncio.Event) -> None:
+    def __init__(
+        self, lease: Lease, tools: Tools, *, wanted: asyncio.Event, wake: Callable[[], None]
+    ) -> None:
         self._link = lease.link
-        #: Set several times a second while documents wait (`Dispatch._radar`).
+        #: Set by pokes, and several times a second while documents wait (`Dispatch._radar`).
         self._wanted = wanted
+        #: To be called when a letter may go.
+        self._wake = wake
         self._tools = tools
         # Uploads that have failed: when to try again, and the ceiling of their back-off.
         self._waiting: dict[Upload, tuple[float, int]] = {}
@@ -59,6 +63,7 @@ class UploadWorker:
     async def run(self) -> None:
         while True:
             await self._wanted.wait()
+            self._wanted.clear()
             try:
                 found = await self._pending()
             except DATABASE_TROUBLE as error:
@@ -66,8 +71,8 @@ class UploadWorker:
                 found = []
             for upload in found:
                 await self._attempt(upload)
-            if not found:
-                self._wanted.clear()
+            if found:
+                self._wanted.set()
 
     async def _pending(self) -> list[Upload]:
         now = time.monotonic()
@@ -108,6 +113,7 @@ class UploadWorker:
         else:
             async with self._tools.around.database.connection() as connection:
                 await sql.finish_upload(connection, upload)
+            self._wake()
         self._waiting.pop(upload, None)
 
     def _wait(self, upload: Upload, *, code: str, told_ms: int = 0) -> None:

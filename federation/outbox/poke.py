@@ -17,6 +17,8 @@ from django.db import Error, connection
 log = structlog.get_logger(__name__)
 
 CHANNEL = "amtsbruecke_dispatch"
+#: For documents, which are looked for apart from letters.
+DOCUMENTS = "amtsbruecke_documents"
 INTERVAL = 0.020
 
 
@@ -42,17 +44,26 @@ class _Limiter:
 
 
 _limiter = _Limiter(INTERVAL)
+_documents = _Limiter(INTERVAL)
 
 
 def poke(links: Iterable[str]) -> None:
     """Wake whoever works on these links. Call it after the commit; it never raises."""
-    due = _limiter.admit(links)
+    _tell(CHANNEL, _limiter.admit(links))
+
+
+def poke_for_documents(links: Iterable[str]) -> None:
+    """Wake whoever uploads the documents of these links, in the same way."""
+    _tell(DOCUMENTS, _documents.admit(links))
+
+
+def _tell(channel: str, due: list[str]) -> None:
     if not due:
         return
     try:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT pg_notify(%s, name) FROM unnest(%s::text[]) AS name", [CHANNEL, due]
+                "SELECT pg_notify(%s, name) FROM unnest(%s::text[]) AS name", [channel, due]
             )
     except Error as error:
         log.warning("poke failed", links=due, error=error)

@@ -103,7 +103,11 @@ def post(*, messages: Sequence[OutboundMessage]) -> None:
         },
     )
     _queue_uploads(messages, homes)
-    transaction.on_commit(partial(poke.poke, dict.fromkeys(links)), robust=True)
+    plain = [link for link, each in zip(links, messages, strict=True) if not each.blobs]
+    transaction.on_commit(partial(poke.poke, dict.fromkeys(plain)), robust=True)
+    # A letter with documents moves when these have been uploaded.
+    held = [link for link, each in zip(links, messages, strict=True) if each.blobs]
+    transaction.on_commit(partial(poke.poke_for_documents, dict.fromkeys(held)), robust=True)
 
 
 type _Home = tuple[str, SealPublicKey]

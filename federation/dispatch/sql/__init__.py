@@ -54,6 +54,7 @@ from federation.outbox.alarms import raise_alarm
 
 __all__ = [
     "CHANNEL",
+    "DOCUMENTS",
     "Connection",
     "Figures",
     "Lease",
@@ -97,3 +98,5 @@ __all__ = [
 
 #: Where pokes are heard.
 CHANNEL: Final = "amtsbruecke_dispatch"
+#: Where it is heard that documents wait.
+DOCUMENTS: Final = "amtsbruecke_documents"

@@ -105,6 +105,19 @@ async def test_missing_document_holds_up_its_own_letter_only(road: Road, documen
     assert road.rows("SELECT held FROM outbox_letter WHERE lseq IS NULL") == [{"held": True}]
 
 
+async def test_posted_document_is_looked_for_at_once(
+    road: Road, document: BlobRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A poke brings the upload and its end the letter: nobody waits for the next look around."""
+    monkeypatch.setattr(Dispatch, "_radar", lambda _: asyncio.sleep(0))
+    async with road.dispatch():
+        road.post()
+        await road.acknowledged(1)
+        post(road, document)
+        road.do("SELECT pg_notify('amtsbruecke_documents', %s)", RECEIVER)
+        await road.acknowledged(2)
+
+
 async def test_document_for_a_deleted_municipality_ends_its_letter(
     road: Road, document: BlobRef
 ) -> None:

@@ -186,6 +186,19 @@ def test_commit_pokes_dispatch_and_rollback_does_not(
     assert payloads == ["nord"]
 
 
+def test_letter_with_a_document_wakes_the_uploader_alone(
+    committed_db: None, alpha: Municipality, beta: Municipality, dsn: Callable[[str], str]
+) -> None:
+    with psycopg.connect(dsn("federation"), autocommit=True) as listener:
+        listener.execute("LISTEN amtsbruecke_dispatch; LISTEN amtsbruecke_documents")
+        held = message(beta.authority_id, blobs=(BlobRef("ab" * 32, 10),))
+        with tenant_scope(alpha), transaction.atomic():
+            services.post(messages=[held])
+        heard = list(listener.notifies(timeout=10, stop_after=1))
+        heard += listener.notifies(timeout=0.1)
+    assert [(each.channel, each.payload) for each in heard] == [("amtsbruecke_documents", "nord")]
+
+
 def test_pokes_are_limited_for_each_link(monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter((1.0, 1.015, 1.021))
     monkeypatch.setattr(poke, "time", SimpleNamespace(monotonic=lambda: next(moments)))
