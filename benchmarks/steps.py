@@ -117,6 +117,8 @@ def submit(said: dict[str, Any]) -> dict[str, Any]:
     With `pace`, so many calls a second and no more. Answers with the time of each call.
     """
     become("web")
+    from django.db import transaction
+
     from centre.registry import selectors
     from centre.tenancy.context import tenant_scope
     from tenants.cases import services
@@ -125,8 +127,12 @@ def submit(said: dict[str, Any]) -> dict[str, Any]:
     recipients = [UUID(each) for each in said["recipients"]]
     bulk, count, pace = said.get("bulk", 1), said["count"], said.get("pace")
     calls = list(_drafts(recipients, count, bulk, [town.name for town in towns]))
-    with tenant_scope(towns[0]):  # the first call of a process opens its connection
-        services.submit_requests(drafts=[], by=BY)
+    # A process that serves has its connection, and has seen its towns: the first request of each
+    # costs 4 ms more. So each has one before the clock starts, which is not kept.
+    for town, drafts in zip(towns, calls, strict=False):
+        with tenant_scope(town), transaction.atomic():
+            services.submit_requests(drafts=drafts[:1], by=BY)
+            transaction.set_rollback(True)
     _wait()
     answer: dict[str, Any] = {"count": count, "call_ms": []}
     with _measured(answer):

@@ -1,6 +1,6 @@
 """Reads of cases. `read_...` leaves a trace in the trail and is what doors use."""
 
-from tenants.cases.selectors.absence import ended_alone
+from tenants.cases.selectors.absence import absent_authorities, ended_alone
 from tenants.cases.selectors.case import (
     CaseView,
     TimelineEntry,
@@ -35,6 +35,7 @@ __all__ = [
     "Filters",
     "Row",
     "TimelineEntry",
+    "absent_authorities",
     "authorities",
     "case_named",
     "case_view",

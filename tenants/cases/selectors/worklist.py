@@ -4,7 +4,7 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from functools import partial
 from typing import Any, Final
@@ -24,7 +24,7 @@ from tenants.cases import lifecycle, policies
 from tenants.cases.graph import Side, State, Verb
 from tenants.cases.models import Case
 from tenants.cases.selectors import absence
-from tenants.cases.worklists import ALONE, PARTS, Part, Place
+from tenants.cases.worklists import ALONE, PARTS, Place
 
 MAX_ROWS: Final = 200
 MAX_AUTHORITIES: Final = 200
@@ -44,6 +44,8 @@ class Filters:
     opened_from: date | None = None
     opened_until: date | None = None
     overdue: bool = False
+    #: Who has left the directory. Found anew for each question unless the caller has found it.
+    absent: frozenset[UUID] | None = field(default=None, compare=False)
 
     @property
     def narrow(self) -> bool:
@@ -132,9 +134,10 @@ def counts(filters: Filters | None = None) -> Counts:
 
     With filters, of those cases only that pass them; every part is counted, whatever its `tab`.
     """
+    filters = filters or Filters()
     groups = (
-        _narrowed(filters or Filters())
-        .annotate(late=_flag(_late()), troubled=_flag(_TROUBLED), gone=_flag(_gone()))
+        _narrowed(filters)
+        .annotate(late=_flag(_late()), troubled=_flag(_TROUBLED), gone=_flag(_gone(filters)))
         .values_list("side", "state", "late", "troubled", "gone")
         .annotate(number=Count("id"))
     )
@@ -170,7 +173,7 @@ def authorities(*, chosen: UUID | None = None) -> tuple[tuple[UUID, str], ...]:
 
 
 def _filtered(filters: Filters) -> QuerySet[Case]:
-    return _narrowed(filters).filter(_part(PARTS.get(filters.tab, PARTS["all"])))
+    return _narrowed(filters).filter(_part(filters))
 
 
 def _narrowed(filters: Filters) -> QuerySet[Case]:
@@ -194,14 +197,15 @@ def _narrowed(filters: Filters) -> QuerySet[Case]:
     return found
 
 
-def _part(part: Part) -> Q:
+def _part(filters: Filters) -> Q:
+    part = PARTS.get(filters.tab, PARTS["all"])
     if part is PARTS["all"]:
         return Q()
     wanted = _places(part.places)
     if part.late_places:
         wanted |= _places(part.late_places) & _late()
     if part.alone:
-        wanted |= _gone()
+        wanted |= _gone(filters)
     return wanted | _TROUBLED if part.trouble else wanted
 
 
@@ -217,9 +221,9 @@ def _flag(condition: Q) -> Choice:
     return Choice(When(condition, then=Value(value=True)), default=Value(value=False))
 
 
-def _gone() -> Q:
+def _gone(filters: Filters) -> Q:
     """Return the condition of cases that only this side can still end."""
-    gone = absence.absent_authorities()
+    gone = absence.absent_authorities() if filters.absent is None else filters.absent
     return _places(ALONE) & Q(other_authority__in=gone) if gone else Q(pk__in=[])
 
 

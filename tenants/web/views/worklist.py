@@ -139,7 +139,8 @@ def show(request: HttpRequest) -> HttpResponse:
 
 def _filters(tab: Tab, search: str, chosen: dict[str, Any]) -> Filters:
     states = (chosen.pop("state"),) if "state" in chosen else ()
-    return Filters(tab=tab.tab, search=search, states=states, **chosen)
+    absent = selectors.absent_authorities()
+    return Filters(tab=tab.tab, search=search, states=states, absent=absent, **chosen)
 
 
 def _tabs(

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from centre.tenancy import binary
 from tenants.cases import services
+from tenants.cases.selectors import absence
 from tests.factories.requests import request
 
 Town = Any
@@ -166,3 +169,20 @@ def test_accepting_nothing_says_how_to_choose(visit: Visit, b: Town) -> None:
     answer = visit(b).get("/annehmen/", follow=True)
     assert "Wählen Sie zuerst in der Liste aus" in answer.text
     assert visit(b).get("/annehmen/?case=unsinn").status_code == 302
+
+
+def test_who_has_left_the_directory_is_found_once_for_a_page(
+    visit: Visit, a: Town, case_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def run(statement: str, values: Any) -> Any:
+        asked.append(statement)
+        return binary.run(statement, values)
+
+    monkeypatch.setattr(absence, "binary", SimpleNamespace(run=run))
+    client = visit(a)
+    for address in ("/", "/?stand=alle"):
+        asked.clear()
+        client.get(address)
+        assert len(asked) == 1, address
