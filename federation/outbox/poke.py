@@ -17,47 +17,38 @@ from django.db import Error, connection
 log = structlog.get_logger(__name__)
 
 CHANNEL = "amtsbruecke_dispatch"
-#: For documents, which are looked for apart from letters.
+#: For whoever uploads documents, which go apart from letters.
 DOCUMENTS = "amtsbruecke_documents"
 INTERVAL = 0.020
 
 
 class _Limiter:
-    """Lets one poke per link and interval pass."""
+    """Lets one poke per channel, link and interval pass."""
 
     def __init__(self, interval: float) -> None:
         self._interval = interval
-        self._last: dict[str, float] = {}
+        self._last: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
 
-    def admit(self, links: Iterable[str]) -> list[str]:
+    def admit(self, links: Iterable[str], *, channel: str) -> list[str]:
         """Return those of `links` that may be poked now."""
         moment = time.monotonic()
         with self._lock:
             due = [
                 link
                 for link in links
-                if moment - self._last.get(link, -self._interval) >= self._interval
+                if moment - self._last.get((channel, link), -self._interval) >= self._interval
             ]
-            self._last.update(dict.fromkeys(due, moment))
+            self._last.update({(channel, link): moment for link in due})
         return due
 
 
 _limiter = _Limiter(INTERVAL)
-_documents = _Limiter(INTERVAL)
 
 
-def poke(links: Iterable[str]) -> None:
+def poke(links: Iterable[str], *, channel: str = CHANNEL) -> None:
     """Wake whoever works on these links. Call it after the commit; it never raises."""
-    _tell(CHANNEL, _limiter.admit(links))
-
-
-def poke_for_documents(links: Iterable[str]) -> None:
-    """Wake whoever uploads the documents of these links, in the same way."""
-    _tell(DOCUMENTS, _documents.admit(links))
-
-
-def _tell(channel: str, due: list[str]) -> None:
+    due = _limiter.admit(links, channel=channel)
     if not due:
         return
     try:

@@ -107,7 +107,8 @@ def post(*, messages: Sequence[OutboundMessage]) -> None:
     transaction.on_commit(partial(poke.poke, dict.fromkeys(plain)), robust=True)
     # A letter with documents moves when these have been uploaded.
     held = [link for link, each in zip(links, messages, strict=True) if each.blobs]
-    transaction.on_commit(partial(poke.poke_for_documents, dict.fromkeys(held)), robust=True)
+    uploader = partial(poke.poke, dict.fromkeys(held), channel=poke.DOCUMENTS)
+    transaction.on_commit(uploader, robust=True)
 
 
 type _Home = tuple[str, SealPublicKey]
@@ -126,7 +127,8 @@ def _home(directory: Directory, recipient: UUID) -> _Home:
 
 def _write(messages: Sequence[OutboundMessage], homes: Mapping[UUID, _Home]) -> list[Written]:
     sender, signing_key, now = require_tenant().authority_id, keystore.signing_key(), clock.now()
-    able = _verify_together({link for link, _ in homes.values()}) if len(messages) > 1 else set()
+    links = {link for link, _ in homes.values()}
+    able = _taking_one_signature_for_many(links) if len(messages) > 1 else set()
     written: dict[UUID, Written] = {}
     for together in (True, False):
         chosen = [each for each in messages if (homes[each.recipient][0] in able) is together]
@@ -143,8 +145,8 @@ def _write(messages: Sequence[OutboundMessage], homes: Mapping[UUID, _Home]) -> 
     return [written[message.message_id] for message in messages]
 
 
-def _verify_together(links: Collection[str]) -> set[str]:
-    """Return the links whose peers take letters that were signed together."""
+def _taking_one_signature_for_many(links: Collection[str]) -> set[str]:
+    """Return the links whose peers have said that they do."""
     able = Link.objects.filter(name__in=links, max_signed_together__gte=MAX_SIGNED_TOGETHER)
     return set(able.values_list("name", flat=True))
 

@@ -1,6 +1,6 @@
 """One signature for letters that are posted together: over the root of a Merkle tree.
 
-A signature costs as much as sealing a letter, its verification more. Each letter carries the way
+A signature costs half of what sealing a letter does, its verification more. Each carries the way
 from its own bytes to the root, so it is proven alone, wherever it goes. That way says how many were
 signed with it, and hashes of the others that tell nothing: each of them has random bytes in it.
 """

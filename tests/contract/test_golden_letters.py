@@ -58,6 +58,16 @@ def test_letters_of_the_first_release_open() -> None:
         assert opening == envelope.opening_of(MESSAGE.message_id, by=AUTHORITY)
 
 
+def test_a_letter_that_was_signed_with_four_others_opens() -> None:
+    """The last of five, whose way to the root is the shortest."""
+    carried = envelope.read_outer((GOLDEN / "letter-together.bin").read_bytes())
+    carried.verify(AUTHORITY.verify_key)
+    assert carried.inclusion is not None
+    assert (carried.inclusion.size, carried.inclusion.index) == (5, 4)
+    key = SEALS[SealSuite.HYBRID]
+    assert envelope.open_payload(carried.read(), key=key) == MESSAGE.payload
+
+
 def test_receipts_of_the_first_release_hold() -> None:
     """Nothing in a receipt is random: today's code must write the very same bytes."""
     items = [

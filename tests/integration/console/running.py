@@ -141,14 +141,17 @@ class Running:
         rows = self.execute("SELECT id::text FROM inbox_inboundmessage WHERE state = 'applied'")
         return set(ids) <= {row[0] for row in rows}
 
-    def pid(self, service: str) -> int:
+    def pids(self) -> dict[str, int]:
+        """Return the processes of the centre and of its engines, by their services."""
         (centre,) = [
             each
             for each in control.ask(self.home, "status")["centres"]
             if each["centre"] == self.centre.name
         ]
-        (found,) = [each["pid"] for each in centre["services"] if each["name"] == service]
-        return int(found or 0)
+        return {each["name"]: int(each["pid"] or 0) for each in centre["services"]}
+
+    def pid(self, service: str) -> int:
+        return self.pids()[service]
 
     def log(self, *names: str) -> str:
         """Return what these processes have said; without names, all and the engines too."""

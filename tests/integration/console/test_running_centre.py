@@ -25,7 +25,6 @@ from console.demo.provisioning import Provisioning
 from console.demo.traffic import await_ready, fetch_directory
 from console.engines import EMBEDDED
 from console.home import Home
-from console.supervisor import control
 from console.supervisor.output import Output
 from console.supervisor.supervisor import Supervisor
 from tests.integration.console.running import TOWNS, Running, eventually
@@ -220,12 +219,7 @@ def health_of(running: Running) -> Iterator[health_pb2_grpc.HealthStub]:
 def test_a_centre_keeps_within_its_memory(running: Running) -> None:
     """As PSS, children included; with fifty towns it is measured by `make bench`."""
     running.send(3)
-    (centre,) = [
-        each
-        for each in control.ask(running.home, "status")["centres"]
-        if each["centre"] == running.centre.name
-    ]
-    mib = {each["name"]: resources.pss_mib(each["pid"]) for each in centre["services"]}
+    mib = {name: resources.pss_mib(pid) for name, pid in running.pids().items()}
     assert {"postgresql", "gateway", "dispatch", "worker", "beat", "web"} <= mib.keys()
     assert all(mib.values())
     assert mib["gateway"] <= 150, mib

@@ -186,9 +186,12 @@ def test_one_letter_is_found_by_its_key(
     assert found == {"outbox_letter_pkey"}, json.dumps(plan, indent=1)
 
 
-@pytest.mark.parametrize(
+_looks = pytest.mark.parametrize(
     "statement", [numbering.NUMBER_ANYBODYS, numbering.NUMBER_KNOWN], ids=["anybody's", "known"]
 )
+
+
+@_looks
 def test_waiting_letters_are_found_in_the_order_of_the_queue(
     full: Callable[[str], str], statement: str
 ) -> None:
@@ -223,17 +226,12 @@ def behind(full: Callable[[str], str]) -> Iterator[Callable[[str], str]]:
 
 
 @pytest.mark.parametrize("random_page_cost", [4, 1000])
-@pytest.mark.parametrize(
-    "statement", [numbering.NUMBER_ANYBODYS, numbering.NUMBER_KNOWN], ids=["anybody's", "known"]
-)
+@_looks
 def test_letters_of_a_dead_link_are_not_read_for_another(
     behind: Callable[[str], str], statement: str, random_page_cost: float
 ) -> None:
     """So many wait that a walk along the keys, which have the right order, looks short."""
-    url = behind("federation")
-    plan = _plan(url, "federation", statement, _LOOK, random_page_cost=random_page_cost)
-    walked = _indexes(_without_changes(plan), under="")
-    assert walked == {"outbox_queue"}, json.dumps(plan, indent=1)
+    _check_that_only_the_queue_is_walked(behind("federation"), statement, random_page_cost)
 
 
 #: An import of fifty towns, for the link in question.
@@ -259,14 +257,15 @@ def passed(full: Callable[[str], str]) -> Iterator[Callable[[str], str]]:
 
 
 @pytest.mark.parametrize("random_page_cost", [4, 1.1])
-@pytest.mark.parametrize(
-    "statement", [numbering.NUMBER_ANYBODYS, numbering.NUMBER_KNOWN], ids=["anybody's", "known"]
-)
+@_looks
 def test_a_town_s_letters_are_not_sorted_out_of_all_that_wait(
     passed: Callable[[str], str], statement: str, random_page_cost: float
 ) -> None:
     """A smaller index has the link's letters, too, in a part of the order."""
-    url = passed("federation")
+    _check_that_only_the_queue_is_walked(passed("federation"), statement, random_page_cost)
+
+
+def _check_that_only_the_queue_is_walked(url: str, statement: str, random_page_cost: float) -> None:
     plan = _plan(url, "federation", statement, _LOOK, random_page_cost=random_page_cost)
     walked = _indexes(_without_changes(plan), under="")
     assert walked == {"outbox_queue"}, json.dumps(plan, indent=1)

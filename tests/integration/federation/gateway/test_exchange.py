@@ -16,8 +16,18 @@ from federation.protocol.reasons import Reason
 from federation.protocol.receipts import GENESIS, Sent, SignedReceipt, Status
 from federation.wire.errors import from_rpc_error
 from federation.wire.receipt import verify_receipt
-from tests.factories.letters import letter
+from tests.factories.letters import letter, letters_together
 from tests.plugins.gateway import PEER, Gateway
+
+
+async def test_letters_under_one_signature_are_stored_byte_for_byte(gateway: Gateway) -> None:
+    offices = gateway.world.offices
+    items = letters_together(offices["kiel"], offices["alpha"], 64)
+    async with gateway.stream() as stream:
+        receipt = await stream.deliver(1, *items[:40])
+        assert receipt.exceptions == ()
+        assert (await stream.deliver(41, *items[40:])).exceptions == ()
+    assert [bytes(row["envelope"]) for row in gateway.stored()] == items
 
 
 async def test_a_letter_is_stored_byte_for_byte_and_receipted(gateway: Gateway) -> None:
@@ -26,6 +36,7 @@ async def test_a_letter_is_stored_byte_for_byte_and_receipted(gateway: Gateway) 
     async with gateway.stream() as stream:
         assert stream.welcome.in_lseq == 0
         assert stream.welcome.receipt_hash == GENESIS
+        assert stream.welcome.max_signed_together == 64
         receipt = await stream.deliver(1, item)
     assert (receipt.issuer, receipt.origin) == ("krz", PEER)
     assert (receipt.first_lseq, receipt.last_lseq) == (1, 1)

@@ -4,7 +4,7 @@ One of the letters goes ahead as it is, so that the gateway has seen the signatu
 """
 
 from collections.abc import Callable
-from typing import Final
+from functools import partial
 
 from amtsbruecke.exchange.v1beta1 import envelope_pb2
 
@@ -52,10 +52,10 @@ def _set(**values: object) -> Change:
 
 
 for _path in paths(envelope_pb2.Inclusion.DESCRIPTOR):
-    _way: Final = (envelope_pb2.SignedEnvelope.DESCRIPTOR.fields_by_name["inclusion"], *_path)
+    _way = (envelope_pb2.SignedEnvelope.DESCRIPTOR.fields_by_name["inclusion"], *_path)
     _GROUP.add(
         f"flipped_bit_in_inclusion_{_path[-1].name}",
-        _outer(lambda outer, way=_way: flip(outer, way)),  # type: ignore[misc]
+        _outer(partial(flip, path=_way)),
         Reason.SIGNATURE_INVALID,
         alarm=True,
     )

@@ -200,12 +200,13 @@ def test_letter_with_a_document_wakes_the_uploader_alone(
 
 
 def test_pokes_are_limited_for_each_link(monkeypatch: pytest.MonkeyPatch) -> None:
-    moments = iter((1.0, 1.015, 1.021))
+    moments = iter((1.0, 1.015, 1.016, 1.021))
     monkeypatch.setattr(poke, "time", SimpleNamespace(monotonic=lambda: next(moments)))
     limiter = poke._Limiter(poke.INTERVAL)
-    assert limiter.admit(["nord"]) == ["nord"]
-    assert limiter.admit(["nord", "krz"]) == ["krz"]
-    assert limiter.admit(["nord", "krz"]) == ["nord"]
+    assert limiter.admit(["nord"], channel="letters") == ["nord"]
+    assert limiter.admit(["nord", "krz"], channel="letters") == ["krz"]
+    assert limiter.admit(["nord"], channel="documents") == ["nord"]
+    assert limiter.admit(["nord", "krz"], channel="letters") == ["nord"]
 
 
 def test_tenant_cannot_number_its_letters(alpha: Municipality, beta: Municipality) -> None:

@@ -26,7 +26,7 @@ from federation.protocol.errors import EvidenceInvalid
 from federation.protocol.messages import MessageKind, OutboundMessage
 from federation.protocol.receipts import GENESIS, Sent, Status
 from federation.wire import evidence, examination
-from federation.wire.envelope import opening_of, write_letter
+from federation.wire.envelope import opening_of, write_letters
 from federation.wire.evidence import Bundle, LetterPart, ReceiptPart
 from federation.wire.examination import Ruling, Verdict
 from federation.wire.receipt import sign_receipt
@@ -89,6 +89,7 @@ def letter(
     verdict: receipts.Verdict = receipts.ACCEPTED,
     number: int = 1,
     content: bytes = CONTENT,
+    together: bool = False,
 ) -> LetterPart:
     """A letter from Minden to Kiel among nine others in its receipt."""
     message = OutboundMessage(
@@ -103,13 +104,14 @@ def letter(
         blobs=(),
         traceparent="",
     )
-    written = write_letter(
-        message,
+    written, _ = write_letters(
+        [message, replace(message, message_id=new_id(), case_id=new_id())],
+        [SEALING.public] * 2,
         origin_centre=origin,
         sender=MINDEN_ID,
         created_at=NOW,
-        to=SEALING.public,
         by=by,
+        together=together,
     )
     items = [(Sent(new_id(), bytes([n]) * 32), receipts.ACCEPTED) for n in range(9)]
     items.insert(5, (Sent(message.message_id, written.digest), verdict))
@@ -173,8 +175,12 @@ GOOD = letter()
 FILE = bundle(GOOD)
 
 
-def test_a_delivered_letter_is_proven_from_the_umbrellas_key_to_the_content() -> None:
-    verdict = examine(FILE, UMBRELLA)
+@pytest.mark.parametrize("together", [False, True])
+def test_a_delivered_letter_is_proven_from_the_umbrellas_key_to_the_content(
+    *, together: bool
+) -> None:
+    """Also without the others that its signature covers."""
+    verdict = examine(bundle(letter(together=together)), UMBRELLA)
     assert verdict.ruling is Ruling.PROVEN
     assert verdict.anchors == (UMBRELLA.kid,)
     assert verdict.anchors_given
