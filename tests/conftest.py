@@ -41,6 +41,7 @@ pytest_plugins = [
     "tests.plugins.no_skips",
     "tests.plugins.loopback",
     "tests.plugins.database",
+    "tests.plugins.documents",
     "tests.plugins.gateway",
     "tests.plugins.versions",
 ]

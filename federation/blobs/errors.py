@@ -25,3 +25,15 @@ class BlobMissing(BlobError):
     """The document is not here, or not whole."""
 
     reason = "BLOB_MISSING"
+
+
+class FilesUnusable(BlobError):
+    """The folder of the documents cannot be used now."""
+
+    reason = "BLOB_FILES_UNUSABLE"
+
+
+class FilesFull(FilesUnusable):
+    """There is no space left for documents."""
+
+    reason = "BLOB_FILES_FULL"

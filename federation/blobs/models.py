@@ -1,4 +1,4 @@
-"""Sealed documents as rows of chunks: here nobody but the two authorities can read them."""
+"""Sealed documents, in rows of chunks or in files: nobody but the two authorities can read them."""
 
 from django.db import models
 
@@ -19,6 +19,8 @@ class Blob(models.Model):
     chunk_count = models.IntegerField()
     #: All bytes are here and the digest was verified.
     complete = models.BooleanField()
+    #: The bytes lie in a file (`files`) and not in chunks.
+    in_file = models.BooleanField(default=False, db_default=False)
     #: The centre that uploads or uploaded it; empty if its owner stored it here.
     origin = models.CharField(max_length=63, blank=True)
     #: When it last grew: an upload that stands still is cleared away.

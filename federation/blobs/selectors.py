@@ -1,10 +1,12 @@
 """Reading documents back, chunk by chunk."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from centre.keys.blobs import BlobOpener
+from federation.blobs import stores
 from federation.blobs.errors import BlobMissing
-from federation.blobs.models import Blob, BlobChunk
+from federation.blobs.models import Blob
 
 
 def exists(*, digest: bytes) -> bool:
@@ -15,19 +17,30 @@ def exists(*, digest: bytes) -> bool:
 def read(*, digest: bytes, key: bytes) -> Iterator[bytes]:
     """Return the plain bytes of a document of the current tenant, one chunk in memory at a time.
 
-    Raises `BlobMissing` at once. The iterator raises when a chunk was changed, moved or cut off;
-    what it gave before that is genuine, but not the whole document.
+    Raises `BlobMissing` or `FilesUnusable` at once. The iterator raises when a chunk was changed,
+    moved or cut off; what it gave before that is genuine, but not the whole document.
     """
     blob = Blob.objects.filter(digest=digest, complete=True).first()
     if blob is None:
         raise BlobMissing(f"The document {digest.hex()[:16]}… is not here, or not whole.")
+    stores.check(blob)
     return _open(blob, key)
 
 
 def _open(blob: Blob, key: bytes) -> Iterator[bytes]:
     opener = BlobOpener(key)
     for number in range(blob.chunk_count):
-        # A query for each chunk: no cursor stays open while a slow reader takes its time.
-        chunk = BlobChunk.objects.get(blob_id=blob.id, number=number)
-        yield opener.open_chunk(bytes(chunk.data), final=number == blob.chunk_count - 1)
+        yield opener.open_chunk(stores.chunk(blob, number), final=number == blob.chunk_count - 1)
     opener.close()
+
+
+def files_of(*, tenant_role: str) -> Iterator[tuple[str, Path]]:
+    """Yield name and path of the files of a tenant's documents, for its archive."""
+    rows = Blob.objects.filter(tenant_role=tenant_role, in_file=True, complete=True)
+    for role, blob_id in rows.order_by("id").values_list("tenant_role", "id"):
+        yield f"documents/{blob_id}", stores.need_folder().path(role, blob_id)
+
+
+def count_in_files() -> int:
+    """Return how many documents of all tenants lie in files. For the owner, in nobody's name."""
+    return Blob.objects.filter(in_file=True).count()

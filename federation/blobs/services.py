@@ -3,7 +3,12 @@
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from itertools import batched
+from typing import Final
+from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
@@ -11,11 +16,19 @@ from django.db.models import Sum
 from centre.kernel import clock
 from centre.kernel.ids import new_id
 from centre.keys.blobs import CHUNK_SIZE, BlobSealer, new_key
-from centre.tenancy import binary
-from centre.tenancy.context import require_tenant
+from centre.registry.models import Municipality
+from centre.tenancy.context import public_scope, require_tenant
+from centre.tenancy.operations import role_names
+from federation.blobs import stores
 from federation.blobs.errors import BlobQuotaExceeded, BlobTooLarge
 from federation.blobs.models import Blob, BlobChunk
 from federation.blobs.sizes import DEFAULT_QUOTA_BYTES, MAX_DOCUMENT_BYTES
+
+log = structlog.get_logger(__name__)
+
+_CLEARED_AT_ONCE: Final = 1_000
+#: How many missing files one look tells of.
+_TOLD_AT_ONCE: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +46,10 @@ class StoredBlob:
 def store(*, chunks: Iterable[bytes], name: str) -> StoredBlob:
     """Seal a document under a fresh key and store it for the current tenant.
 
-    Takes pieces of any size and holds no more than two chunks in memory. Part of the caller's
-    transaction: an error, also one raised by `chunks`, leaves nothing. `name` stands in messages
-    to people only. Raises `BlobTooLarge` and `BlobQuotaExceeded`.
+    Takes pieces of any size and holds a few of its chunks in memory. Part of the caller's
+    transaction: an error, also one raised by `chunks`, leaves nothing, and what the caller rolls
+    back later is swept away if it lies in a file. `name` stands in messages to people only. Raises
+    `BlobTooLarge`, `BlobQuotaExceeded` and `FilesUnusable`.
     """
     role = require_tenant().role
     _check_quota(name)
@@ -43,20 +57,15 @@ def store(*, chunks: Iterable[bytes], name: str) -> StoredBlob:
     sealer = BlobSealer(key)
     blob_id, size = new_id(), 0
     with transaction.atomic():
-        for chunk, final in _regular(chunks):
-            size += len(chunk)
-            if size > MAX_DOCUMENT_BYTES:
-                raise BlobTooLarge(
-                    f"{name} is larger than {MAX_DOCUMENT_BYTES // 1_000_000} MB, "
-                    "the most that can be sent as one document."
-                )
-            number = sealer.chunk_count
-            data = sealer.seal_chunk(chunk, final=final)
-            # In binary form: as text, each byte would travel as two digits.
-            binary.insert(
-                BlobChunk,
-                [BlobChunk(blob_id=blob_id, number=number, tenant_role=role, data=data)],
-            )
+        with stores.new(role, blob_id) as sink:
+            for chunk, final in _regular(chunks):
+                size += len(chunk)
+                if size > MAX_DOCUMENT_BYTES:
+                    raise BlobTooLarge(
+                        f"{name} is larger than {MAX_DOCUMENT_BYTES // 1_000_000} MB, "
+                        "the most that can be sent as one document."
+                    )
+                sink.add(sealer.seal_chunk(chunk, final=final))
         now = clock.now()
         Blob.objects.create(
             id=blob_id,
@@ -65,6 +74,7 @@ def store(*, chunks: Iterable[bytes], name: str) -> StoredBlob:
             received=sealer.size,
             chunk_count=sealer.chunk_count,
             complete=True,
+            in_file=stores.folder() is not None,
             origin="",
             touched_at=now,
             referenced_at=now,
@@ -79,9 +89,9 @@ def delete(*, digests: Collection[bytes]) -> None:
     """
     require_tenant()
     own = Blob.objects.filter(digest__in=list(digests), origin="")
-    ids = list(own.values_list("id", flat=True))
+    rows = list(own.values_list("id", "tenant_role", "in_file"))
     own.delete()
-    BlobChunk.objects.filter(blob_id__in=ids).delete()
+    _forget(rows)
 
 
 def clear_abandoned(*, older_than: timedelta) -> int:
@@ -93,18 +103,68 @@ def clear_abandoned(*, older_than: timedelta) -> int:
     abandoned = Blob.objects.filter(
         referenced_at__isnull=True, touched_at__lt=clock.now() - older_than
     )
+    found = abandoned.order_by("touched_at").values_list("id", "tenant_role", "in_file")
     cleared = 0
-    for blob in abandoned.order_by("touched_at").only("id")[:_CLEARED_AT_ONCE]:
+    for row in list(found[:_CLEARED_AT_ONCE]):
         with transaction.atomic():
             # Only if nothing has happened to it in the meantime.
-            deleted, _ = abandoned.filter(id=blob.id).delete()
+            deleted, _ = abandoned.filter(id=row[0]).delete()
             if deleted:
-                BlobChunk.objects.filter(blob_id=blob.id).delete()
+                _forget([row])
                 cleared += 1
     return cleared
 
 
-_CLEARED_AT_ONCE = 1_000
+def _forget(rows: Collection[tuple[UUID, str, bool]]) -> None:
+    """Delete the bytes of rows that the caller's transaction deletes; files once it has."""
+    BlobChunk.objects.filter(blob_id__in=[blob_id for blob_id, *_ in rows]).delete()
+    if files := [(role, blob_id) for blob_id, role, in_file in rows if in_file]:
+        transaction.on_commit(partial(stores.remove_files, files), robust=True)
+
+
+def remove_files_of(*, municipality: Municipality) -> None:
+    """Delete the files of a municipality that has been deleted, and with it their rows."""
+    if (files := stores.folder()) is not None:
+        files.remove_all(municipality.tenant_role)
+
+
+def sweep_files(*, older_than: timedelta) -> int:
+    """Delete files that have no row and were not written to for so long; return how many.
+
+    Left by transactions that were rolled back, and by processes that died between a commit and the
+    deletion of a file. `older_than` is longer than any transaction: a row may still be to come.
+    """
+    if (files := stores.folder()) is None:
+        return 0
+    moment = (clock.now() - older_than).timestamp()
+    ours = role_names().tenant_prefix
+    swept = 0
+    # In nobody's name: what a tenant may not see must not look as if it were not there.
+    with public_scope():
+        for found in batched(files.untouched_since(moment, prefix=ours), _CLEARED_AT_ONCE):
+            ids = [blob_id for _, blob_id in found]
+            known = set(Blob.objects.filter(id__in=ids).values_list("id", flat=True))
+            for role, blob_id in found:
+                if blob_id not in known:
+                    files.remove(role, blob_id)
+                    swept += 1
+    return swept
+
+
+def count_missing_files() -> int:
+    """Return how many documents have lost their file, and log the first of them."""
+    missing = 0
+    with public_scope():
+        stated = Blob.objects.filter(in_file=True, complete=True)
+        for blob in stated.only("tenant_role", "size").iterator(chunk_size=_CLEARED_AT_ONCE):
+            if stores.need_folder().size(blob.tenant_role, blob.id) >= blob.size:
+                continue
+            if not stated.filter(id=blob.id).exists():  # deleted since
+                continue
+            missing += 1
+            if missing <= _TOLD_AT_ONCE:
+                log.error("document's file missing", tenant_role=blob.tenant_role, blob=blob.id)
+    return missing
 
 
 def _check_quota(name: str) -> None:
@@ -117,17 +177,25 @@ def _check_quota(name: str) -> None:
         )
 
 
-def _regular(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Cut pieces of any size into whole chunks; say of each whether it is the last."""
-    buffer = bytearray()
+def _regular(pieces: Iterable[bytes]) -> Iterator[tuple[bytes | bytearray | memoryview, bool]]:
+    """Cut pieces of any size into whole chunks; say of each whether it is the last.
+
+    Only what lies across the border of two pieces is copied.
+    """
+    chunk: bytearray | memoryview = bytearray()
     for piece in pieces:
         view = memoryview(piece)
         while view:
-            if len(buffer) == CHUNK_SIZE:
+            if len(chunk) == CHUNK_SIZE:
                 # More follows, so this chunk is not the last.
-                yield bytes(buffer), False
-                buffer.clear()
-            taken = min(len(view), CHUNK_SIZE - len(buffer))
-            buffer += view[:taken]
-            view = view[taken:]
-    yield bytes(buffer), True
+                yield chunk, False
+                chunk = bytearray()
+            if not chunk and len(view) >= CHUNK_SIZE:
+                chunk, view = view[:CHUNK_SIZE], view[CHUNK_SIZE:]
+            else:
+                taken = min(len(view), CHUNK_SIZE - len(chunk))
+                if isinstance(chunk, memoryview):
+                    chunk = bytearray(chunk)
+                chunk += view[:taken]
+                view = view[taken:]
+    yield chunk, True

@@ -25,6 +25,7 @@ from centre.config.environment import Environment
 from centre.directory.interface import Directory
 from centre.kernel.pokes import Poke
 from centre.keys.sign import VerifyKey
+from federation.blobs.files import Files
 from federation.dispatch import metrics, sql
 from federation.dispatch.crew import RENEW_S, Crew
 from federation.dispatch.surroundings import Around
@@ -89,6 +90,7 @@ class Dispatch:
             ),
             directory=lambda: self.directory,
             channels=self._channels,
+            documents=Files(environment.documents) if environment.documents else None,
             refresh_directory=self._directory_wanted.set,
         )
         # A name that no process had before: an old lease never looks like ours.

@@ -8,6 +8,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from centre.directory.interface import Directory
+from federation.blobs.files import Files
 from federation.dispatch.surroundings import Around
 from federation.links.channels import Channels
 
@@ -28,5 +29,7 @@ class Tools:
     around: Around
     directory: Callable[[], Directory]
     channels: Channels
+    #: The folder of our documents, where they are not kept in rows.
+    documents: Files | None
     #: Called when a peer hints that our directory is behind.
     refresh_directory: Callable[[], None]

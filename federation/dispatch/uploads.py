@@ -8,6 +8,7 @@ over the tenants: letters share the connection and shall not wait long behind th
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Final
 
 import grpc
@@ -15,11 +16,11 @@ import structlog
 from amtsbruecke.exchange.v1beta1 import blob_service_pb2 as pb
 from amtsbruecke.exchange.v1beta1 import blob_service_pb2_grpc
 
-from centre.keys.blobs import SEALED_CHUNK_SIZE
-from federation.dispatch import metrics, sql
+from federation.blobs.errors import BlobError
+from federation.dispatch import metrics, reading, sql
 from federation.dispatch.errors import DispatchError, Unreachable
 from federation.dispatch.faults import from_rpc
-from federation.dispatch.sql import Lease, Upload
+from federation.dispatch.sql import Document, Lease, Upload
 from federation.dispatch.tools import DATABASE_TROUBLE, Tools
 from federation.links.endings import answer
 from federation.links.errors import LinkError
@@ -30,7 +31,6 @@ from federation.wire.frames import write_blob_header
 
 log = structlog.get_logger(__name__)
 
-_CHUNKS_READ: Final = 4
 _CALL_TIMEOUT_S: Final = 10.0
 #: A whole upload at the slowest rate that is still worth it, one mebibyte in four seconds.
 _UPLOAD_TIMEOUT_S: Final = 600.0
@@ -89,6 +89,9 @@ class UploadWorker:
         """Try an upload; whatever happens to it, the others go on and it is tried again."""
         try:
             await self._try(upload)
+        except BlobError as error:
+            log.warning("document unreadable", link=self._link, error=error.message)
+            self._wait(upload, code=error.reason)
         except (DispatchError, LinkError, TimeoutError, *DATABASE_TROUBLE) as error:
             self._wait(upload, code=getattr(error, "reason", type(error).__name__))
         except Exception:
@@ -139,12 +142,19 @@ class UploadWorker:
         )
         if known.complete:
             return
-        parts = self._parts(upload, known.offset)
+        async with self._tools.around.database.connection() as connection:
+            document = await sql.document(connection, upload)
+        if document is None:
+            raise DispatchError("the document of a letter is not here")
+        await reading.check(document, self._tools)
+        parts = self._parts(upload, document, known.offset)
         stored: pb.PutBlobResponse = await answer(stub.PutBlob(parts, timeout=_UPLOAD_TIMEOUT_S))
         if not stored.complete:
             raise DispatchError("the peer took the document and does not call it complete")
 
-    async def _parts(self, upload: Upload, offset: int) -> AsyncIterator[pb.PutBlobRequest]:
+    async def _parts(
+        self, upload: Upload, document: Document, offset: int
+    ) -> AsyncIterator[pb.PutBlobRequest]:
         header = BlobHeader(
             sender=upload.sender,
             recipient=upload.recipient,
@@ -153,20 +163,6 @@ class UploadWorker:
             offset=offset,
         )
         yield pb.PutBlobRequest(header=write_blob_header(header))
-        number, skip = divmod(offset, SEALED_CHUNK_SIZE)
-        reading = asyncio.create_task(self._read(upload, number))
-        try:
-            while chunks := await reading:
-                # The next chunks are read while these are on their way.
-                number += len(chunks)
-                reading = asyncio.create_task(self._read(upload, number))
-                for chunk in chunks:
-                    yield pb.PutBlobRequest(data=chunk[skip:])
-                    skip = 0
-        finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
-
-    async def _read(self, upload: Upload, number: int) -> list[bytes]:
-        async with self._tools.around.database.connection() as connection:
-            return await sql.chunks(connection, upload, first=number, most=_CHUNKS_READ)
+        async with aclosing(reading.pieces(document, self._tools, offset=offset)) as pieces:
+            async for piece in pieces:
+                yield pb.PutBlobRequest(data=piece)

@@ -1,18 +1,20 @@
 """`BlobService`: sealed documents come in ahead of the letters that name them.
 
-An upload holds a few chunks in memory and commits as it goes, so that a broken call goes on where
-the last commit left it. Two uploads of one document do not mix: each commit locks the document's
-row and finds it where this call has left it, or the call ends.
+An upload holds two steps of a few chunks in memory and commits as it goes, so that a broken call
+goes on where the last commit left it. Two uploads of one document do not mix: each step locks the
+document's row and finds it where this call has left it, or the call ends.
 """
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import grpc
+import structlog
 from amtsbruecke.exchange.v1beta1 import blob_service_pb2 as pb
 
 from centre.kernel import clock
@@ -23,15 +25,16 @@ from federation.gateway.calls import Context, Malformed, admitted, expect
 from federation.gateway.desk import Desk, database
 from federation.gateway.guards import Guard
 from federation.gateway.peers import Peer
-from federation.gateway.sql import Upload
+from federation.gateway.sql import Connection, Upload
+from federation.gateway.stores import Store
 from federation.protocol import limits
 from federation.protocol.errors import CallRefused
 from federation.protocol.frames import BlobHeader
 from federation.protocol.reasons import Reason
 from federation.wire.frames import read_blob_header, read_blob_question
 
-#: Chunks that one commit stores: 2 MiB.
-_CHUNKS_AT_ONCE = 8
+log = structlog.get_logger(__name__)
+
 #: So long a call may wait for the next data.
 _DATA_TIMEOUT_S = 60.0
 #: How much of an upload is still read after it was refused, and how long.
@@ -56,6 +59,8 @@ class BlobServicer:
             with database():
                 async with self._desk.pool.connection() as connection:
                     upload = await sql.upload(connection, tenant_role, digest)
+                if upload is not None:
+                    upload = await _as_it_is(self._desk, upload, digest)
             if upload is None:
                 return pb.GetBlobOffsetResponse()
             return pb.GetBlobOffsetResponse(offset=upload.received, complete=upload.complete)
@@ -80,7 +85,12 @@ class BlobServicer:
         tenant_role = self._address(peer, header.sender, header.recipient)
         receiving = Receiving(self._desk, peer, header, tenant_role)
         upload = await receiving.begin()
-        return upload if upload.complete else await receiving.take(parts)
+        if upload.complete:
+            return upload
+        try:
+            return await receiving.take(parts)
+        finally:
+            receiving.close()
 
     def _address(self, peer: Peer, sender: UUID, recipient: UUID) -> str:
         """Return whose blob it is; raise `CallRefused` unless this peer may put it there."""
@@ -105,18 +115,46 @@ class BlobServicer:
         return host.tenant_role
 
 
+class Steps:
+    """Two buffers in turns: one is filled while the other is stored. No others are ever made."""
+
+    def __init__(self, size: int, *, most: int) -> None:
+        size = max(1, min(size, most))
+        self._filling, self._other = memoryview(bytearray(size)), memoryview(bytearray(size))
+        self._filled = 0
+
+    def fill(self, data: bytes) -> Iterator[memoryview]:
+        """Take data; yield each buffer that is full. It is free once the next one is asked for."""
+        with memoryview(data) as view:
+            done = 0
+            while done < len(view):
+                taken = min(len(view) - done, len(self._filling) - self._filled)
+                self._filling[self._filled : self._filled + taken] = view[done : done + taken]
+                self._filled += taken
+                done += taken
+                if self._filled == len(self._filling):
+                    yield self._filling
+                    self._filling, self._other, self._filled = self._other, self._filling, 0
+
+    def rest(self, *, final: bool) -> memoryview:
+        """Return what is left, without a chunk's beginning unless it is the document's end."""
+        cut = 0 if final else self._filled % SEALED_CHUNK_SIZE
+        return self._filling[: self._filled - cut]
+
+
 class Receiving:
-    """One upload on its way into the database."""
+    """One upload on its way into its store."""
 
     def __init__(self, desk: Desk, peer: Peer, header: BlobHeader, tenant_role: str) -> None:
         self._desk = desk
         self._peer = peer
         self._header = header
         self._tenant_role = tenant_role
-        #: Up to where the document is stored, and what goes there next.
+        #: Up to where the document is stored.
         self._at = header.offset
-        self._buffer = bytearray()
-        self._storing: asyncio.Task[Upload] | None = None
+        self._store: Store
+        self._upload: Upload
+        self._storing: asyncio.Task[None] | None = None
         # Of a document that comes in one piece, the digest is ready with its last byte.
         self._digest = hashlib.sha256() if header.offset == 0 else None
 
@@ -140,11 +178,14 @@ class Receiving:
                         digest=header.digest,
                         size=header.size,
                         origin=self._peer.centre,
+                        in_file=self._desk.stores.new_in_file,
                         now=clock.now(),
                     )
                     upload = await sql.upload(connection, self._tenant_role, header.digest)
-        if upload is None:
-            raise LookupError("an upload that was just begun is gone")
+            if upload is None:
+                raise LookupError("an upload that was just begun is gone")
+            upload = await _as_it_is(self._desk, upload, header.digest)
+            self._upload, self._store = upload, self._desk.stores.of(upload)
         if upload.size != header.size:
             raise CallRefused(Reason.BLOB_MALFORMED, "The document was announced in another size.")
         if not upload.complete and upload.received != header.offset:
@@ -154,84 +195,77 @@ class Receiving:
     async def take(self, parts: AsyncIterator[pb.PutBlobRequest]) -> Upload:
         """Store the data of the call and, once all are here, verify the digest.
 
-        While the database writes one part, the next one is read: no more than that is in memory.
+        While one step is stored, the next one is read: no more than these is in memory.
         """
         come = self._at
+        steps = Steps(self._store.step, most=self._header.size - come)
         try:
             async for part in parts:
-                if part.WhichOneof("part") != "data" or not part.data:
+                # Each look at the field is a copy.
+                data = part.data
+                if part.WhichOneof("part") != "data" or not data:
                     raise CallRefused(
                         Reason.BLOB_MALFORMED, "After the header every part has data."
                     )
-                if len(part.data) > limits.MAX_BLOB_FRAME_BYTES:
+                if len(data) > limits.MAX_BLOB_FRAME_BYTES:
                     raise CallRefused(Reason.BLOB_MALFORMED, "A part is too large.")
                 self._peer = self._desk.gatekeeper.still_admitted(self._peer)
-                self._buffer += part.data
-                come += len(part.data)
+                come += len(data)
                 if come > self._header.size:
                     raise CallRefused(Reason.BLOB_MALFORMED, "There are more data than announced.")
-                if len(self._buffer) >= _CHUNKS_AT_ONCE * SEALED_CHUNK_SIZE:
+                for step in steps.fill(data):
                     await self._stored()
-                    self._storing = asyncio.create_task(self._store(self._cut(final=False)))
+                    self._storing = asyncio.create_task(self._add(step))
         finally:
             # What was begun is brought to its end, also where the call ends badly.
             await self._stored()
         final = come == self._header.size
-        upload = await self._store(self._cut(final=final))
-        return await self._finish(upload) if final else upload
+        if rest := steps.rest(final=final):
+            await self._add(rest)
+        return await self._finish() if final else self._upload
+
+    def close(self) -> None:
+        self._store.close()
 
     async def _stored(self) -> None:
         if self._storing is not None:
             storing, self._storing = self._storing, None
             await storing
 
-    def _cut(self, *, final: bool) -> list[bytes]:
-        """Take the whole chunks out of the buffer, and the rest if it is the end."""
-        whole = len(self._buffer) if final else len(self._buffer) // SEALED_CHUNK_SIZE
-        if not final:
-            whole *= SEALED_CHUNK_SIZE
-        with memoryview(self._buffer) as view:
-            chunks = [
-                bytes(view[start : min(start + SEALED_CHUNK_SIZE, whole)])
-                for start in range(0, whole, SEALED_CHUNK_SIZE)
-            ]
-        del self._buffer[:whole]
-        return chunks
+    async def _add(self, data: memoryview) -> None:
+        """Store data and hash them, side by side; the step is over when it is committed."""
+        hashing = asyncio.to_thread(self._digest.update, data) if self._digest else _nothing()
+        self._upload, _ = await asyncio.gather(self._commit(data), hashing)
+        self._at += len(data)
+        metrics.blob_bytes.labels(self._peer.centre).inc(len(data))
 
-    async def _store(self, chunks: list[bytes]) -> Upload:
-        """Commit chunks."""
+    async def _commit(self, data: memoryview) -> Upload:
+        now = clock.now()
         with database():
             async with self._desk.pool.connection() as connection, connection.transaction():
-                upload = await sql.upload(
-                    connection, self._tenant_role, self._header.digest, lock=True
-                )
+                upload = await self._locked(connection)
                 if upload is None or upload.received != self._at:
                     raise _wrong_offset(upload)
-                if chunks and not upload.complete:
-                    upload = await sql.add_chunks(
-                        connection, upload, self._tenant_role, chunks, now=clock.now()
-                    )
-        size = sum(map(len, chunks))
-        self._at += size
-        if self._digest is not None:
-            for chunk in chunks:
-                self._digest.update(chunk)
-        metrics.blob_bytes.labels(self._peer.centre).inc(size)
-        return upload
+                return (
+                    upload
+                    if upload.complete
+                    else await self._store.add(connection, upload, data, now=now)
+                )
 
-    async def _finish(self, upload: Upload) -> Upload:
-        digest = self._digest or await self._read_again(upload)
+    async def _locked(self, connection: Connection) -> Upload | None:
+        return await sql.upload(connection, self._tenant_role, self._header.digest, lock=True)
+
+    async def _finish(self) -> Upload:
+        upload = self._upload
         with database():
+            digest = self._digest or await self._read_again(upload)
             genuine = digest.digest() == self._header.digest
             async with self._desk.pool.connection() as connection, connection.transaction():
-                now_stored = await sql.upload(
-                    connection, self._tenant_role, self._header.digest, lock=True
-                )
-                if now_stored != upload:
-                    raise _wrong_offset(now_stored)
+                if (stored := await self._locked(connection)) != upload:
+                    raise _wrong_offset(stored)
                 if genuine:
                     return await sql.complete_upload(connection, upload, now=clock.now())
-                await sql.empty_upload(connection, upload, now=clock.now())
+                await self._store.empty(connection, upload, now=clock.now())
         raise CallRefused(
             Reason.BLOB_DIGEST_MISMATCH, "The document has another digest; send it anew."
         )
@@ -239,15 +273,30 @@ class Receiving:
     async def _read_again(self, upload: Upload) -> "hashlib._Hash":
         """Hash a document that came in several calls."""
         digest = hashlib.sha256()
-        with database():
-            for number in range(0, upload.chunk_count, _CHUNKS_AT_ONCE):
-                async with self._desk.pool.connection() as connection:
-                    stored = await sql.chunks(
-                        connection, upload, first_number=number, limit=_CHUNKS_AT_ONCE
-                    )
-                for chunk in stored:
-                    digest.update(chunk)
+        async for piece in self._store.read(upload):
+            await asyncio.to_thread(digest.update, piece)
         return digest
+
+
+async def _as_it_is(desk: Desk, upload: Upload, digest: bytes) -> Upload:
+    """Return an upload; it starts again if its bytes are gone, as after a restored back-up.
+
+    A document that is complete stays so: its letter may have come, and a person must see to it.
+    """
+    store = desk.stores.of(upload)
+    if upload.complete or await store.whole(upload):
+        return upload
+    log.error("bytes of an upload missing", tenant_role=upload.tenant_role, blob=str(upload.id))
+    async with desk.pool.connection() as connection, connection.transaction():
+        locked = await sql.upload(connection, upload.tenant_role, digest, lock=True)
+        if locked != upload:
+            raise _wrong_offset(locked)
+        await store.empty(connection, upload, now=clock.now())
+    return replace(upload, received=0, chunk_count=0)
+
+
+async def _nothing() -> None:
+    """Do in a coroutine's place what is not to be done."""
 
 
 def _wrong_offset(upload: Upload | None) -> CallRefused:

@@ -13,11 +13,14 @@ from psycopg_pool import AsyncConnectionPool
 
 from centre.kernel import clock
 from centre.kernel.pokes import Poke
+from federation.blobs.errors import BlobError
+from federation.blobs.files import Files
 from federation.gateway import commits, frames, metrics, sql
 from federation.gateway.alarms import Alarms
 from federation.gateway.frames import Frame
 from federation.gateway.peers import Gatekeeper, Peer
 from federation.gateway.sql import Connection, StoredReceipt
+from federation.gateway.stores import Stores
 from federation.gateway.view import Lookout
 from federation.inbox.admission import Admission
 from federation.inbox.arrivals import Item
@@ -54,9 +57,11 @@ class Desk:
         lookout: Lookout,
         threads: Executor,
         worker: Poke,
+        documents: Files | None = None,
     ) -> None:
         self.centre = centre
         self.pool = pool
+        self.stores = Stores(pool, documents)
         self.lookout = lookout
         self.gatekeeper = Gatekeeper(lookout.directory)
         self.alarms = Alarms(pool)
@@ -246,6 +251,8 @@ class Desk:
 def database() -> Iterator[None]:
     """Say to the peer that it shall come again when our database is away, full or in disorder.
 
+    So are the files of documents, which belong to it.
+
     A table that is not as we expect it is our trouble: called `INTERNAL`, it would let the peer
     believe that its letters are poison. Only an error about the data itself passes as it is.
     """
@@ -253,6 +260,11 @@ def database() -> Iterator[None]:
         yield
     except psycopg.DataError:
         raise
+    except BlobError as error:
+        log.warning("documents cannot be stored", error=error.message)
+        raise CallRefused(
+            Reason.UNAVAILABLE, "Documents cannot be stored here now.", retry_delay=10.0
+        ) from error
     except psycopg.Error as error:
         log.warning("database unavailable", error=type(error).__name__)
         raise CallRefused(

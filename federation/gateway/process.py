@@ -26,6 +26,7 @@ from centre.directory.interface import Directory
 from centre.kernel.pokes import Poke
 from centre.keys import keystore
 from centre.keys.sign import SigningKey
+from federation.blobs.files import Files
 from federation.gateway import sql
 from federation.gateway.desk import Desk
 from federation.gateway.errors import AddressOccupied
@@ -125,7 +126,12 @@ async def _desk(
     worker = Poke(_wake_worker, interval=_POKE_INTERVAL_S)
     with ThreadPoolExecutor(os.cpu_count() or 2, "verify") as threads:
         desk = Desk(
-            centre=environment.centre, pool=pool, lookout=lookout, threads=threads, worker=worker
+            centre=environment.centre,
+            pool=pool,
+            lookout=lookout,
+            threads=threads,
+            worker=worker,
+            documents=Files(environment.documents) if environment.documents else None,
         )
         background = [asyncio.create_task(each) for each in (lookout.run(), worker.run())]
         try:

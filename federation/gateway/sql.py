@@ -13,6 +13,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from centre.kernel.ids import new_id
+from centre.keys.blobs import SEALED_CHUNK_SIZE
 from federation.inbox.admission import Host
 from federation.inbox.arrivals import Arrival
 from federation.protocol.receipts import SignedReceipt
@@ -43,10 +44,12 @@ class Upload:
     """A blob as far as it has come."""
 
     id: UUID
+    tenant_role: str
     size: int
     received: int
     chunk_count: int
     complete: bool
+    in_file: bool
 
 
 # -- links -----------------------------------------------------------------------------------
@@ -278,7 +281,7 @@ async def hosts(connection: Connection) -> Mapping[UUID, Host]:
 
 
 _UPLOAD = (
-    "SELECT id, size, received, chunk_count, complete FROM blobs_blob"
+    "SELECT id, tenant_role, size, received, chunk_count, complete, in_file FROM blobs_blob"
     " WHERE tenant_role = %s AND digest = %s"
 )
 _LOCKED_UPLOAD = f"{_UPLOAD} FOR UPDATE"
@@ -300,36 +303,36 @@ async def begin_upload(
     digest: bytes,
     size: int,
     origin: str,
+    in_file: bool,
     now: datetime,
 ) -> None:
     """Begin a blob unless it was begun before."""
     await connection.execute(
         "INSERT INTO blobs_blob (id, tenant_role, digest, size, received, chunk_count, complete,"
-        " origin, touched_at) VALUES (%s, %s, %s, %s, 0, 0, false, %s, %s)"
+        " origin, in_file, touched_at) VALUES (%s, %s, %s, %s, 0, 0, false, %s, %s, %s)"
         " ON CONFLICT (tenant_role, digest) DO NOTHING",
-        (new_id(), tenant_role, digest, size, origin, now),
+        (new_id(), tenant_role, digest, size, origin, in_file, now),
     )
 
 
-async def add_chunks(
-    connection: Connection,
-    upload: Upload,
-    tenant_role: str,
-    chunks: Sequence[bytes],
-    *,
-    now: datetime,
-) -> Upload:
-    """Add chunks to a blob that the caller has locked; return how far it has come."""
-    grown = replace(
-        upload,
-        received=upload.received + sum(map(len, chunks)),
-        chunk_count=upload.chunk_count + len(chunks),
-    )
+async def add_chunks(connection: Connection, upload: Upload, chunks: Sequence[bytes]) -> None:
+    """Add chunks to a blob that the caller has locked."""
     await connection.execute(
         "INSERT INTO blobs_blobchunk (blob_id, number, tenant_role, data)"
         " SELECT %s, %s + item.position - 1, %s, item.data"
         "   FROM unnest(%b::bytea[]) WITH ORDINALITY AS item (data, position)",
-        (upload.id, upload.chunk_count, tenant_role, list(chunks)),
+        (upload.id, upload.chunk_count, upload.tenant_role, list(chunks)),
+    )
+
+
+async def grow_upload(
+    connection: Connection, upload: Upload, size: int, *, now: datetime
+) -> Upload:
+    """Note that so many bytes were added in whole chunks; return how far the blob has come."""
+    grown = replace(
+        upload,
+        received=upload.received + size,
+        chunk_count=upload.chunk_count + -(-size // SEALED_CHUNK_SIZE),
     )
     await connection.execute(
         "UPDATE blobs_blob SET received = %s, chunk_count = %s, touched_at = %s WHERE id = %s",
@@ -346,12 +349,15 @@ async def complete_upload(connection: Connection, upload: Upload, *, now: dateti
 
 
 async def empty_upload(connection: Connection, upload: Upload, *, now: datetime) -> None:
-    """Throw away the bytes of an upload whose digest is wrong, so that it can start again."""
-    await connection.execute("DELETE FROM blobs_blobchunk WHERE blob_id = %s", (upload.id,))
+    """Let an upload start again whose bytes are thrown away."""
     await connection.execute(
         "UPDATE blobs_blob SET received = 0, chunk_count = 0, touched_at = %s WHERE id = %s",
         (now, upload.id),
     )
+
+
+async def delete_chunks(connection: Connection, upload: Upload) -> None:
+    await connection.execute("DELETE FROM blobs_blobchunk WHERE blob_id = %s", (upload.id,))
 
 
 async def chunks(

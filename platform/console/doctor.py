@@ -105,6 +105,36 @@ def _certificate(environment: Environment) -> Iterator[Finding]:
         yield Finding(Grade.GOOD, f"certificate valid for {left.days} days")
 
 
+def _documents(environment: Environment) -> Iterator[Finding]:
+    """Whether the documents that lie in files are to be found, and new ones can be stored."""
+    from federation.blobs import selectors, services, stores
+    from federation.blobs.errors import FilesUnusable
+
+    try:
+        files = stores.folder()
+        in_files = environment.process is Process.OWNER and selectors.count_in_files()
+        if files is None:
+            if in_files:
+                yield Finding(
+                    Grade.BAD,
+                    f"{in_files} documents lie in files, and AMTSBRUECKE_DOCUMENTS is not set",
+                )
+            return
+        files.check()
+        missing = in_files and services.count_missing_files()
+    except FilesUnusable as problem:
+        yield Finding(Grade.BAD, problem.message)
+        return
+    if missing:
+        yield Finding(
+            Grade.BAD,
+            f"{missing} documents have lost their file in {environment.documents}: bring them back"
+            " from the back-up (docs/guides/operating.md)",
+        )
+    else:
+        yield Finding(Grade.GOOD, f"documents can be stored in {environment.documents}")
+
+
 def _databases(environment: Environment) -> Iterator[Finding]:
     for process in Process:
         url = environment.database_urls.get(process)
@@ -250,6 +280,7 @@ _CHECKS: tuple[Callable[[Environment], Iterator[Finding]], ...] = (
     _databases,
     _migrations,
     _stored_keys,
+    _documents,
     _database_log,
     _directory,
     _traffic,

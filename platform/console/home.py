@@ -4,6 +4,7 @@ $AMTSBRUECKE_HOME/centres/krz/centre.env   settings and secrets, readable by us 
                              /postgres     the embedded database
                              /valkey       the embedded broker
                              /tls          certificate and key of the federation
+                             /documents    sealed documents
                              /logs         what each process said
 $AMTSBRUECKE_HOME/control                  how a second terminal speaks to the supervisor
 """
@@ -102,6 +103,10 @@ class CentreFolder:
         return self.path / "tls"
 
     @property
+    def documents(self) -> Path:
+        return self.path / "documents"
+
+    @property
     def logs(self) -> Path:
         return self.path / "logs"
 
@@ -111,6 +116,11 @@ class CentreFolder:
         if not self.path.exists():
             self.path.mkdir()
             self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
+
+    def create_documents(self) -> None:
+        """Make the folder of its documents where the settings name the one that lies here."""
+        if self.settings().get("AMTSBRUECKE_DOCUMENTS") == str(self.documents):
+            self.documents.mkdir(0o700, exist_ok=True)
 
     def settings(self) -> dict[str, str]:
         """Return what centre.env says."""

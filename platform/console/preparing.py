@@ -119,6 +119,7 @@ def create(folder: CentreFolder, wanted: Wanted) -> list[str]:
             )
         kept = known if done else {name: known[name] for name in fresh if name in known}
         folder.write_settings({**fresh, **({} if done else written), **kept})
+        folder.create_documents()
         if wanted.database:
             name = wanted.database_name or f"amtsbruecke_{role_prefix(folder)}"
             use_server(folder, wanted.database, database=name)
@@ -214,6 +215,7 @@ def settings_for(
             "AMTSBRUECKE_METRICS_BIND_WORKER": f"127.0.0.1:{ports.metrics_worker}",
             "AMTSBRUECKE_WEB_BIND": f"127.0.0.1:{ports.web}",
             "AMTSBRUECKE_WEB_DOMAIN": domain,
+            "AMTSBRUECKE_DOCUMENTS": str(folder.documents),
         }
     return settings
 

@@ -27,8 +27,13 @@ class Unsound(ConsoleError):
     reason = "UNSOUND"
 
 
-def require(*, everything: bool = False) -> None:
-    """Raise `Unsound` if a check fails. `everything` checks models, pages and handlers too."""
+def require(*, everything: bool = False, documents: bool = False) -> None:
+    """Raise `Unsound` if a check fails.
+
+    `everything` checks models, pages and handlers too, `documents` the folder of the documents.
+    """
+    if documents:
+        _require_documents()
     tags = None if everything else [Tags.database]
     deadline = time.monotonic() + _PATIENCE_S
     while True:
@@ -50,6 +55,20 @@ def require(*, everything: bool = False) -> None:
             hint=" ".join(str(each.hint) for each in grave if each.hint)
             or "See docs/guides/operating.md.",
         )
+
+
+def _require_documents() -> None:
+    from federation.blobs import stores
+    from federation.blobs.errors import FilesUnusable
+
+    try:
+        if (files := stores.folder()) is not None:
+            files.check()
+    except FilesUnusable as problem:
+        raise Unsound(
+            problem.message,
+            hint="AMTSBRUECKE_DOCUMENTS names it; docs/guides/operating.md has more.",
+        ) from problem
 
 
 def _let_go() -> None:

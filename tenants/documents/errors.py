@@ -21,6 +21,12 @@ class DocumentNotFound(DocumentError):
     reason = "DOCUMENT_NOT_FOUND"
 
 
+class DocumentUnavailable(DocumentError):
+    """Dieses Dokument kann zurzeit nicht gelesen werden."""
+
+    reason = "DOCUMENT_UNAVAILABLE"
+
+
 class DocumentSent(DocumentError):
     """Das Dokument ist schon abgesandt und gehört zur Akte; es kann nicht mehr entfernt werden."""
 

@@ -13,7 +13,8 @@ from centre.audit.events import AuditEvent
 from centre.kernel.actors import Actor
 from centre.kernel.pages import Page
 from federation.blobs import selectors as blobs
-from tenants.documents.errors import DocumentNotFound
+from federation.blobs.errors import BlobMissing, FilesUnusable
+from tenants.documents.errors import DocumentNotFound, DocumentUnavailable
 from tenants.documents.models import Document
 
 #: So many stand on the page of their case.
@@ -64,11 +65,14 @@ def unsent(*, case_id: UUID, document_ids: Sequence[UUID]) -> list[Document]:
 def read(*, document_id: UUID, reference: str, by: Actor) -> tuple[Document, Iterator[bytes]]:
     """Return a document and its plain bytes, piece by piece, and note the reading in the trail.
 
-    `reference` is that of its case. Raises `DocumentNotFound`, and `BlobMissing` if its bytes are
-    not here.
+    `reference` is that of its case. Raises `DocumentNotFound`, and `DocumentUnavailable` if its
+    bytes are not here.
     """
     found = document(document_id=document_id)
-    pieces = blobs.read(digest=bytes(found.digest), key=bytes(found.key))
+    try:
+        pieces = blobs.read(digest=bytes(found.digest), key=bytes(found.key))
+    except (BlobMissing, FilesUnusable) as error:
+        raise DocumentUnavailable from error
     with transaction.atomic():
         audit.record(events=[entry(AuditEvent.DOCUMENT_FILE_READ, found, reference, by)])
     return found, pieces

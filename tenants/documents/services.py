@@ -12,7 +12,7 @@ from centre.audit.events import AuditEvent
 from centre.kernel import clock
 from centre.kernel.actors import Actor
 from federation.blobs import services as blobs
-from federation.blobs.errors import BlobQuotaExceeded, BlobTooLarge
+from federation.blobs.errors import BlobQuotaExceeded, BlobTooLarge, FilesFull, FilesUnusable
 from federation.blobs.sizes import MAX_DOCUMENT_BYTES
 from tenants.documents import kinds, selectors
 from tenants.documents.errors import DocumentNotFound, DocumentRefused, DocumentSent
@@ -63,9 +63,14 @@ def attach(
         except BlobTooLarge as error:
             limit = MAX_DOCUMENT_BYTES // 1_000_000
             raise DocumentRefused(f"„{safe}“ ist größer als {limit} MB.") from error
-        except BlobQuotaExceeded as error:
+        except (BlobQuotaExceeded, FilesFull) as error:
             raise DocumentRefused(
                 "Der Speicher für Dokumente ist voll. Wenden Sie sich an Ihr Rechenzentrum."
+            ) from error
+        except FilesUnusable as error:
+            raise DocumentRefused(
+                "Dokumente können zurzeit nicht gespeichert werden. Versuchen Sie es später noch "
+                "einmal; bleibt es dabei, wenden Sie sich an Ihr Rechenzentrum."
             ) from error
         document = Document.objects.create(
             case_id=case_id,

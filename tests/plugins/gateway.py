@@ -19,6 +19,7 @@ from psycopg_pool import AsyncConnectionPool
 from centre.kernel.pokes import Poke
 from centre.keys.sign import SigningKey
 from centre.registry.models import Municipality
+from federation.blobs.files import Files
 from federation.gateway.desk import Desk
 from federation.gateway.server import build, exchange
 from federation.gateway.tls import ServerCertificates
@@ -57,6 +58,7 @@ class Gateway:
     address: str
     dsn: Callable[[str], str]
     pokes: SimpleQueue[str]
+    documents: Files | None = None
 
     @asynccontextmanager
     async def channel(
@@ -109,6 +111,21 @@ class Gateway:
 
     def stored(self) -> list[dict[str, Any]]:
         return self.rows("SELECT * FROM inbox_inboundmessage ORDER BY lseq")
+
+    def sealed(self, tenant_role: str, digest: bytes) -> bytes:
+        """Return what is stored of a document, wherever it lies."""
+        (blob,) = self.rows(
+            "SELECT * FROM blobs_blob WHERE tenant_role = %s AND digest = %s", tenant_role, digest
+        )
+        chunks = self.rows(
+            "SELECT data FROM blobs_blobchunk WHERE blob_id = %s ORDER BY number", blob["id"]
+        )
+        if not blob["in_file"]:
+            return b"".join(chunk["data"] for chunk in chunks)
+        assert chunks == []
+        assert self.documents is not None
+        path = self.documents.path(tenant_role, blob["id"])
+        return path.read_bytes() if path.exists() else b""
 
     def alarms(self) -> list[str]:
         return [row["code"] for row in self.rows("SELECT code FROM outbox_alarm ORDER BY id")]
@@ -208,7 +225,11 @@ def world(
 
 @pytest.fixture
 async def gateway(
-    committed_db: None, world: World, dsn: Callable[[str], str], tmp_path: Path
+    committed_db: None,
+    world: World,
+    dsn: Callable[[str], str],
+    documents: Files | None,
+    tmp_path: Path,
 ) -> AsyncIterator[Gateway]:
     async def look(_: View | None) -> View:
         return View(directory=world.directory, hosts=world.hosts, key=world.receipt_key)
@@ -222,10 +243,17 @@ async def gateway(
             dsn("federation"), min_size=1, max_size=8, kwargs={"autocommit": True}, open=False
         ) as pool:
             worker = Poke(lambda: pokes.put("poke"), interval=0.0)
-            desk = Desk(centre=RECEIVER, pool=pool, lookout=lookout, threads=threads, worker=worker)
+            desk = Desk(
+                centre=RECEIVER,
+                pool=pool,
+                lookout=lookout,
+                threads=threads,
+                worker=worker,
+                documents=documents,
+            )
             server, _ = build([exchange(desk)])
             port = server.add_secure_port("127.0.0.1:0", ServerCertificates(tls).credentials())
             await server.start()
-            yield Gateway(world, desk, lookout, f"127.0.0.1:{port}", dsn, pokes)
+            yield Gateway(world, desk, lookout, f"127.0.0.1:{port}", dsn, pokes, documents)
             await desk.drain()
             await server.stop(grace=1)

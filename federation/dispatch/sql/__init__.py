@@ -9,6 +9,7 @@ from typing import Final
 
 from federation.dispatch.sql.documents import (
     chunks,
+    document,
     finish_upload,
     note_upload,
     pending_uploads,
@@ -42,6 +43,7 @@ from federation.dispatch.sql.numbering import Numbered, number
 from federation.dispatch.sql.outcomes import acknowledge, expire, park
 from federation.dispatch.sql.types import (
     Connection,
+    Document,
     Figures,
     Lease,
     Letter,
@@ -56,6 +58,7 @@ __all__ = [
     "CHANNEL",
     "DOCUMENTS",
     "Connection",
+    "Document",
     "Figures",
     "Lease",
     "Letter",
@@ -67,6 +70,7 @@ __all__ = [
     "acknowledge",
     "chunks",
     "dead_positions",
+    "document",
     "ensure_links",
     "envelopes",
     "expire",
@@ -96,7 +100,6 @@ __all__ = [
     "take_leases",
 ]
 
-#: Where pokes are heard.
+#: Where pokes are heard, and those for documents.
 CHANNEL: Final = "amtsbruecke_dispatch"
-#: Where it is heard that documents wait.
 DOCUMENTS: Final = "amtsbruecke_documents"

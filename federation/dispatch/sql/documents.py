@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from federation.dispatch.sql.outcomes import bury
-from federation.dispatch.sql.types import Connection, Refused, Upload
+from federation.dispatch.sql.types import Connection, Document, Refused, Upload
 
 
 async def pending_uploads(
@@ -32,14 +32,25 @@ async def pending_uploads(
     return [Upload(*row) for row in await cursor.fetchall()]
 
 
-async def chunks(connection: Connection, upload: Upload, *, first: int, most: int) -> list[bytes]:
+async def document(connection: Connection, upload: Upload) -> Document | None:
+    """Return where the bytes of a document are, or None if its sender has it no more."""
+    cursor = await connection.execute(
+        "SELECT id, tenant_role, size, in_file FROM blobs_blob"
+        " WHERE tenant_role = %s AND digest = %s AND complete",
+        (upload.tenant_role, upload.digest),
+    )
+    row = await cursor.fetchone()
+    return None if row is None else Document(*row)
+
+
+async def chunks(
+    connection: Connection, document: Document, *, first: int, most: int
+) -> list[bytes]:
     """Return some sealed chunks of a document in order."""
     cursor = await connection.execute(
-        "SELECT chunk.data FROM blobs_blobchunk AS chunk JOIN blobs_blob AS blob"
-        "    ON blob.id = chunk.blob_id"
-        " WHERE blob.tenant_role = %s AND blob.digest = %s AND chunk.number >= %s"
-        " ORDER BY chunk.number LIMIT %s",
-        (upload.tenant_role, upload.digest, first, most),
+        "SELECT data FROM blobs_blobchunk WHERE blob_id = %s AND number >= %s"
+        " ORDER BY number LIMIT %s",
+        (document.id, first, most),
         binary=True,
     )
     return [row[0] for row in await cursor.fetchall()]

@@ -83,6 +83,16 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """A document of ours, and where its bytes are."""
+
+    id: UUID
+    tenant_role: str
+    size: int
+    in_file: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """What monitoring wants to know of a link."""
 

@@ -83,6 +83,8 @@ class Environment:
     metrics_bind_web: Bind | None = None
     metrics_bind_worker: Bind | None = None
     tls_dir: Path | None = None
+    #: The folder for sealed documents. Without one they are rows of the database.
+    documents: Path | None = None
     umbrella_endpoint: str = ""
     umbrella_keys: tuple[bytes, ...] = ()
     debug: bool = False
@@ -125,6 +127,7 @@ class Environment:
             metrics_bind_web=reader.value("METRICS_BIND_WEB", _bind, None),
             metrics_bind_worker=reader.value("METRICS_BIND_WORKER", _bind, None),
             tls_dir=reader.value("TLS_DIR", Path, None),
+            documents=reader.value("DOCUMENTS", Path, None),
             umbrella_endpoint=reader.text("UMBRELLA_ENDPOINT"),
             umbrella_keys=reader.value("UMBRELLA_KEYS", _keys, ()),
             debug=reader.value("DEBUG", _flag, cls.debug),

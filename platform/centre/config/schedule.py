@@ -15,6 +15,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "delete old notes about failed calls": {"task": "outbox.tidy", "schedule": 6 * 3600.0},
     "clear sessions": {"task": "clerks.clear_sessions", "schedule": 24 * 3600.0},
     "clear abandoned documents": {"task": "blobs.clear_abandoned", "schedule": 6 * 3600.0},
+    "look after files": {"task": "blobs.look_after_files", "schedule": 6 * 3600.0},
     "tell tenants what became of letters": {"task": "outbox.deliver_outcomes", "schedule": 1.0},
     "vouch for the trail": {"task": "audit.sign_heads", "schedule": 60.0},
 }

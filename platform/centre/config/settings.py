@@ -80,6 +80,12 @@ TENANT_ENDINGS = [
     "federation.outbox.endings.cancel_what_needs_documents",
 ]
 
+# Each is called `(*, municipality)` when a municipality and its rows are gone, to remove what lay
+# outside the database. If it is not called, by a crash, what it left must go in another way.
+TENANT_REMAINS = ["federation.blobs.services.remove_files_of"]
+# Each is called `(*, tenant_role)` and yields what an archive holds beside rows: names and files.
+TENANT_FILES = ["federation.blobs.selectors.files_of"]
+
 # -- federation: the only upward links, as names ---------------------------------------------
 # Who acts on messages of each kind. What stands here for several kinds gets them in one call.
 FEDERATION_HANDLERS = dict.fromkeys(

@@ -78,7 +78,7 @@ class _Stream:
 class BlobSealer(_Stream):
     """Seals a document. All chunks but the last have `CHUNK_SIZE` bytes; only the last is final."""
 
-    def seal_chunk(self, data: bytes, *, final: bool) -> bytes:
+    def seal_chunk(self, data: bytes | bytearray | memoryview, *, final: bool) -> bytes:
         if len(data) > CHUNK_SIZE or (len(data) < CHUNK_SIZE and not final):
             raise BlobBroken(f"a chunk that is not the last has {CHUNK_SIZE} bytes")
         sealed = self._cipher.encrypt(self._next_nonce(final=final), data, None)

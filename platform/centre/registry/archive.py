@@ -1,8 +1,9 @@
 """All rows of one municipality in one file: a ZIP with a table per member, and a manifest.
 
 Members `tenant/<table>.jsonl` come from the municipality's schema, `shared/<table>.jsonl` are its
-rows of shared tables; each line is one row as JSON. `manifest.json` is the last member and tells
-rows and SHA-256 of each, so a file without it was never finished. Sealed content stays sealed.
+rows of shared tables; each line is one row as JSON. What lies in files, such as `documents/<id>`,
+is there as it is. `manifest.json` is the last member and tells rows or size and SHA-256 of each, so
+a file without it was never finished. Sealed content stays sealed.
 """
 
 import hashlib
@@ -15,8 +16,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
+import structlog
 from django.apps import apps
+from django.conf import settings
 from django.db import connection, transaction
+from django.utils.module_loading import import_string
 from psycopg import sql
 
 from centre.kernel.files import new_private_file
@@ -26,12 +30,24 @@ from centre.tenancy.context import schema_scope
 from centre.tenancy.fields import TenantRoleField
 
 FORMAT = "amtsbruecke tenant archive v1"
+_PIECE = 1024 * 1024
+
+log = structlog.get_logger(__name__)
 
 
 class ArchiveRefused(RegistryError):
     """An archive cannot be written there."""
 
     reason = "ARCHIVE_REFUSED"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file in an archive."""
+
+    name: str
+    size: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +98,8 @@ def _write_to(file: IO[bytes], municipality: Municipality, *, at: datetime) -> t
             *_tenant_members(cursor, archive, municipality),
             *_shared_members(cursor, archive, municipality),
         ]
-        archive.writestr("manifest.json", _manifest(municipality, members, at))
+        files, lost = _files(archive, municipality)
+        archive.writestr("manifest.json", _manifest(municipality, members, files, lost, at))
     return tuple(members)
 
 
@@ -117,6 +134,14 @@ def check(path: Path) -> tuple[Member, ...]:
         if "manifest.json" not in archive.namelist():
             raise ValueError(f"{path} has no manifest: it was never finished")
         manifest = json.loads(archive.read("manifest.json"))
+        files = tuple(File(**file) for file in manifest.get("files", ()))
+        for file in files:
+            digest = hashlib.sha256()
+            with archive.open(file.name) as content:
+                while piece := content.read(_PIECE):
+                    digest.update(piece)
+            if digest.hexdigest() != file.sha256:
+                raise ValueError(f"{file.name} in {path} is not what the manifest says")
         members = tuple(Member(**member) for member in manifest["members"])
         for member in members:
             digest = hashlib.sha256()
@@ -168,7 +193,39 @@ def _member(cursor: Any, archive: zipfile.ZipFile, name: str, query: sql.Compose
     return Member(name, rows, digest.hexdigest())
 
 
-def _manifest(municipality: Municipality, members: list[Member], at: datetime) -> str:
+def _files(archive: zipfile.ZipFile, municipality: Municipality) -> tuple[list[File], list[str]]:
+    """Put files beside the rows; return them, and the names of those that are not there."""
+    files: list[File] = []
+    lost: list[str] = []
+    for source in settings.TENANT_FILES:
+        for name, path in import_string(source)(tenant_role=municipality.tenant_role):
+            try:
+                with path.open("rb") as content:
+                    files.append(_file(archive, name, content))
+            except FileNotFoundError:
+                log.warning("file missing in archive", tenant=municipality.slug, name=name)
+                lost.append(name)
+    return files, lost
+
+
+def _file(archive: zipfile.ZipFile, name: str, content: IO[bytes]) -> File:
+    size, digest = 0, hashlib.sha256()
+    # Sealed bytes do not become smaller.
+    with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as target:
+        while piece := content.read(_PIECE):
+            digest.update(piece)
+            target.write(piece)
+            size += len(piece)
+    return File(name, size, digest.hexdigest())
+
+
+def _manifest(
+    municipality: Municipality,
+    members: list[Member],
+    files: list[File],
+    lost: list[str],
+    at: datetime,
+) -> str:
     content = {
         "format": FORMAT,
         "written_at": at.isoformat(),
@@ -180,5 +237,7 @@ def _manifest(municipality: Municipality, members: list[Member], at: datetime) -
             "authority_id": str(municipality.authority_id),
         },
         "members": [asdict(member) for member in members],
+        "files": [asdict(file) for file in files],
+        "lost_files": lost,
     }
     return json.dumps(content, ensure_ascii=False, indent=1)

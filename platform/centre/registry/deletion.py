@@ -110,6 +110,8 @@ def delete_tenant(*, slug: str, confirm: str, export_to: Path, by: Actor) -> Del
             _remove(municipality)
             enter(municipality, MunicipalityState.DELETED)
             tell(AuditEvent.TENANT_MUNICIPALITY_DELETED, municipality, by, archive=str(export_to))
+        for remains in settings.TENANT_REMAINS:
+            import_string(remains)(municipality=municipality)
         made = done(slug=slug)
         assert made is not None
         return made

@@ -77,8 +77,13 @@ class RoleNames:
         """Login roles of the processes that serve, by the short word that operations use."""
         return {"web": self.web, "worker": self.worker, "federation": self.federation}
 
+    @property
+    def tenant_prefix(self) -> str:
+        """What the role of every municipality begins with."""
+        return f"{self.prefix}_t_"
+
     def tenant(self, slug: str) -> str:
-        return f"{self.prefix}_t_" + check_slug(slug).replace("-", "_")
+        return self.tenant_prefix + check_slug(slug).replace("-", "_")
 
 
 def create_tenant_role(names: RoleNames, slug: str) -> Iterable[str]:

@@ -15,7 +15,7 @@ def command() -> None:
     from console.doors import open_doors, reaches_database
     from federation.dispatch.process import main
 
-    soundness.require()
+    soundness.require(documents=True)
     environment = settings.AMTSBRUECKE
     open_doors(environment.metrics_bind_dispatch, reaches_database(environment.database_url))
     main()

@@ -16,6 +16,6 @@ def command(workers: int, threads: int, socket: int | None) -> None:
     from console.web import files
     from console.web.server import serve
 
-    soundness.require(everything=True)
+    soundness.require(everything=True, documents=True)
     files.collect()
     serve(workers=workers, threads=threads, socket=socket)

@@ -25,7 +25,7 @@ def command(concurrency: int, pool: str) -> None:
     from console import figures, logs, soundness
     from console.doors import open_doors, reaches_database
 
-    soundness.require(everything=True)
+    soundness.require(everything=True, documents=True)
     logs.quiet_celery()
     environment = settings.AMTSBRUECKE
     figures.collect(environment.database_url)

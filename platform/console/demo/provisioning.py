@@ -96,6 +96,7 @@ def prepare(
     wanted = {**fresh, **known, **settings_in(plan, centre, folder), **engines, **more}
     if wanted != known:
         folder.write_settings(wanted)
+    folder.create_documents()
     certify(home, folder, centre)
 
 

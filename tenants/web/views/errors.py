@@ -88,6 +88,21 @@ def too_many(request: HttpRequest, text: str, *, retry_after: int) -> HttpRespon
 
 
 @requires_csrf_token
+def unavailable(request: HttpRequest, text: str) -> HttpResponse:
+    """Answer what the centre cannot give just now, and has a note of."""
+    return _page(
+        request,
+        503,
+        title=_("Das ist zurzeit nicht möglich"),
+        text=text,
+        advice=_(
+            "Versuchen Sie es später noch einmal. Bleibt es dabei, wenden Sie sich an Ihr "
+            "Rechenzentrum."
+        ),
+    )
+
+
+@requires_csrf_token
 def server_error(request: HttpRequest, *args: Any) -> HttpResponse:
     """Answer a fault of ours. Needs no database, no session and no clerk."""
     del request, args

@@ -1,5 +1,6 @@
 """The end of a municipality: asked for twice, exported, told to others, and then gone."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.conf import settings
+from django.conf import settings as django_settings
 from django.db import connection, transaction
 from pytest_django import Settings
 
@@ -54,6 +55,17 @@ def end(*, municipality: Municipality, by: Actor) -> None:
     with tenant_scope(municipality), connection.cursor() as cursor:
         cursor.execute("SELECT FROM auth_group")  # all is still there
     ended.append((municipality.slug, municipality.state))
+
+
+def files(*, tenant_role: str) -> Iterator[tuple[str, Path]]:
+    assert selectors.municipality(slug=tenant_role.removeprefix("krz_t_").replace("_", "-"))
+    for name in ("sealed", "lost"):
+        yield f"documents/{name}", django_settings.KEPT / name
+
+
+def remove(*, municipality: Municipality) -> None:
+    assert municipality.state == MunicipalityState.DELETED
+    (django_settings.KEPT / "sealed").unlink()
 
 
 @pytest.fixture
@@ -167,6 +179,40 @@ def test_delete_exports_removes_and_remembers_the_name(owner: None, tmp_path: Pa
     ]
     with pytest.raises(services.MunicipalityConflict, match="choose another"):
         _create()
+
+
+def test_delete_exports_and_removes_what_lies_in_files(
+    owner: None, tmp_path: Path, settings: Settings
+) -> None:
+    delta, folder = _create(), tmp_path / "documents"
+    settings.TENANT_FILES = [f"{__name__}.files"]
+    settings.TENANT_REMAINS = [f"{__name__}.remove"]
+    folder.mkdir()
+    (folder / "sealed").write_bytes(b"ciphertext" * 1000)
+    settings.KEPT = folder
+    target = tmp_path / "delta.zip"
+    confirm = deletion.confirmation(delta)
+    deletion.delete_tenant(slug=delta.slug, confirm=confirm, export_to=target, by=ME)
+    assert archive.check(target)
+    with zipfile.ZipFile(target) as content:
+        assert content.read("documents/sealed") == b"ciphertext" * 1000
+        manifest = json.loads(content.read("manifest.json"))
+    assert [each["size"] for each in manifest["files"]] == [10_000]
+    assert manifest["lost_files"] == ["documents/lost"]
+    assert list(folder.iterdir()) == []
+
+
+def test_a_file_that_was_changed_in_an_archive_is_noticed(
+    owner: None, tmp_path: Path, settings: Settings
+) -> None:
+    settings.TENANT_FILES = [f"{__name__}.files"]
+    settings.KEPT = tmp_path
+    (tmp_path / "sealed").write_bytes(b"ciphertext")
+    target = tmp_path / "alpha.zip"
+    services.export_tenant(slug="alpha", path=target, by=ME)
+    target.write_bytes(target.read_bytes().replace(b"ciphertext", b"cyphertext"))
+    with pytest.raises((ValueError, zipfile.BadZipFile), match="documents/sealed"):
+        archive.check(target)
 
 
 def test_delete_that_cannot_export_opens_the_doors_again(

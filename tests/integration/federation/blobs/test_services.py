@@ -1,11 +1,15 @@
 """Documents are stored sealed, read back in pieces, and never by a stranger."""
 
 import hashlib
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
+from math import inf
+from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from pytest_django import Settings
 
 from centre.kernel import clock
@@ -15,7 +19,13 @@ from centre.registry.models import Municipality
 from centre.tenancy.context import tenant_scope
 from centre.tenancy.errors import TenantRequired
 from federation.blobs import selectors, services
-from federation.blobs.errors import BlobMissing, BlobQuotaExceeded, BlobTooLarge
+from federation.blobs.errors import (
+    BlobMissing,
+    BlobQuotaExceeded,
+    BlobTooLarge,
+    FilesUnusable,
+)
+from federation.blobs.files import Files
 from federation.blobs.models import Blob, BlobChunk
 from federation.blobs.services import StoredBlob
 
@@ -24,16 +34,34 @@ def _store(*pieces: bytes) -> StoredBlob:
     return services.store(chunks=pieces, name="report.pdf")
 
 
+both = pytest.mark.parametrize("documents", ["rows", "files"], indirect=True)
+in_files = pytest.mark.parametrize("documents", ["files"], indirect=True)
+
+
+def _sealed(documents: Files | None) -> bytes:
+    """What the only document of the tenant looks like from outside."""
+    if documents is None:
+        return b"".join(bytes(each.data) for each in BlobChunk.objects.order_by("number"))
+    assert not BlobChunk.objects.exists()
+    blob = Blob.objects.get()
+    assert blob.in_file
+    return documents.path(blob.tenant_role, blob.id).read_bytes()
+
+
+@both
 @pytest.mark.parametrize("size", [0, 1, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 3 * CHUNK_SIZE])
-def test_read_returns_what_was_stored(alpha: Municipality, size: int) -> None:
+@pytest.mark.parametrize("piece", [70_001, 2 * CHUNK_SIZE + 1])
+def test_read_returns_what_was_stored(
+    alpha: Municipality, documents: Files | None, size: int, piece: int
+) -> None:
     content = bytes(number % 251 for number in range(size))
-    pieces = [content[start : start + 70_001] for start in range(0, size, 70_001)]
+    pieces = [content[start : start + piece] for start in range(0, size, piece)]
     with tenant_scope(alpha):
         stored = _store(*pieces)
         assert b"".join(selectors.read(digest=stored.digest, key=stored.key)) == content
         assert stored.size == size
         assert stored.sealed_size == sealed_size(size)
-        sealed = b"".join(bytes(each.data) for each in BlobChunk.objects.order_by("number"))
+        sealed = _sealed(documents)
         assert hashlib.sha256(sealed).digest() == stored.digest
         assert content[:100] not in sealed or size < 100
 
@@ -51,7 +79,10 @@ def test_store_holds_no_more_than_a_chunk_at_a_time(alpha: Municipality) -> None
     assert rows_seen == [0, 1, 2, 3]
 
 
-def test_store_of_an_interrupted_upload_leaves_nothing(alpha: Municipality) -> None:
+@both
+def test_store_of_an_interrupted_upload_leaves_nothing(
+    alpha: Municipality, documents: Files | None
+) -> None:
     def pieces() -> Iterator[bytes]:
         yield bytes(2 * CHUNK_SIZE)
         raise ConnectionResetError
@@ -61,6 +92,8 @@ def test_store_of_an_interrupted_upload_leaves_nothing(alpha: Municipality) -> N
             services.store(chunks=pieces(), name="report.pdf")
         assert not BlobChunk.objects.exists()
         assert not Blob.objects.exists()
+    if documents is not None:
+        assert list(documents.untouched_since(inf, prefix="krz_t_")) == []
 
 
 def test_store_too_large_document_is_refused_early(
@@ -86,7 +119,10 @@ def test_store_needs_a_tenant() -> None:
 
 
 @pytest.mark.usefixtures("committed_db")
-def test_rows_of_another_tenant_are_out_of_reach(alpha: Municipality, beta: Municipality) -> None:
+@both
+def test_documents_of_another_tenant_are_out_of_reach(
+    alpha: Municipality, beta: Municipality, documents: Files | None
+) -> None:
     with tenant_scope(alpha):
         stored = _store(b"alpha's")
     with tenant_scope(beta):
@@ -133,3 +169,127 @@ def test_sealed_chunks_are_stored_as_they_are() -> None:
             " WHERE attrelid = 'blobs_blobchunk'::regclass AND attname = 'data'"
         )
         assert cursor.fetchone() == ("e",)
+
+
+# -- files -------------------------------------------------------------------------------------
+
+
+def _age(documents: Files, *, days: float) -> None:
+    moment = (clock.now() - timedelta(days=days)).timestamp()
+    for role, blob_id in documents.untouched_since(inf, prefix="krz_t_"):
+        os.utime(documents.path(role, blob_id), (moment, moment))
+
+
+def _ids(documents: Files) -> set[object]:
+    return {blob_id for _, blob_id in documents.untouched_since(inf, prefix="krz_t_")}
+
+
+@in_files
+def test_documents_stored_before_the_setting_are_read_after_it(
+    alpha: Municipality, documents: Files, settings: Settings
+) -> None:
+    with_files = settings.AMTSBRUECKE
+    settings.AMTSBRUECKE = replace(with_files, documents=None)
+    with tenant_scope(alpha):
+        in_rows = _store(b"rows")
+        settings.AMTSBRUECKE = with_files
+        in_file = _store(b"file")
+        for stored, content in ((in_rows, b"rows"), (in_file, b"file")):
+            pieces = selectors.read(digest=stored.digest, key=stored.key)
+            assert b"".join(pieces) == content
+        settings.AMTSBRUECKE = replace(with_files, documents=None)
+        with pytest.raises(FilesUnusable, match="AMTSBRUECKE_DOCUMENTS"):
+            selectors.read(digest=in_file.digest, key=in_file.key)
+
+
+@in_files
+def test_a_document_whose_file_is_gone_or_short_is_missing(
+    alpha: Municipality, documents: Files
+) -> None:
+    with tenant_scope(alpha):
+        stored = _store(b"short")
+        blob = Blob.objects.get()
+        os.truncate(documents.path(blob.tenant_role, blob.id), 3)
+        with pytest.raises(BlobMissing):
+            selectors.read(digest=stored.digest, key=stored.key)
+
+
+@in_files
+def test_nothing_is_stored_where_the_folder_is_gone(
+    alpha: Municipality, documents: Files, tmp_path: Path
+) -> None:
+    (tmp_path / "documents").rmdir()
+    with tenant_scope(alpha):
+        with pytest.raises(FilesUnusable):
+            _store(b"where to?")
+        assert not Blob.objects.exists()
+
+
+@in_files
+@pytest.mark.usefixtures("committed_db")
+def test_a_file_goes_when_its_row_has_gone(alpha: Municipality, documents: Files) -> None:
+    with tenant_scope(alpha):
+        stored = _store(b"draft")
+        with transaction.atomic():
+            services.delete(digests=[stored.digest])
+            transaction.set_rollback(True)
+        assert b"".join(selectors.read(digest=stored.digest, key=stored.key)) == b"draft"
+        services.delete(digests=[stored.digest])
+    assert _ids(documents) == set()
+
+
+@in_files
+@pytest.mark.usefixtures("committed_db")
+@pytest.mark.process("worker")
+def test_files_of_abandoned_uploads_are_cleared(alpha: Municipality, documents: Files) -> None:
+    with tenant_scope(alpha):
+        blob = Blob.objects.create(
+            digest=b"o" * 32,
+            size=10,
+            received=5,
+            chunk_count=1,
+            complete=False,
+            in_file=True,
+            origin="nord",
+            touched_at=clock.now() - timedelta(days=20),
+        )
+        with documents.new(alpha.tenant_role, blob.id) as file:
+            file.add(b"five.")
+    assert services.clear_abandoned(older_than=timedelta(days=14)) == 1
+    assert _ids(documents) == set()
+
+
+@in_files
+@pytest.mark.usefixtures("committed_db")
+@pytest.mark.process("worker")
+def test_the_sweep_takes_what_is_old_and_has_no_row(
+    alpha: Municipality, beta: Municipality, documents: Files
+) -> None:
+    """And looks at the rows of all tenants, whoever asks."""
+    kept = set()
+    for tenant in (alpha, beta):
+        with tenant_scope(tenant):
+            _store(b"kept")
+            kept.add(Blob.objects.get().id)
+    with tenant_scope(alpha), transaction.atomic():
+        _store(b"rolled back")
+        transaction.set_rollback(True)
+    assert len(_ids(documents)) == 3
+    assert services.sweep_files(older_than=timedelta(days=1)) == 0
+    _age(documents, days=2)
+    with tenant_scope(beta):
+        assert services.sweep_files(older_than=timedelta(days=1)) == 1
+    assert _ids(documents) == kept
+
+
+@in_files
+@pytest.mark.usefixtures("committed_db")
+@pytest.mark.process("worker")
+def test_lost_files_are_counted(alpha: Municipality, documents: Files) -> None:
+    with tenant_scope(alpha):
+        _store(b"lost")
+        _store(b"kept")
+        blob = Blob.objects.order_by("id")[0]
+    assert services.count_missing_files() == 0
+    documents.remove(blob.tenant_role, blob.id)
+    assert services.count_missing_files() == 1

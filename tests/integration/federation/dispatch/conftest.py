@@ -16,6 +16,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from django.conf import settings
 
 from centre.config.environment import Environment, Process
 from centre.directory.interface import Directory
@@ -182,6 +183,7 @@ class Road:
             process=Process.FEDERATION,
             database_urls={Process.FEDERATION: self.gateway.dsn("federation")},
             tls_dir=self.tls,
+            documents=settings.AMTSBRUECKE.documents,
         )
         dispatch = Dispatch(
             environment=environment,

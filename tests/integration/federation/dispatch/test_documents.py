@@ -6,17 +6,19 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
+import structlog
 
 from centre.config.databases import streaming
 from centre.kernel.ids import new_id
 from centre.keys.blobs import BlobSealer, new_key, sealed_size
-from federation.dispatch import sql
+from federation.dispatch import reading, sql
 from federation.dispatch.process import Dispatch
-from federation.dispatch.sql import Upload
+from federation.dispatch.sql import Document, Upload
 from federation.dispatch.uploads import UploadWorker
 from federation.gateway import commits
 from federation.gateway import sql as gateway_sql
@@ -40,17 +42,23 @@ def document(road: Road) -> BlobRef:
     assert len(whole) == sealed_size(4 * CHUNK + 1000)
     digest = hashlib.sha256(whole).digest()
     blob_id = new_id()
+    files = road.gateway.documents
     road.do(
         "INSERT INTO blobs_blob (id, tenant_role, digest, size, received, chunk_count, complete,"
-        " origin, touched_at, referenced_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, true, '', now(), now())",
+        " origin, touched_at, referenced_at, in_file)"
+        " VALUES (%s, %s, %s, %s, %s, %s, true, '', now(), now(), %s)",
         blob_id,
         road.alpha.tenant_role,
         digest,
         len(whole),
         len(whole),
         len(chunks),
+        files is not None,
     )
+    if files is not None:
+        with files.new(road.alpha.tenant_role, blob_id) as file:
+            file.add(whole)
+        return BlobRef(digest.hex(), len(whole))
     for number, chunk in enumerate(chunks):
         road.do(
             "INSERT INTO blobs_blobchunk (blob_id, number, tenant_role, data)"
@@ -81,6 +89,11 @@ def post(road: Road, document: BlobRef) -> None:
     )
 
 
+both = pytest.mark.parametrize("documents", ["rows", "files"], indirect=True)
+in_files = pytest.mark.parametrize("documents", ["files"], indirect=True)
+
+
+@both
 async def test_letter_follows_its_document(road: Road, document: BlobRef) -> None:
     post(road, document)
     async with road.dispatch():
@@ -89,6 +102,8 @@ async def test_letter_follows_its_document(road: Road, document: BlobRef) -> Non
         "SELECT complete, size FROM blobs_blob WHERE tenant_role = %s", road.beta.tenant_role
     )
     assert blob == {"complete": True, "size": document.size}
+    sealed = road.gateway.sealed(road.beta.tenant_role, bytes.fromhex(document.digest))
+    assert hashlib.sha256(sealed).hexdigest() == document.digest
     assert len(road.gateway.stored()) == 1
     assert not road.dead()
 
@@ -103,6 +118,40 @@ async def test_missing_document_holds_up_its_own_letter_only(road: Road, documen
             lambda: road.rows("SELECT FROM blobs_blob WHERE NOT complete AND received > 0")
         )
     assert road.rows("SELECT held FROM outbox_letter WHERE lseq IS NULL") == [{"held": True}]
+
+
+@in_files
+async def test_missing_file_holds_up_its_own_letter_until_it_is_back(
+    road: Road, document: BlobRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("federation.protocol.backoff.FIRST_MS", 50)
+    assert road.gateway.documents is not None
+    (blob,) = road.rows("SELECT id FROM blobs_blob")
+    path = road.gateway.documents.path(road.alpha.tenant_role, blob["id"])
+    kept = path.rename(path.with_name("kept"))
+    post(road, document)
+    with structlog.testing.capture_logs() as logs:
+        async with road.dispatch():
+            road.post(3)
+            await road.acknowledged(3)
+            await eventually(lambda: "document unreadable" in [each["event"] for each in logs])
+            assert road.rows("SELECT held FROM outbox_letter WHERE lseq IS NULL") == [
+                {"held": True}
+            ]
+            kept.rename(path)
+            await road.acknowledged(4)
+    assert not road.dead()
+
+
+@pytest.mark.parametrize("documents", ["files"], indirect=True)
+async def test_upload_goes_on_in_the_middle_of_a_file(road: Road, document: BlobRef) -> None:
+    (blob,) = road.rows("SELECT * FROM blobs_blob")
+    found = Document(blob["id"], road.alpha.tenant_role, blob["size"], in_file=True)
+    tools = SimpleNamespace(documents=road.gateway.documents)
+    offset = 3 * (CHUNK + 16)
+    rest = [piece async for piece in reading.pieces(found, tools, offset=offset)]  # type: ignore[arg-type]
+    sealed = road.gateway.sealed(road.alpha.tenant_role, bytes.fromhex(document.digest))
+    assert b"".join(rest) == sealed[offset:]
 
 
 async def test_posted_document_is_looked_for_at_once(
@@ -314,6 +363,7 @@ async def renew_the_certificate(road: Road, dispatch: Dispatch) -> None:
     await road.acknowledged(2)
 
 
+@both
 @pytest.mark.parametrize("close", [lose_the_channel, end_the_session, renew_the_certificate])
 async def test_upload_whose_channel_is_closed_is_tried_again(
     road: Road, document: BlobRef, pause: Pause, close: Any

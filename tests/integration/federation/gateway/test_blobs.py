@@ -1,107 +1,67 @@
 """Documents arrive in pieces, go on where they were cut off, and are believed by their digest."""
 
+import asyncio
 import os
-from collections.abc import AsyncIterator
-from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
-import grpc
+import psycopg
 import pytest
 from amtsbruecke.exchange.v1beta1 import blob_service_pb2 as pb
 
 from centre.keys.blobs import SEALED_CHUNK_SIZE
+from federation.blobs.files import Files
 from federation.blobs.sizes import MAX_ANNOUNCED_BYTES
 from federation.gateway import sql
+from federation.gateway.stores import InFiles, Rows, Stores
 from federation.protocol import limits
 from federation.protocol.messages import BlobRef
 from federation.protocol.reasons import Reason
 from federation.protocol.receipts import Status
-from federation.wire.errors import from_rpc_error
 from tests.factories.letters import letter
+from tests.integration.federation.gateway.uploads import (
+    CONTENT,
+    DIGEST,
+    data,
+    ended,
+    header,
+    offset_of,
+    put,
+    refused,
+    uploads,
+)
 from tests.plugins.gateway import Gateway
 
-CONTENT = os.urandom(9 * SEALED_CHUNK_SIZE + 1000)
-DIGEST = sha256(CONTENT).digest()
-
-
-def _header(gateway: Gateway, **changes: Any) -> pb.PutBlobRequest:
-    offices = gateway.world.offices
-    fields = {
-        "sender": offices["kiel"].id.bytes,
-        "recipient": offices["alpha"].id.bytes,
-        "digest": DIGEST,
-        "size": len(CONTENT),
-        "offset": 0,
-    }
-    return pb.PutBlobRequest(header=pb.BlobHeader(**{**fields, **changes}))
-
-
-def _data(content: bytes, size: int = 300_000) -> list[pb.PutBlobRequest]:
-    return [
-        pb.PutBlobRequest(data=content[start : start + size])
-        for start in range(0, len(content), size)
-    ]
-
-
-async def _put(gateway: Gateway, *parts: pb.PutBlobRequest) -> pb.PutBlobResponse:
-    async def stream() -> AsyncIterator[pb.PutBlobRequest]:
-        for part in parts:
-            yield part
-
-    async with gateway.blobs() as stub:
-        response = await stub.PutBlob(stream())
-        assert isinstance(response, pb.PutBlobResponse)
-        return response
-
-
-async def _offset(gateway: Gateway, **changes: Any) -> pb.GetBlobOffsetResponse:
-    offices = gateway.world.offices
-    fields = {
-        "sender": offices["kiel"].id.bytes,
-        "recipient": offices["alpha"].id.bytes,
-        "digest": DIGEST,
-    }
-    async with gateway.blobs() as stub:
-        response = await stub.GetBlobOffset(pb.GetBlobOffsetRequest(**{**fields, **changes}))
-        assert isinstance(response, pb.GetBlobOffsetResponse)
-        return response
-
-
-async def _refused(gateway: Gateway, *parts: pb.PutBlobRequest) -> str:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await _put(gateway, *parts)
-    return str(from_rpc_error(caught.value).reason)
-
-
-def _stored(gateway: Gateway) -> list[dict[str, Any]]:
-    return gateway.rows("SELECT * FROM blobs_blob")
+pytestmark = pytest.mark.parametrize("documents", ["rows", "files"], indirect=True)
 
 
 async def test_put_stores_the_document_in_whole_chunks(gateway: Gateway) -> None:
-    response = await _put(gateway, _header(gateway), *_data(CONTENT))
+    response = await put(gateway, header(gateway), *data(CONTENT))
     assert (response.offset, response.complete) == (len(CONTENT), True)
+    assert gateway.sealed("krz_t_alpha", DIGEST) == CONTENT
     rows = gateway.rows("SELECT * FROM blobs_blobchunk ORDER BY number")
-    assert b"".join(bytes(row["data"]) for row in rows) == CONTENT
-    assert {len(row["data"]) for row in rows[:-1]} == {SEALED_CHUNK_SIZE}
-    assert {row["tenant_role"] for row in rows} == {"krz_t_alpha"}
-    (blob,) = _stored(gateway)
+    if gateway.documents is None:
+        assert {len(row["data"]) for row in rows[:-1]} == {SEALED_CHUNK_SIZE}
+        assert {row["tenant_role"] for row in rows} == {"krz_t_alpha"}
+    (blob,) = uploads(gateway)
+    assert blob["in_file"] is (gateway.documents is not None)
     assert (blob["complete"], blob["chunk_count"], blob["origin"]) == (True, 10, "nord")
 
 
 async def test_put_of_a_complete_document_is_answered_at_once(gateway: Gateway) -> None:
-    await _put(gateway, _header(gateway), *_data(CONTENT))
-    response = await _put(gateway, _header(gateway))
+    await put(gateway, header(gateway), *data(CONTENT))
+    response = await put(gateway, header(gateway))
     assert (response.offset, response.complete) == (len(CONTENT), True)
 
 
 async def test_put_goes_on_where_it_was_cut_off(gateway: Gateway) -> None:
-    half = await _put(gateway, _header(gateway), *_data(CONTENT[: 5 * SEALED_CHUNK_SIZE + 99]))
+    half = await put(gateway, header(gateway), *data(CONTENT[: 5 * SEALED_CHUNK_SIZE + 99]))
     assert not half.complete
     assert half.offset == 5 * SEALED_CHUNK_SIZE
-    asked = await _offset(gateway)
+    asked = await offset_of(gateway)
     assert (asked.offset, asked.complete) == (half.offset, False)
-    rest = await _put(
-        gateway, _header(gateway, offset=half.offset), *_data(CONTENT[half.offset :], 77_777)
+    rest = await put(
+        gateway, header(gateway, offset=half.offset), *data(CONTENT[half.offset :], 77_777)
     )
     assert rest.complete
 
@@ -116,26 +76,26 @@ async def test_a_letter_waits_for_its_document(gateway: Gateway) -> None:
             Status.DEFERRED,
             Reason.BLOB_MISSING,
         )
-        await _put(gateway, _header(gateway), *_data(CONTENT))
+        await put(gateway, header(gateway), *data(CONTENT))
         assert (await stream.deliver(2, item)).verdict(2).status is Status.ACCEPTED
-    (blob,) = _stored(gateway)
+    (blob,) = uploads(gateway)
     assert blob["referenced_at"] is not None
 
 
 async def test_the_document_of_another_recipient_does_not_count(gateway: Gateway) -> None:
     offices = gateway.world.offices
-    await _put(gateway, _header(gateway, recipient=offices["beta"].id.bytes), *_data(CONTENT))
+    await put(gateway, header(gateway, recipient=offices["beta"].id.bytes), *data(CONTENT))
     item = letter(offices["kiel"], offices["alpha"], blobs=(BlobRef(DIGEST.hex(), len(CONTENT)),))
     async with gateway.stream() as stream:
         assert (await stream.deliver(1, item)).verdict(1).reason is Reason.BLOB_MISSING
-    assert (await _offset(gateway)).offset == 0
+    assert (await offset_of(gateway)).offset == 0
 
 
 async def test_a_wrong_digest_throws_the_upload_away(gateway: Gateway) -> None:
     wrong = CONTENT[:-1] + bytes((CONTENT[-1] ^ 1,))
-    assert await _refused(gateway, _header(gateway), *_data(wrong)) == Reason.BLOB_DIGEST_MISMATCH
-    assert gateway.rows("SELECT 1 FROM blobs_blobchunk") == []
-    assert (await _put(gateway, _header(gateway), *_data(CONTENT))).complete
+    assert await refused(gateway, header(gateway), *data(wrong)) == Reason.BLOB_DIGEST_MISMATCH
+    assert gateway.sealed("krz_t_alpha", DIGEST) == b""
+    assert (await put(gateway, header(gateway), *data(CONTENT))).complete
 
 
 async def test_memory_holds_a_few_chunks_only(
@@ -143,16 +103,18 @@ async def test_memory_holds_a_few_chunks_only(
 ) -> None:
     """What is stored grows while the upload goes on."""
     seen: list[int] = []
-    add = sql.add_chunks
+    grow = sql.grow_upload
 
-    async def watch(connection: Any, upload: Any, *arguments: Any, **named: Any) -> Any:
-        seen.append(len(arguments[1]))
-        return await add(connection, upload, *arguments, **named)
+    async def watch(connection: Any, upload: Any, size: int, **named: Any) -> Any:
+        seen.append(size)
+        return await grow(connection, upload, size, **named)
 
-    monkeypatch.setattr(sql, "add_chunks", watch)
-    await _put(gateway, _header(gateway), *_data(CONTENT))
-    assert sum(seen) == 10
-    assert max(seen) <= 9
+    monkeypatch.setattr(sql, "grow_upload", watch)
+    for store in (Rows, InFiles):
+        monkeypatch.setattr(store, "step", 4 * SEALED_CHUNK_SIZE)
+    await put(gateway, header(gateway), *data(CONTENT))
+    assert sum(seen) == len(CONTENT)
+    assert max(seen) <= 5 * SEALED_CHUNK_SIZE
     assert len(seen) > 1
 
 
@@ -174,14 +136,15 @@ async def test_memory_holds_a_few_chunks_only(
 async def test_a_bad_header_is_refused(
     gateway: Gateway, changes: dict[str, Any], reason: Reason
 ) -> None:
-    assert await _refused(gateway, _header(gateway, **changes), *_data(CONTENT)) == reason
+    assert await refused(gateway, header(gateway, **changes), *data(CONTENT)) == reason
     assert gateway.rows("SELECT 1 FROM blobs_blobchunk") == []
+    assert all(not blob["received"] for blob in uploads(gateway))
 
 
 async def test_a_document_in_the_name_of_a_strange_authority_is_refused(gateway: Gateway) -> None:
-    header = _header(gateway, sender=gateway.world.offices["dresden"].id.bytes)
-    assert await _refused(gateway, header) == Reason.AUTHORITY_NOT_REPRESENTED
-    assert _stored(gateway) == []
+    strange = header(gateway, sender=gateway.world.offices["dresden"].id.bytes)
+    assert await refused(gateway, strange) == Reason.AUTHORITY_NOT_REPRESENTED
+    assert uploads(gateway) == []
     assert gateway.alarms() == [Reason.AUTHORITY_NOT_REPRESENTED]
 
 
@@ -189,30 +152,89 @@ async def test_a_document_in_the_name_of_a_strange_authority_is_refused(gateway:
     "parts",
     [
         pytest.param(lambda _: [], id="nothing"),
-        pytest.param(lambda _: _data(CONTENT), id="data first"),
-        pytest.param(lambda g: [_header(g), _header(g)], id="two headers"),
-        pytest.param(lambda g: [_header(g), pb.PutBlobRequest()], id="empty part"),
-        pytest.param(lambda g: [_header(g), pb.PutBlobRequest(data=b"")], id="no data"),
-        pytest.param(lambda g: [_header(g), *_data(CONTENT + b"x")], id="too much"),
+        pytest.param(lambda _: data(CONTENT), id="data first"),
+        pytest.param(lambda g: [header(g), header(g)], id="two headers"),
+        pytest.param(lambda g: [header(g), pb.PutBlobRequest()], id="empty part"),
+        pytest.param(lambda g: [header(g), pb.PutBlobRequest(data=b"")], id="no data"),
+        pytest.param(lambda g: [header(g), *data(CONTENT + b"x")], id="too much"),
         pytest.param(
-            lambda g: [_header(g), *_data(CONTENT, limits.MAX_BLOB_FRAME_BYTES + 1)],
+            lambda g: [header(g), *data(CONTENT, limits.MAX_BLOB_FRAME_BYTES + 1)],
             id="part too large",
         ),
     ],
 )
 async def test_a_bad_sequence_of_parts_is_refused(gateway: Gateway, parts: Any) -> None:
-    assert await _refused(gateway, *parts(gateway)) == Reason.BLOB_MALFORMED
-    assert all(not blob["complete"] for blob in _stored(gateway))
+    assert await refused(gateway, *parts(gateway)) == Reason.BLOB_MALFORMED
+    assert all(not blob["complete"] for blob in uploads(gateway))
 
 
 async def test_a_document_announced_in_another_size_is_refused(gateway: Gateway) -> None:
-    await _put(gateway, _header(gateway), *_data(CONTENT[:SEALED_CHUNK_SIZE]))
-    again = _header(gateway, size=len(CONTENT) + 1, offset=SEALED_CHUNK_SIZE)
-    assert await _refused(gateway, again) == Reason.BLOB_MALFORMED
+    await put(gateway, header(gateway), *data(CONTENT[:SEALED_CHUNK_SIZE]))
+    again = header(gateway, size=len(CONTENT) + 1, offset=SEALED_CHUNK_SIZE)
+    assert await refused(gateway, again) == Reason.BLOB_MALFORMED
 
 
 async def test_a_peer_cannot_announce_without_end(gateway: Gateway) -> None:
     size = limits.MAX_BLOB_BYTES
     for number in range(MAX_ANNOUNCED_BYTES // size):
-        await _put(gateway, _header(gateway, digest=number.to_bytes(32, "big"), size=size))
-    assert await _refused(gateway, _header(gateway)) == Reason.QUOTA_EXCEEDED
+        await put(gateway, header(gateway, digest=number.to_bytes(32, "big"), size=size))
+    assert await refused(gateway, header(gateway)) == Reason.QUOTA_EXCEEDED
+
+
+# -- steps that break --------------------------------------------------------------------------
+
+
+async def test_a_step_that_was_not_committed_is_done_again(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a death between the disk and the commit: the row is what counts."""
+    for store in (Rows, InFiles):
+        monkeypatch.setattr(store, "step", 4 * SEALED_CHUNK_SIZE)
+    grow, fails = sql.grow_upload, [False, True]
+
+    async def break_once(*arguments: Any, **named: Any) -> Any:
+        if fails and fails.pop(0):
+            raise psycopg.OperationalError("the server closed the connection")
+        return await grow(*arguments, **named)
+
+    monkeypatch.setattr(sql, "grow_upload", break_once)
+    other = os.urandom(len(CONTENT))
+    parts = data(CONTENT[: 4 * SEALED_CHUNK_SIZE] + other[4 * SEALED_CHUNK_SIZE :])
+    assert await refused(gateway, header(gateway), *parts) == Reason.UNAVAILABLE
+    offset = (await offset_of(gateway)).offset
+    assert offset == 4 * SEALED_CHUNK_SIZE
+    rest = await put(gateway, header(gateway, offset=offset), *data(CONTENT[offset:]))
+    assert rest.complete
+    assert gateway.sealed("krz_t_alpha", DIGEST) == CONTENT
+
+
+async def test_two_uploads_of_one_document_do_not_mix(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for store in (Rows, InFiles):
+        monkeypatch.setattr(store, "step", 2 * SEALED_CHUNK_SIZE)
+    wrong = os.urandom(len(CONTENT))
+    async with asyncio.TaskGroup() as both:
+        for content in (wrong, CONTENT):
+            both.create_task(ended(gateway, content))
+    # Whoever was first, and whatever became of the other: the next call finds the truth.
+    offset = (await offset_of(gateway)).offset
+    await ended(gateway, CONTENT, offset=offset)
+    if not (await offset_of(gateway)).complete:  # the wrong one was first
+        assert (await put(gateway, header(gateway), *data(CONTENT))).complete
+    assert gateway.sealed("krz_t_alpha", DIGEST) == CONTENT
+
+
+async def test_an_upload_stays_where_it_was_begun(gateway: Gateway) -> None:
+    """Also when the setting changes under way."""
+    half = await put(gateway, header(gateway), *data(CONTENT[: 5 * SEALED_CHUNK_SIZE]))
+    stores, folder = gateway.desk.stores, gateway.documents
+    gateway.desk.stores = Stores(gateway.desk.pool, None if folder else Files(Path("/nowhere")))
+    rest = [header(gateway, offset=half.offset), *data(CONTENT[half.offset :])]
+    if folder is None:
+        assert (await put(gateway, *rest)).complete
+    else:  # nobody knows where
+        assert await refused(gateway, *rest) == Reason.UNAVAILABLE
+        gateway.desk.stores = stores
+        assert (await put(gateway, *rest)).complete
+    assert gateway.sealed("krz_t_alpha", DIGEST) == CONTENT

@@ -1,6 +1,8 @@
 """Documents are kept sealed, judged by content, and stay once they were sent."""
 
+import resource
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -14,9 +16,15 @@ from centre.registry.models import Municipality
 from centre.tenancy.context import tenant_scope
 from federation.blobs import selectors as blobs
 from federation.blobs import services as blob_services
+from federation.blobs.files import Files
 from federation.blobs.models import Blob, BlobChunk
 from tenants.documents import selectors, services
-from tenants.documents.errors import DocumentNotFound, DocumentRefused, DocumentSent
+from tenants.documents.errors import (
+    DocumentNotFound,
+    DocumentRefused,
+    DocumentSent,
+    DocumentUnavailable,
+)
 from tenants.documents.models import Document
 
 BY = system("tests")
@@ -79,6 +87,33 @@ def test_too_large_too_much_and_too_many_are_told_in_words(
         with pytest.raises(DocumentRefused, match="schon 1"):
             _attach(case_id=case_id)
     assert Document.objects.count() == 1
+
+
+@pytest.mark.parametrize("documents", ["files"], indirect=True)
+def test_a_folder_that_cannot_be_used_is_told_in_words(documents: Files, tmp_path: Path) -> None:
+    document = _attach()
+    blob = Blob.objects.get()
+    assert b"%PDF" not in documents.path(blob.tenant_role, blob.id).read_bytes()
+    documents.remove(blob.tenant_role, blob.id)
+    with pytest.raises(DocumentUnavailable, match="zurzeit nicht gelesen"):
+        selectors.read(document_id=document.id, reference=REFERENCE, by=BY)
+    events = [entry.content["event"] for entry in audit.trail(subject=REFERENCE)]
+    assert events == ["document:file:added"]
+    (tmp_path / "documents").rename(tmp_path / "gone")
+    with pytest.raises(DocumentRefused, match="zurzeit nicht gespeichert"):
+        _attach()
+
+
+@pytest.mark.parametrize("documents", ["files"], indirect=True)
+def test_a_full_disk_is_told_in_words(documents: Files) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(DocumentRefused, match="ist voll"):
+            _attach()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not Blob.objects.exists()
 
 
 def test_only_what_was_not_sent_can_be_removed() -> None:

@@ -10,6 +10,8 @@ from django.http import StreamingHttpResponse
 from django.test import Client
 
 from centre.audit import selectors as audit
+from federation.blobs.files import Files
+from federation.blobs.models import Blob
 from federation.blobs.sizes import MAX_DOCUMENT_BYTES
 from federation.outbox import services as outbox
 from federation.outbox.errors import BacklogFull
@@ -240,3 +242,18 @@ def test_full_outbox_is_said_with_a_time_to_come_back(
     assert answer.status_code == 429
     assert answer["Retry-After"] == "60"
     assert b.case(case_id).state == "registered"
+
+
+@pytest.mark.parametrize("documents", ["files"], indirect=True)
+def test_document_whose_file_is_gone_has_a_page_that_says_so(
+    visit: Visit, b: Town, case_id: UUID, documents: Files
+) -> None:
+    client = visit(b)
+    upload(client, case_id, "Bescheid.pdf", PDF)
+    with b.scope():
+        blob = Blob.objects.get()
+    documents.remove(blob.tenant_role, blob.id)
+    answer = client.get(f"/anlage/{only_document(b).id}/")
+    assert answer.status_code == 503
+    assert "kann zurzeit nicht gelesen werden" in answer.text
+    assert "wenden Sie sich an Ihr Rechenzentrum" in answer.text

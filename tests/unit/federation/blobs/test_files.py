@@ -1,0 +1,273 @@
+"""Files of documents: durable when they say so, found by role and id alone."""
+
+import errno
+import os
+import resource
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from centre.kernel.ids import new_id
+from federation.blobs import files as module
+from federation.blobs.errors import BlobMissing, FilesFull, FilesUnusable
+from federation.blobs.files import Files
+
+ROLE = "krz_t_alpha"
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "documents"
+    path.mkdir(0o700)
+    return path
+
+
+@pytest.fixture
+def files(folder: Path) -> Files:
+    return Files(folder)
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was written to the disk for good, in order: names of files and folders."""
+    names: list[str] = []
+
+    def note(real: Any) -> Any:
+        def sync(descriptor: int) -> None:
+            names.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+            real(descriptor)
+
+        return sync
+
+    def write_through(descriptor: int, data: Any, at: int, flags: int) -> int:
+        assert flags == os.RWF_DSYNC
+        names.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        return pwritev(descriptor, data, at, flags)
+
+    pwritev = os.pwritev
+    monkeypatch.setattr(os, "fsync", note(os.fsync))
+    monkeypatch.setattr(os, "pwritev", write_through)
+    monkeypatch.setattr(module, "_sync_data", note(os.fdatasync))
+    return names
+
+
+def write(files: Files, pieces: Iterable[bytes]) -> UUID:
+    blob_id = new_id()
+    with files.new(ROLE, blob_id) as file:
+        for piece in pieces:
+            file.add(piece)
+    return blob_id
+
+
+def add(files: Files, role: str, blob_id: UUID, data: bytes, *, at: int) -> None:
+    with closing(files.open_to_add(role, blob_id, at=at)) as file:
+        file.add(data, at=at)
+
+
+def content(folder: Path, blob_id: UUID) -> bytes:
+    return (folder / ROLE / str(blob_id)).read_bytes()
+
+
+def test_a_new_file_holds_all_pieces_for_our_eyes_only(files: Files, folder: Path) -> None:
+    pieces = [bytes([number]) * 300_000 for number in range(40)]
+    blob_id = write(files, pieces)
+    assert content(folder, blob_id) == b"".join(pieces)
+    assert files.size(ROLE, blob_id) == 12_000_000
+    assert files.read(ROLE, blob_id, at=299_999, size=2) == b"\0\1"
+    assert (folder / ROLE).stat().st_mode & 0o777 == 0o700
+    assert files.path(ROLE, blob_id).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_new_file_is_on_the_disk_with_its_name(files: Files, synced: list[str]) -> None:
+    blob_id = write(files, [b"x" * MIB])
+    assert synced == ["documents", str(blob_id), ROLE]
+
+
+def test_long_files_are_brought_to_the_disk_on_the_way(files: Files, synced: list[str]) -> None:
+    blob_id = write(files, [b"x" * MIB] * 20)
+    assert synced.count(str(blob_id)) == 3
+
+
+def test_a_block_that_fails_leaves_no_file(files: Files, folder: Path) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"x" * 2 * MIB
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        write(files, pieces())
+    assert list((folder / ROLE).iterdir()) == []
+
+
+def test_steps_of_an_upload_follow_each_other(
+    files: Files, folder: Path, synced: list[str]
+) -> None:
+    blob_id = new_id()
+    add(files, ROLE, blob_id, b"one.", at=0)
+    assert synced == ["documents", ROLE, str(blob_id)]
+    add(files, ROLE, blob_id, b"two.", at=4)
+    assert synced[3:] == [str(blob_id)]
+    assert content(folder, blob_id) == b"one.two."
+
+
+def test_what_was_never_stated_is_written_over(files: Files, folder: Path) -> None:
+    blob_id = new_id()
+    add(files, ROLE, blob_id, b"one.", at=0)
+    add(files, ROLE, blob_id, b"lost", at=4)
+    add(files, ROLE, blob_id, b"two.", at=4)
+    assert content(folder, blob_id) == b"one.two."
+    add(files, ROLE, blob_id, b"anew", at=0)
+    assert content(folder, blob_id)[:4] == b"anew"
+
+
+@pytest.mark.parametrize("there", [b"", b"one"])
+def test_a_step_beyond_the_end_leaves_no_hole(files: Files, folder: Path, there: bytes) -> None:
+    blob_id = new_id()
+    if there:
+        add(files, ROLE, blob_id, there, at=0)
+    with pytest.raises(BlobMissing):
+        add(files, ROLE, blob_id, b"two.", at=4)
+    assert files.size(ROLE, blob_id) == len(there)
+
+
+def test_what_is_short_or_gone_is_missing(files: Files) -> None:
+    blob_id = write(files, [b"four"])
+    with pytest.raises(BlobMissing):
+        files.read(ROLE, blob_id, at=2, size=3)
+    files.remove(ROLE, blob_id)
+    files.remove(ROLE, blob_id)
+    with pytest.raises(BlobMissing):
+        files.read(ROLE, blob_id, at=0, size=4)
+    assert files.size(ROLE, blob_id) == 0
+
+
+@pytest.mark.parametrize("role", ["", "..", "a/b", "../krz_t_beta", "A", "krz t", "."])
+def test_nothing_else_than_a_role_becomes_a_path(files: Files, role: str) -> None:
+    with pytest.raises(ValueError, match="no role"):
+        add(files, role, new_id(), b"x", at=0)
+
+
+def test_links_are_not_followed(files: Files, folder: Path, tmp_path: Path) -> None:
+    blob_id = write(files, [b"x"])
+    target = tmp_path / "elsewhere"
+    target.write_bytes(b"secret")
+    files.path(ROLE, blob_id).unlink()
+    files.path(ROLE, blob_id).symlink_to(target)
+    with pytest.raises(FilesUnusable):
+        files.read(ROLE, blob_id, at=0, size=6)
+    with pytest.raises(FilesUnusable):
+        add(files, ROLE, blob_id, b"spoilt", at=0)
+    assert target.read_bytes() == b"secret"
+
+
+# -- a disk that refuses -----------------------------------------------------------------------
+
+
+@contextmanager
+def small_disk() -> Iterator[None]:
+    """No file may become larger than half a mebibyte."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MIB // 2, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(files: Files, folder: Path) -> None:
+    with small_disk(), pytest.raises(FilesFull):
+        write(files, [b"x" * MIB])
+    assert list((folder / ROLE).iterdir()) == []
+    blob_id = new_id()
+    with small_disk(), pytest.raises(FilesFull):
+        add(files, ROLE, blob_id, b"x" * MIB, at=0)
+    add(files, ROLE, blob_id, b"x" * MIB, at=0)
+
+
+def test_a_disk_that_cannot_write_is_never_taken_for_done(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(module, "_sync_data", fail)
+    monkeypatch.setattr(os, "pwritev", fail)
+    with pytest.raises(FilesUnusable, match="Input/output error"):
+        write(files, [b"x"])
+    with pytest.raises(FilesUnusable, match="Input/output error"):
+        add(files, ROLE, new_id(), b"x", at=0)
+
+
+def test_a_folder_that_is_gone_is_no_missing_document(files: Files, folder: Path) -> None:
+    files.check()
+    assert list(folder.iterdir()) == []
+    folder.rmdir()
+    uses = [
+        files.check,
+        lambda: write(files, [b"x"]),
+        lambda: add(files, ROLE, new_id(), b"x", at=0),
+        lambda: add(files, ROLE, new_id(), b"x", at=1),
+        lambda: files.read(ROLE, new_id(), at=0, size=1),
+        lambda: files.size(ROLE, new_id()),
+        lambda: list(files.untouched_since(0, prefix="krz_t_")),
+    ]
+    for use in uses:
+        with pytest.raises(FilesUnusable, match="Is its disk mounted"):
+            use()
+    folder.write_text("no folder")
+    with pytest.raises(FilesUnusable):
+        files.check()
+
+
+# -- what is to go -----------------------------------------------------------------------------
+
+
+def test_only_old_files_of_our_roles_are_named(files: Files, folder: Path) -> None:
+    old, young = write(files, [b"old"]), write(files, [b"young"])
+    for role in ("nord_t_kiel", ROLE):
+        add(files, role, old, b"old", at=0)
+        os.utime(files.path(role, old), (1000, 1000))
+    strange = folder / ROLE / "readme"
+    strange.touch()
+    os.utime(strange, (1000, 1000))
+    assert list(files.untouched_since(2000, prefix="krz_t_")) == [(ROLE, old)]
+    assert files.size(ROLE, young)
+
+
+def test_what_is_emptied_stays_the_same_file(files: Files, folder: Path) -> None:
+    """For a call that has it open and goes on with what the row then says."""
+    blob_id = write(files, [b"spoilt"])
+    with closing(files.open_to_add(ROLE, blob_id, at=6)) as file:
+        files.empty(ROLE, blob_id)
+        assert files.size(ROLE, blob_id) == 0
+        file.add(b"anew", at=0)
+    assert content(folder, blob_id) == b"anew"
+    files.empty(ROLE, new_id())
+
+
+def test_all_files_of_a_tenant_go_with_their_folder(files: Files, folder: Path) -> None:
+    write(files, [b"x"])
+    add(files, "krz_t_beta", new_id(), b"x", at=0)
+    files.remove_all(ROLE)
+    files.remove_all(ROLE)
+    assert [each.name for each in folder.iterdir()] == ["krz_t_beta"]
+
+
+def test_only_a_few_pieces_wait_in_memory(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who makes pieces faster than the disk takes them waits for it."""
+    written: list[int] = []
+    real = module._write
+
+    def count(descriptor: int, data: bytes) -> None:
+        real(descriptor, data)
+        written.append(len(data))
+
+    monkeypatch.setattr(module, "_write", count)
+    with files.new(ROLE, new_id()) as file:
+        for made in range(1, 30):
+            file.add(b"x" * MIB)
+            assert made - len(written) <= module._PIECES_WAITING
