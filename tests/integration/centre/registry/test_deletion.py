@@ -352,8 +352,8 @@ test_deletion.delete_and_die(*sys.argv[1:])
 
 def delete_and_die(step: str, slug: str, confirm: str, target: str) -> None:
     """Delete a municipality, but be killed at this step."""
-    settings.TENANT_LOSSES = []
-    settings.TENANT_ENDINGS = [f"{__name__}.end"]
+    django_settings.TENANT_LOSSES = []
+    django_settings.TENANT_ENDINGS = [f"{__name__}.end"]
     deletion._GATEWAYS_S = 0.0
     setattr(deletion, step, _die_at_the_end if step == "tell" else _die)
     deletion.delete_tenant(slug=slug, confirm=confirm, export_to=Path(target), by=ME)
