@@ -37,3 +37,9 @@ class FilesFull(FilesUnusable):
     """There is no space left for documents."""
 
     reason = "BLOB_FILES_FULL"
+
+
+class FileBusy(FilesUnusable):
+    """Another call writes this document just now."""
+
+    reason = "BLOB_FILE_BUSY"

@@ -7,103 +7,111 @@ state it. What a file holds beyond that is nothing, and is overwritten.
 """
 
 import errno
+import fcntl
+import hashlib
 import os
 import re
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from federation.blobs.errors import BlobMissing, FilesFull, FilesUnusable
+from federation.blobs.errors import BlobError, BlobMissing, FileBusy, FilesFull, FilesUnusable
 
 _ROLE: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC
 #: Where the system can, a write returns when it is on the disk.
 _THROUGH: Final[int] = getattr(os, "RWF_DSYNC", 0)
-_sync_data: Final[Callable[[int], None]] = getattr(os, "fdatasync", os.fsync)
-_MIB: Final = 1024 * 1024
-#: In which pieces a new file is written, and how many of them may wait.
-_PIECE: Final = _MIB
-_PIECES_WAITING: Final = 4
-#: The disk gets its work early, so that little is left to wait for in the end.
-_SYNCED_AT_ONCE: Final = 8 * _MIB
+_DIRECT: Final[int] = getattr(os, "O_DIRECT", 0)
+#: What is written or read directly has a multiple of this length, and begins at one.
+BLOCK: Final = 4096
 
 
-class NewFile:
-    """A file that one thread writes while another still makes what goes into it."""
+class WrittenFile:
+    """A file that a thread of its own writes while others make or fetch what goes into it.
 
-    def __init__(self, folder: Path, descriptor: int) -> None:
-        self._folder = folder
-        self._descriptor = descriptor
-        self._thread = ThreadPoolExecutor(1, "document")
-        self._under_way: deque[Future[None]] = deque()
-        self._piece: list[bytes] = []
-        self._size = self._unsynced = 0
-
-    def add(self, data: bytes) -> None:
-        """Append; a few pieces at most wait in memory. An earlier one's error is raised here."""
-        self._piece.append(data)
-        self._size += len(data)
-        if self._size >= _PIECE:
-            self._hand_over()
-
-    def finish(self) -> None:
-        """Write what is left and wait for the disk."""
-        self._hand_over()
-        self._under_way.append(self._thread.submit(_sync_data, self._descriptor))
-        self._await(0)
-
-    def close(self) -> None:
-        """Let the thread end, whatever it has come to."""
-        self._thread.shutdown(cancel_futures=True)
-        os.close(self._descriptor)
-
-    def _hand_over(self) -> None:
-        piece, self._piece, self._size = self._piece, [], 0
-        self._await(_PIECES_WAITING - 1)
-        self._under_way.append(self._thread.submit(self._write, piece))
-
-    def _await(self, left: int) -> None:
-        with _trouble(self._folder):
-            while len(self._under_way) > left:
-                self._under_way.popleft().result()
-
-    def _write(self, piece: list[bytes]) -> None:
-        for data in piece:
-            _write(self._descriptor, data)
-            self._unsynced += len(data)
-        if self._unsynced >= _SYNCED_AT_ONCE:
-            _sync_data(self._descriptor)
-            self._unsynced = 0
-
-
-class OpenFile:
-    """A file for as long as one call needs it.
-
-    Between two calls into the system a thread waits for its turn in the interpreter, on a busy
-    event loop longer than for the disk: so each step is one call.
+    Nobody else writes to the file as long as it is open here, in whatever process.
     """
 
-    def __init__(self, folder: Path, descriptor: int) -> None:
+    def __init__(self, folder: Path, descriptor: int, *, at: int = 0) -> None:
         self._folder = folder
         self._descriptor = descriptor
+        self._at = at
+        self._thread = ThreadPoolExecutor(1, "document")
+        self._failure: BlobError | None = None
 
-    def add(self, data: bytes | memoryview, *, at: int) -> None:
-        """Write behind the first `at` bytes, and wait for the disk.
+    def claim(self) -> None:
+        """Keep others from writing; raise `FileBusy` or `BlobMissing`."""
+        with _trouble(self._folder):
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            size = os.fstat(self._descriptor).st_size
+        if size < self._at:
+            raise BlobMissing(f"A document has {size} bytes instead of {self._at}.")
 
+    def add(self, data: memoryview, *, hashing: "hashlib._Hash | None" = None) -> Future[None]:
+        """Append. Once it is done, the bytes are on the disk and hashed; until then they stay.
+
+        All but the last ones come in whole blocks, and begin at the border of a page.
         Cuts nothing off: a disk that stood still may let a write of an earlier call pass after
         those of a later one.
         """
-        with _trouble(self._folder), memoryview(data) as view:
-            done = 0
-            while done < len(view):  # the system may take less where the disk is nearly full
-                done += os.pwritev(self._descriptor, [view[done:]], at + done, _THROUGH)
-            if not _THROUGH:
-                os.fsync(self._descriptor)
+        at, self._at = self._at, self._at + len(data)
+        return self._thread.submit(self._add, data, at, hashing)
+
+    def finish(self) -> None:
+        """Wait for all that was added; raise the first error."""
+        self._thread.submit(self._go_on).result()
+
+    def close(self) -> None:
+        """Let go of the file once its thread has done what it was given; does not wait for it."""
+        self._thread.submit(os.close, self._descriptor)
+        self._thread.shutdown(wait=False)
+
+    def _add(self, data: memoryview, at: int, hashing: "hashlib._Hash | None") -> None:
+        self._go_on()
+        if hashing is not None:
+            hashing.update(data)
+        whole = len(data) - len(data) % BLOCK
+        try:
+            with _trouble(self._folder):
+                self._write(data[:whole], at)
+                if whole < len(data):
+                    # The end, which has any length, cannot go directly.
+                    _indirect(self._descriptor)
+                    self._write(data[whole:], at + whole)
+        except BlobError as error:
+            self._failure = error
+            raise
+
+    def _go_on(self) -> None:
+        """Raise where an earlier write has failed: nothing follows a hole."""
+        if self._failure is not None:
+            raise self._failure
+
+    def _write(self, data: memoryview, at: int) -> None:
+        done = 0
+        while done < len(data):
+            done += os.pwritev(self._descriptor, [data[done:]], at + done, _THROUGH)
+            if done < len(data):  # less, and of any length, is taken where the disk is nearly full
+                _indirect(self._descriptor)
+        if not _THROUGH:
+            os.fsync(self._descriptor)
+
+
+class ReadFile:
+    """A file for as long as one call reads it."""
+
+    def __init__(self, folder: Path, descriptor: int) -> None:
+        self._folder = folder
+        self._descriptor = descriptor
+
+    def read_into(self, place: memoryview, *, at: int) -> int:
+        """Fill a place from there on, up to the end of the file; return how much there was."""
+        with _trouble(self._folder):
+            return os.preadv(self._descriptor, [place], at)
 
     def read(self, *, at: int, size: int) -> bytes:
         """Return exactly so many bytes from there on; raise `BlobMissing` if they are not here."""
@@ -112,10 +120,6 @@ class OpenFile:
         if len(data) != size:
             raise BlobMissing(f"A document ends at byte {at + len(data)}, before {at + size}.")
         return data
-
-    def size(self) -> int:
-        with _trouble(self._folder):
-            return os.fstat(self._descriptor).st_size
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -142,44 +146,49 @@ class Files:
         return self._of(role) / str(blob_id)
 
     @contextmanager
-    def new(self, role: str, blob_id: UUID) -> Iterator[NewFile]:
+    def new(self, role: str, blob_id: UUID) -> Iterator[WrittenFile]:
         """Write a file from its start to its end; it goes again if the block fails."""
-        with _trouble(self._folder):
-            file = NewFile(self._folder, self._create(role, blob_id))
+        file = self.open_to_add(role, blob_id, at=0)
         try:
             try:
                 yield file
                 file.finish()
             finally:
                 file.close()
-            with _trouble(self._folder):
-                _sync(self._of(role))
         except BaseException:
             with suppress(OSError):  # else the sweep finds it
                 self.path(role, blob_id).unlink()
             raise
 
-    def open_to_add(self, role: str, blob_id: UUID, *, at: int) -> "OpenFile":
+    def open_to_add(self, role: str, blob_id: UUID, *, at: int) -> WrittenFile:
         """Open a file to write behind its first `at` bytes; where that is 0 it may be new.
 
-        Raises `BlobMissing` if these bytes are not there.
+        Raises `BlobMissing` if these bytes are not there, and `FileBusy` if it is being written.
         """
         with _trouble(self._folder):
             if at:
-                descriptor = os.open(self.path(role, blob_id), os.O_WRONLY | _FLAGS)
+                descriptor = _directly(self.path(role, blob_id), os.O_WRONLY | _FLAGS)
             else:
                 descriptor = self._create(role, blob_id)
-                _sync(self._of(role))
-        file = OpenFile(self._folder, descriptor)
-        if (size := file.size()) < at:
+        file = WrittenFile(self._folder, descriptor, at=at)
+        try:
+            file.claim()
+        except BaseException:
             file.close()
-            raise BlobMissing(f"{role}/{blob_id} has {size} bytes instead of {at}.")
+            raise
         return file
 
-    def open(self, role: str, blob_id: UUID) -> "OpenFile":
-        """Open a file to read it; raise `BlobMissing` if it is not there."""
+    def open(self, role: str, blob_id: UUID, *, direct: bool = False) -> ReadFile:
+        """Open a file to read it; raise `BlobMissing` if it is not there.
+
+        With `direct` whole blocks are read into places that begin at the border of a page.
+        """
+        flags = os.O_RDONLY | _FLAGS
         with _trouble(self._folder):
-            return OpenFile(self._folder, os.open(self.path(role, blob_id), os.O_RDONLY | _FLAGS))
+            path = self.path(role, blob_id)
+            return ReadFile(
+                self._folder, _directly(path, flags) if direct else os.open(path, flags)
+            )
 
     def read(self, role: str, blob_id: UUID, *, at: int, size: int) -> bytes:
         """Return exactly so many bytes from there on; raise `BlobMissing` if they are not here."""
@@ -237,15 +246,28 @@ class Files:
         with suppress(FileExistsError):
             folder.mkdir(0o700)
             _sync(self._folder)
-        return os.open(self.path(role, blob_id), os.O_WRONLY | os.O_CREAT | _FLAGS, 0o600)
+        descriptor = _directly(self.path(role, blob_id), os.O_WRONLY | os.O_CREAT | _FLAGS)
+        _sync(folder)
+        return descriptor
 
 
-def _write(descriptor: int, data: bytes) -> None:
-    """Write all: the system may take less at a time, as where the disk is nearly full."""
-    with memoryview(data) as view:
-        done = 0
-        while done < len(view):
-            done += os.write(descriptor, view[done:])
+def _directly(path: Path, flags: int) -> int:
+    """Open a file past the cache of the system, where its file system can do that.
+
+    Nobody reads a document again soon. To copy it into fresh memory of the cache took longer than
+    to seal it.
+    """
+    try:
+        return os.open(path, flags | _DIRECT, 0o600)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return os.open(path, flags, 0o600)
+
+
+def _indirect(descriptor: int) -> None:
+    flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, flags & ~_DIRECT)
 
 
 def _sync(folder: Path) -> None:
@@ -261,6 +283,8 @@ def _sync(folder: Path) -> None:
 def _trouble(folder: Path) -> Iterator[None]:
     try:
         yield
+    except BlockingIOError as error:
+        raise FileBusy("Another call writes this document.") from error
     except FileNotFoundError as error:
         # Without the folder nothing is known: no document is gone because a disk is.
         if folder.is_dir():

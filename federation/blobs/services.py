@@ -15,7 +15,7 @@ from django.db.models import Sum
 
 from centre.kernel import clock
 from centre.kernel.ids import new_id
-from centre.keys.blobs import CHUNK_SIZE, BlobSealer, new_key
+from centre.keys.blobs import CHUNK_SIZE, TAG_SIZE, BlobSealer, new_key
 from centre.registry.models import Municipality
 from centre.tenancy.context import public_scope, require_tenant
 from centre.tenancy.operations import role_names
@@ -65,7 +65,8 @@ def store(*, chunks: Iterable[bytes], name: str) -> StoredBlob:
                         f"{name} is larger than {MAX_DOCUMENT_BYTES // 1_000_000} MB, "
                         "the most that can be sent as one document."
                     )
-                sink.add(sealer.seal_chunk(chunk, final=final))
+                place = sink.place(len(chunk) + TAG_SIZE)
+                sealer.seal_into(place, chunk, final=final)
         now = clock.now()
         Blob.objects.create(
             id=blob_id,

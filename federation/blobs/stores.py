@@ -3,11 +3,12 @@
 New documents go where the setting says; old ones are found where their rows say.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 import structlog
@@ -15,32 +16,74 @@ from django.conf import settings
 
 from centre.keys.blobs import SEALED_CHUNK_SIZE
 from centre.tenancy import binary
+from federation.blobs.buffers import Buffers
 from federation.blobs.errors import BlobMissing, FilesUnusable
-from federation.blobs.files import Files
+from federation.blobs.files import BLOCK, Files, WrittenFile
 from federation.blobs.models import Blob, BlobChunk
 
 log = structlog.get_logger(__name__)
 
 
+#: A sealed document is written in pieces of so many chunks, 4 MiB; so many of them at once.
+_CHUNKS_IN_A_PIECE: Final = 16
+_PIECES: Final = 3
+
+
 class Sink(Protocol):
     """Takes the sealed chunks of a new document, one after the other."""
 
-    def add(self, data: bytes) -> None: ...
+    def place(self, size: int) -> memoryview:
+        """Return where to put the next chunk. The one before is complete."""
+        ...
 
 
-@dataclass(slots=True)
 class _Rows:
     """Part of the caller's transaction."""
 
-    role: str
-    blob_id: UUID
-    number: int = 0
+    def __init__(self, role: str, blob_id: UUID) -> None:
+        self._role = role
+        self._blob_id = blob_id
+        self._number = 0
+        self._buffers = Buffers(SEALED_CHUNK_SIZE, count=1)
 
-    def add(self, data: bytes) -> None:
-        # In binary form: as text, each byte would travel as two digits.
-        row = BlobChunk(blob_id=self.blob_id, number=self.number, tenant_role=self.role, data=data)
-        binary.insert(BlobChunk, [row])
-        self.number += 1
+    def place(self, size: int) -> memoryview:
+        self.store()
+        return self._buffers.place(size)
+
+    def store(self) -> None:
+        if data := self._buffers.turn():
+            row = BlobChunk(
+                blob_id=self._blob_id, number=self._number, tenant_role=self._role, data=data
+            )
+            # In binary form: as text, each byte would travel as two digits.
+            binary.insert(BlobChunk, [row])
+            self._number += 1
+
+
+class _File:
+    """Written while the next chunks are sealed."""
+
+    def __init__(self, file: WrittenFile) -> None:
+        self._file = file
+        self._buffers = Buffers(_CHUNKS_IN_A_PIECE * SEALED_CHUNK_SIZE + BLOCK, count=_PIECES)
+        self._under_way: deque[Future[None]] = deque()
+
+    def place(self, size: int) -> memoryview:
+        if self._buffers.left < size:
+            self._hand_over(cut=BLOCK)
+        return self._buffers.place(size)
+
+    def finish(self) -> None:
+        self._hand_over(cut=1)
+
+    def _hand_over(self, *, cut: int) -> None:
+        # The buffer after this one is to be free.
+        self._await(_PIECES - 2)
+        self._under_way.append(self._file.add(self._buffers.turn(cut=cut)))
+
+    def _await(self, left: int) -> None:
+        while len(self._under_way) > left:
+            self._under_way.popleft().result()
 
 
 def folder() -> Files | None:
@@ -63,11 +106,15 @@ def need_folder() -> Files:
 def new(role: str, blob_id: UUID) -> Iterator[Sink]:
     """Store a new document. After the block it is durable as soon as its row is."""
     if (files := folder()) is None:
-        yield _Rows(role, blob_id)
+        rows = _Rows(role, blob_id)
+        yield rows
+        rows.store()
         return
     try:
         with files.new(role, blob_id) as file:
-            yield file
+            sink = _File(file)
+            yield sink
+            sink.finish()
     except FilesUnusable as error:
         log.warning("document not stored", tenant_role=role, error=error.message)
         raise

@@ -3,41 +3,42 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from mmap import mmap
 from typing import Final
 
+from centre.kernel.threads import to_its_end
 from centre.keys.blobs import SEALED_CHUNK_SIZE
 from federation.blobs.errors import BlobMissing, FilesUnusable
-from federation.blobs.files import Files, OpenFile
+from federation.blobs.files import BLOCK, Files, ReadFile
 from federation.dispatch import sql
 from federation.dispatch.sql import Document
 from federation.dispatch.tools import Tools
 
-#: Chunks that one look at the database, or at the disk, brings.
+#: Chunks that one look at the database brings, and bytes that one at the disk does.
 _ROWS_READ: Final = 4
-_CHUNKS_READ: Final = 16
+_BYTES_READ: Final = 1024 * BLOCK
+_PIECE: Final = 64 * BLOCK
 
-type _Read = Callable[[int], Awaitable[list[bytes]]]
+type _Read = Callable[[int], Awaitable[list[memoryview]]]
 
 
-async def pieces(document: Document, tools: Tools, *, offset: int) -> AsyncGenerator[bytes]:
-    """Yield a document from there on, a chunk at a time; a few chunks are in memory.
+async def pieces(document: Document, tools: Tools, *, offset: int) -> AsyncGenerator[memoryview]:
+    """Yield a document from there on, in pieces of a chunk at most; a few are in memory.
 
-    Raises `BlobError` where its file is gone or cannot be read.
+    A piece lasts until the next one is asked for. Raises `BlobError` where its file is gone or
+    cannot be read.
     """
-    number, skip = divmod(offset, SEALED_CHUNK_SIZE)
     async with _reader(document, tools) as read:
-        reading = asyncio.ensure_future(read(number))
+        reading = asyncio.ensure_future(read(offset))
         try:
-            while chunks := await reading:
-                # The next chunks are read while these are on their way.
-                number += len(chunks)
-                reading = asyncio.ensure_future(read(number))
-                for chunk in chunks:
-                    if piece := chunk[skip:]:
-                        yield piece
-                    skip = 0
+            while found := await reading:
+                # The next pieces are read while these are on their way.
+                offset += sum(map(len, found))
+                reading = asyncio.ensure_future(read(offset))
+                for piece in found:
+                    yield piece
         finally:
-            reading.cancel()
+            # A thread cannot be called back: it reads from a file that is still open.
             await asyncio.gather(reading, return_exceptions=True)
 
 
@@ -66,24 +67,51 @@ def _files(tools: Tools) -> Files:
 @asynccontextmanager
 async def _reader(document: Document, tools: Tools) -> AsyncIterator[_Read]:
     if document.in_file:
-        file = await asyncio.to_thread(_files(tools).open, document.tenant_role, document.id)
+        blocks = _Blocks(_files(tools), document)
         try:
-            yield lambda number: asyncio.to_thread(_chunks, file, document, number)
+            await to_its_end(blocks.open)
+            yield lambda offset: asyncio.to_thread(blocks.read, offset)
         finally:
-            file.close()
+            blocks.close()
     else:
-        yield lambda number: _rows(document, tools, number)
+        yield lambda offset: _rows(document, tools, offset)
 
 
-async def _rows(document: Document, tools: Tools, first: int) -> list[bytes]:
+async def _rows(document: Document, tools: Tools, offset: int) -> list[memoryview]:
+    number, skip = divmod(offset, SEALED_CHUNK_SIZE)
     async with tools.around.database.connection() as connection:
-        return await sql.chunks(connection, document, first=first, most=_ROWS_READ)
+        rows = await sql.chunks(connection, document, first=number, most=_ROWS_READ)
+    # What was there before may end within the first one.
+    found = [memoryview(row)[skip if at == 0 else 0 :] for at, row in enumerate(rows)]
+    return [piece for piece in found if piece]
 
 
-def _chunks(file: OpenFile, document: Document, first: int) -> list[bytes]:
-    begin = first * SEALED_CHUNK_SIZE
-    end = min(document.size, begin + _CHUNKS_READ * SEALED_CHUNK_SIZE)
-    if begin >= end:
-        return []
-    data = file.read(at=begin, size=end - begin)
-    return [data[at : at + SEALED_CHUNK_SIZE] for at in range(0, len(data), SEALED_CHUNK_SIZE)]
+class _Blocks:
+    """Two buffers in turns: one is read into while the other travels."""
+
+    def __init__(self, files: Files, document: Document) -> None:
+        self._files = files
+        self._document = document
+        self._file: ReadFile | None = None
+        self._next, self._other = (memoryview(mmap(-1, _BYTES_READ)) for _ in range(2))
+
+    def open(self) -> None:
+        document = self._document
+        self._file = self._files.open(document.tenant_role, document.id, direct=True)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def read(self, offset: int) -> list[memoryview]:
+        left = self._document.size - offset
+        if left <= 0:
+            return []
+        assert self._file is not None
+        place, self._next, self._other = self._next, self._other, self._next
+        skip = offset % BLOCK
+        there = self._file.read_into(place, at=offset - skip)
+        found = place[skip : min(there, skip + left)]
+        if not found:
+            raise BlobMissing(f"A document ends at byte {offset} of {self._document.size}.")
+        return [found[at : at + _PIECE] for at in range(0, len(found), _PIECE)]

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Final
+from typing import Any, Final
 
 import grpc
 import structlog
@@ -27,7 +27,9 @@ from federation.links.errors import LinkError
 from federation.protocol import backoff
 from federation.protocol.frames import BlobHeader
 from federation.protocol.reasons import Reason
-from federation.wire.frames import write_blob_header
+from federation.wire import blob_parts
+
+_PUT_BLOB: Final = f"/{pb.DESCRIPTOR.services_by_name['BlobService'].full_name}/PutBlob"
 
 log = structlog.get_logger(__name__)
 
@@ -147,14 +149,17 @@ class UploadWorker:
         if document is None:
             raise DispatchError("the document of a letter is not here")
         await reading.check(document, self._tools)
+        # Parts are written already; the generated stub would copy each of them again.
+        put: Any = channel.stream_unary(
+            _PUT_BLOB,
+            response_deserializer=pb.PutBlobResponse.FromString,
+        )
         parts = self._parts(upload, document, known.offset)
-        stored: pb.PutBlobResponse = await answer(stub.PutBlob(parts, timeout=_UPLOAD_TIMEOUT_S))
+        stored: pb.PutBlobResponse = await answer(put(parts, timeout=_UPLOAD_TIMEOUT_S))
         if not stored.complete:
             raise DispatchError("the peer took the document and does not call it complete")
 
-    async def _parts(
-        self, upload: Upload, document: Document, offset: int
-    ) -> AsyncIterator[pb.PutBlobRequest]:
+    async def _parts(self, upload: Upload, document: Document, offset: int) -> AsyncIterator[bytes]:
         header = BlobHeader(
             sender=upload.sender,
             recipient=upload.recipient,
@@ -162,7 +167,7 @@ class UploadWorker:
             size=upload.size,
             offset=offset,
         )
-        yield pb.PutBlobRequest(header=write_blob_header(header))
+        yield blob_parts.write_header(header)
         async with aclosing(reading.pieces(document, self._tools, offset=offset)) as pieces:
             async for piece in pieces:
-                yield pb.PutBlobRequest(data=piece)
+                yield blob_parts.write_data(piece)

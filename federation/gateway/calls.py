@@ -34,12 +34,12 @@ class Malformed:
 MALFORMED: Final = Malformed()
 
 
-def tolerant[M: Message](kind: type[M]) -> Callable[[bytes], M | Malformed]:
+def tolerant[T](read: Callable[[bytes], T]) -> Callable[[bytes], T | Malformed]:
     """Return a deserialiser that lets the servicer, and so our error table, answer garbage."""
 
-    def deserialise(raw: bytes) -> M | Malformed:
+    def deserialise(raw: bytes) -> T | Malformed:
         try:
-            return kind.FromString(raw)
+            return read(raw)
         except DecodeError:
             return MALFORMED
 

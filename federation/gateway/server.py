@@ -14,6 +14,7 @@ from federation.gateway.desk import Desk
 from federation.gateway.doorstep import Doorstep
 from federation.gateway.links import LinkServicer
 from federation.protocol import limits
+from federation.wire import blob_parts
 
 LINK_SERVICE: Final = "amtsbruecke.exchange.v1beta1.LinkService"
 BLOB_SERVICE: Final = "amtsbruecke.exchange.v1beta1.BlobService"
@@ -75,15 +76,17 @@ def exchange(desk: Desk) -> Register:
                     {
                         "Exchange": grpc.stream_stream_rpc_method_handler(
                             links.Exchange,
-                            tolerant(link_service_pb2.ExchangeRequest),
+                            tolerant(link_service_pb2.ExchangeRequest.FromString),
                             _serialise,
                         ),
                         "Deliver": grpc.unary_unary_rpc_method_handler(
-                            links.Deliver, tolerant(link_service_pb2.DeliverRequest), _serialise
+                            links.Deliver,
+                            tolerant(link_service_pb2.DeliverRequest.FromString),
+                            _serialise,
                         ),
                         "GetPosition": grpc.unary_unary_rpc_method_handler(
                             links.GetPosition,
-                            tolerant(link_service_pb2.GetPositionRequest),
+                            tolerant(link_service_pb2.GetPositionRequest.FromString),
                             _serialise,
                         ),
                     },
@@ -92,11 +95,11 @@ def exchange(desk: Desk) -> Register:
                     BLOB_SERVICE,
                     {
                         "PutBlob": grpc.stream_unary_rpc_method_handler(
-                            blobs.PutBlob, tolerant(blob_service_pb2.PutBlobRequest), _serialise
+                            blobs.PutBlob, tolerant(blob_parts.read_part), _serialise
                         ),
                         "GetBlobOffset": grpc.unary_unary_rpc_method_handler(
                             blobs.GetBlobOffset,
-                            tolerant(blob_service_pb2.GetBlobOffsetRequest),
+                            tolerant(blob_service_pb2.GetBlobOffsetRequest.FromString),
                             _serialise,
                         ),
                     },

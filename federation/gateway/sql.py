@@ -329,11 +329,8 @@ async def grow_upload(
     connection: Connection, upload: Upload, size: int, *, now: datetime
 ) -> Upload:
     """Note that so many bytes were added in whole chunks; return how far the blob has come."""
-    grown = replace(
-        upload,
-        received=upload.received + size,
-        chunk_count=upload.chunk_count + -(-size // SEALED_CHUNK_SIZE),
-    )
+    received = upload.received + size
+    grown = replace(upload, received=received, chunk_count=-(-received // SEALED_CHUNK_SIZE))
     await connection.execute(
         "UPDATE blobs_blob SET received = %s, chunk_count = %s, touched_at = %s WHERE id = %s",
         (grown.received, grown.chunk_count, now, upload.id),
@@ -348,12 +345,13 @@ async def complete_upload(connection: Connection, upload: Upload, *, now: dateti
     return replace(upload, complete=True)
 
 
-async def empty_upload(connection: Connection, upload: Upload, *, now: datetime) -> None:
+async def empty_upload(connection: Connection, upload: Upload, *, now: datetime) -> Upload:
     """Let an upload start again whose bytes are thrown away."""
     await connection.execute(
         "UPDATE blobs_blob SET received = 0, chunk_count = 0, touched_at = %s WHERE id = %s",
         (now, upload.id),
     )
+    return replace(upload, received=0, chunk_count=0)
 
 
 async def delete_chunks(connection: Connection, upload: Upload) -> None:

@@ -52,7 +52,7 @@ class _Stream:
         self._finished = final
         return nonce
 
-    def _note(self, sealed: bytes) -> None:
+    def _note(self, sealed: memoryview | bytes) -> None:
         self._digest.update(sealed)
         self._size += len(sealed)
 
@@ -78,12 +78,19 @@ class _Stream:
 class BlobSealer(_Stream):
     """Seals a document. All chunks but the last have `CHUNK_SIZE` bytes; only the last is final."""
 
-    def seal_chunk(self, data: bytes | bytearray | memoryview, *, final: bool) -> bytes:
+    def seal_into(
+        self, place: memoryview, data: bytes | bytearray | memoryview, *, final: bool
+    ) -> None:
+        """Seal a chunk into a place that is `TAG_SIZE` bytes longer: no new memory is needed."""
         if len(data) > CHUNK_SIZE or (len(data) < CHUNK_SIZE and not final):
             raise BlobBroken(f"a chunk that is not the last has {CHUNK_SIZE} bytes")
-        sealed = self._cipher.encrypt(self._next_nonce(final=final), data, None)
-        self._note(sealed)
-        return sealed
+        self._cipher.encrypt_into(self._next_nonce(final=final), data, None, place)
+        self._note(place)
+
+    def seal_chunk(self, data: bytes | bytearray | memoryview, *, final: bool) -> bytes:
+        sealed = bytearray(len(data) + TAG_SIZE)
+        self.seal_into(memoryview(sealed), data, final=final)
+        return bytes(sealed)
 
 
 class BlobOpener(_Stream):

@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from mmap import mmap
 from types import SimpleNamespace
 from typing import Any
 
@@ -57,7 +58,9 @@ def document(road: Road) -> BlobRef:
     )
     if files is not None:
         with files.new(road.alpha.tenant_role, blob_id) as file:
-            file.add(whole)
+            page = memoryview(mmap(-1, len(whole)))
+            page[:] = whole
+            file.add(page)
         return BlobRef(digest.hex(), len(whole))
     for number, chunk in enumerate(chunks):
         road.do(

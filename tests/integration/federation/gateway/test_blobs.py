@@ -10,9 +10,9 @@ import pytest
 from amtsbruecke.exchange.v1beta1 import blob_service_pb2 as pb
 
 from centre.keys.blobs import SEALED_CHUNK_SIZE
-from federation.blobs.files import Files
+from federation.blobs.files import BLOCK, Files
 from federation.blobs.sizes import MAX_ANNOUNCED_BYTES
-from federation.gateway import sql
+from federation.gateway import sql, stores
 from federation.gateway.stores import InFiles, Rows, Stores
 from federation.protocol import limits
 from federation.protocol.messages import BlobRef
@@ -31,6 +31,15 @@ from tests.integration.federation.gateway.uploads import (
     uploads,
 )
 from tests.plugins.gateway import Gateway
+
+
+def small_steps(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, *, chunks: int) -> int:
+    """Let a step have so many chunks, or as many blocks, and be stated at once; return its size."""
+    monkeypatch.setattr(Rows, "step", chunks * SEALED_CHUNK_SIZE)
+    monkeypatch.setattr(InFiles, "step", chunks * 64 * BLOCK)
+    monkeypatch.setattr(stores, "_STATED_EVERY_S", 0.0)
+    return (Rows if gateway.documents is None else InFiles).step
+
 
 pytestmark = pytest.mark.parametrize("documents", ["rows", "files"], indirect=True)
 
@@ -57,7 +66,7 @@ async def test_put_of_a_complete_document_is_answered_at_once(gateway: Gateway) 
 async def test_put_goes_on_where_it_was_cut_off(gateway: Gateway) -> None:
     half = await put(gateway, header(gateway), *data(CONTENT[: 5 * SEALED_CHUNK_SIZE + 99]))
     assert not half.complete
-    assert half.offset == 5 * SEALED_CHUNK_SIZE
+    assert half.offset == 5 * (SEALED_CHUNK_SIZE if gateway.documents is None else 64 * BLOCK)
     asked = await offset_of(gateway)
     assert (asked.offset, asked.complete) == (half.offset, False)
     rest = await put(
@@ -110,11 +119,10 @@ async def test_memory_holds_a_few_chunks_only(
         return await grow(connection, upload, size, **named)
 
     monkeypatch.setattr(sql, "grow_upload", watch)
-    for store in (Rows, InFiles):
-        monkeypatch.setattr(store, "step", 4 * SEALED_CHUNK_SIZE)
+    step = small_steps(gateway, monkeypatch, chunks=4)
     await put(gateway, header(gateway), *data(CONTENT))
     assert sum(seen) == len(CONTENT)
-    assert max(seen) <= 5 * SEALED_CHUNK_SIZE
+    assert max(seen) <= step
     assert len(seen) > 1
 
 
@@ -188,9 +196,9 @@ async def test_a_step_that_was_not_committed_is_done_again(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a death between the disk and the commit: the row is what counts."""
-    for store in (Rows, InFiles):
-        monkeypatch.setattr(store, "step", 4 * SEALED_CHUNK_SIZE)
-    grow, fails = sql.grow_upload, [False, True]
+    step = small_steps(gateway, monkeypatch, chunks=4)
+    # What is in a file already is stated once more when the call ends.
+    grow, fails = sql.grow_upload, [False, True] + [True] * (gateway.documents is not None)
 
     async def break_once(*arguments: Any, **named: Any) -> Any:
         if fails and fails.pop(0):
@@ -199,10 +207,10 @@ async def test_a_step_that_was_not_committed_is_done_again(
 
     monkeypatch.setattr(sql, "grow_upload", break_once)
     other = os.urandom(len(CONTENT))
-    parts = data(CONTENT[: 4 * SEALED_CHUNK_SIZE] + other[4 * SEALED_CHUNK_SIZE :])
+    parts = data(CONTENT[:step] + other[step:])
     assert await refused(gateway, header(gateway), *parts) == Reason.UNAVAILABLE
     offset = (await offset_of(gateway)).offset
-    assert offset == 4 * SEALED_CHUNK_SIZE
+    assert offset == step
     rest = await put(gateway, header(gateway, offset=offset), *data(CONTENT[offset:]))
     assert rest.complete
     assert gateway.sealed("krz_t_alpha", DIGEST) == CONTENT
@@ -211,8 +219,7 @@ async def test_a_step_that_was_not_committed_is_done_again(
 async def test_two_uploads_of_one_document_do_not_mix(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for store in (Rows, InFiles):
-        monkeypatch.setattr(store, "step", 2 * SEALED_CHUNK_SIZE)
+    small_steps(gateway, monkeypatch, chunks=2)
     wrong = os.urandom(len(CONTENT))
     async with asyncio.TaskGroup() as both:
         for content in (wrong, CONTENT):
@@ -228,13 +235,13 @@ async def test_two_uploads_of_one_document_do_not_mix(
 async def test_an_upload_stays_where_it_was_begun(gateway: Gateway) -> None:
     """Also when the setting changes under way."""
     half = await put(gateway, header(gateway), *data(CONTENT[: 5 * SEALED_CHUNK_SIZE]))
-    stores, folder = gateway.desk.stores, gateway.documents
+    as_before, folder = gateway.desk.stores, gateway.documents
     gateway.desk.stores = Stores(gateway.desk.pool, None if folder else Files(Path("/nowhere")))
     rest = [header(gateway, offset=half.offset), *data(CONTENT[half.offset :])]
     if folder is None:
         assert (await put(gateway, *rest)).complete
     else:  # nobody knows where
         assert await refused(gateway, *rest) == Reason.UNAVAILABLE
-        gateway.desk.stores = stores
+        gateway.desk.stores = as_before
         assert (await put(gateway, *rest)).complete
     assert gateway.sealed("krz_t_alpha", DIGEST) == CONTENT

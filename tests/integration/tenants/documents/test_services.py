@@ -107,7 +107,7 @@ def test_a_folder_that_cannot_be_used_is_told_in_words(documents: Files, tmp_pat
 @pytest.mark.parametrize("documents", ["files"], indirect=True)
 def test_a_full_disk_is_told_in_words(documents: Files) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (25 * 4096, hard))
     try:
         with pytest.raises(DocumentRefused, match="ist voll"):
             _attach()

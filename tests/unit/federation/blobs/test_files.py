@@ -5,6 +5,8 @@ import os
 import resource
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from hashlib import sha256
+from mmap import mmap
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,9 +14,8 @@ from uuid import UUID
 import pytest
 
 from centre.kernel.ids import new_id
-from federation.blobs import files as module
-from federation.blobs.errors import BlobMissing, FilesFull, FilesUnusable
-from federation.blobs.files import Files
+from federation.blobs.errors import BlobMissing, FileBusy, FilesFull, FilesUnusable
+from federation.blobs.files import BLOCK, Files, WrittenFile
 
 ROLE = "krz_t_alpha"
 MIB = 1024 * 1024
@@ -37,36 +38,50 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was written to the disk for good, in order: names of files and folders."""
     names: list[str] = []
 
-    def note(real: Any) -> Any:
-        def sync(descriptor: int) -> None:
-            names.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
-            real(descriptor)
-
-        return sync
+    def sync(descriptor: int) -> None:
+        names.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
 
     def write_through(descriptor: int, data: Any, at: int, flags: int) -> int:
         assert flags == os.RWF_DSYNC
         names.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
         return pwritev(descriptor, data, at, flags)
 
-    pwritev = os.pwritev
-    monkeypatch.setattr(os, "fsync", note(os.fsync))
+    fsync, pwritev = os.fsync, os.pwritev
+    monkeypatch.setattr(os, "fsync", sync)
     monkeypatch.setattr(os, "pwritev", write_through)
-    monkeypatch.setattr(module, "_sync_data", note(os.fdatasync))
     return names
+
+
+def page(data: bytes) -> memoryview:
+    """Return the data at the border of a page."""
+    view = memoryview(mmap(-1, max(1, len(data))))[: len(data)]
+    view[:] = data
+    return view
 
 
 def write(files: Files, pieces: Iterable[bytes]) -> UUID:
     blob_id = new_id()
     with files.new(ROLE, blob_id) as file:
         for piece in pieces:
-            file.add(piece)
+            file.add(page(piece)).result()
     return blob_id
 
 
+@contextmanager
+def opened(files: Files, role: str, blob_id: UUID, *, at: int) -> Iterator[WrittenFile]:
+    """Open a file to add to it, and wait until it is closed: a thread does that."""
+    file = files.open_to_add(role, blob_id, at=at)
+    try:
+        yield file
+    finally:
+        file.close()
+        file._thread.shutdown()
+
+
 def add(files: Files, role: str, blob_id: UUID, data: bytes, *, at: int) -> None:
-    with closing(files.open_to_add(role, blob_id, at=at)) as file:
-        file.add(data, at=at)
+    with opened(files, role, blob_id, at=at) as file:
+        file.add(page(data)).result()
 
 
 def content(folder: Path, blob_id: UUID) -> bytes:
@@ -74,23 +89,88 @@ def content(folder: Path, blob_id: UUID) -> bytes:
 
 
 def test_a_new_file_holds_all_pieces_for_our_eyes_only(files: Files, folder: Path) -> None:
-    pieces = [bytes([number]) * 300_000 for number in range(40)]
+    pieces = [bytes([number]) * 75 * BLOCK for number in range(40)] + [b"the end"]
     blob_id = write(files, pieces)
     assert content(folder, blob_id) == b"".join(pieces)
-    assert files.size(ROLE, blob_id) == 12_000_000
-    assert files.read(ROLE, blob_id, at=299_999, size=2) == b"\0\1"
+    assert files.size(ROLE, blob_id) == 40 * 75 * BLOCK + 7
+    with closing(files.open(ROLE, blob_id)) as file:
+        assert file.read(at=75 * BLOCK - 1, size=2) == b"\0\1"
     assert (folder / ROLE).stat().st_mode & 0o777 == 0o700
     assert files.path(ROLE, blob_id).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_new_file_is_on_the_disk_with_its_name(files: Files, synced: list[str]) -> None:
     blob_id = write(files, [b"x" * MIB])
-    assert synced == ["documents", str(blob_id), ROLE]
+    assert synced == ["documents", ROLE, str(blob_id)]
 
 
-def test_long_files_are_brought_to_the_disk_on_the_way(files: Files, synced: list[str]) -> None:
-    blob_id = write(files, [b"x" * MIB] * 20)
-    assert synced.count(str(blob_id)) == 3
+def test_what_is_added_is_hashed(files: Files) -> None:
+    hashing = sha256()
+    with files.new(ROLE, new_id()) as file:
+        for piece in (b"x" * BLOCK, b"y"):
+            file.add(page(piece), hashing=hashing).result()
+    assert hashing.digest() == sha256(b"x" * BLOCK + b"y").digest()
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK, 3 * BLOCK + 7])
+def test_a_file_is_read_past_the_cache_up_to_its_end(files: Files, size: int) -> None:
+    data = os.urandom(size)
+    blob_id = write(files, [data[: size - size % BLOCK], data[size - size % BLOCK :]])
+    place = page(bytes(4 * BLOCK))
+    with closing(files.open(ROLE, blob_id, direct=True)) as file:
+        assert file.read_into(place, at=0) == size
+    assert place[:size] == data
+
+
+def test_a_file_system_that_knows_no_direct_writes_has_the_usual_ones(
+    files: Files, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, asked = os.open, []
+
+    def refuse(path: Any, flags: int, *rest: Any) -> int:
+        if flags & os.O_DIRECT:
+            asked.append(path)
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return real(path, flags, *rest)
+
+    monkeypatch.setattr(os, "open", refuse)
+    blob_id = write(files, [b"x" * BLOCK, b"y"])
+    with closing(files.open(ROLE, blob_id, direct=True)) as file:
+        assert file.read_into(page(bytes(2 * BLOCK)), at=0) == BLOCK + 1
+    assert len(asked) == 2
+    assert content(folder, blob_id) == b"x" * BLOCK + b"y"
+
+
+def test_nothing_is_written_behind_a_hole(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    pwritev, fails = os.pwritev, [False, True]
+
+    def fail_once(*arguments: Any) -> int:
+        if fails and fails.pop(0):
+            raise OSError(errno.EIO, "Input/output error")
+        return pwritev(*arguments)
+
+    monkeypatch.setattr(os, "pwritev", fail_once)
+    blob_id = new_id()
+    with opened(files, ROLE, blob_id, at=0) as file:
+        first, second, third = [file.add(page(b"x" * BLOCK)) for _ in range(3)]
+        first.result()
+        for each in (second, third):
+            with pytest.raises(FilesUnusable):
+                each.result()
+        with pytest.raises(FilesUnusable):
+            file.finish()
+    assert files.size(ROLE, blob_id) == BLOCK
+
+
+def test_one_call_at_a_time_writes_to_a_file(files: Files, folder: Path) -> None:
+    blob_id = new_id()
+    with opened(files, ROLE, blob_id, at=0) as file:
+        file.add(page(b"mine")).result()
+        for at in (0, 4):
+            with pytest.raises(FileBusy):
+                files.open_to_add(ROLE, blob_id, at=at)
+    add(files, ROLE, blob_id, b"next", at=4)
+    assert content(folder, blob_id) == b"minenext"
 
 
 def test_a_block_that_fails_leaves_no_file(files: Files, folder: Path) -> None:
@@ -136,12 +216,12 @@ def test_a_step_beyond_the_end_leaves_no_hole(files: Files, folder: Path, there:
 
 def test_what_is_short_or_gone_is_missing(files: Files) -> None:
     blob_id = write(files, [b"four"])
-    with pytest.raises(BlobMissing):
-        files.read(ROLE, blob_id, at=2, size=3)
+    with closing(files.open(ROLE, blob_id)) as file, pytest.raises(BlobMissing):
+        file.read(at=2, size=3)
     files.remove(ROLE, blob_id)
     files.remove(ROLE, blob_id)
     with pytest.raises(BlobMissing):
-        files.read(ROLE, blob_id, at=0, size=4)
+        files.open(ROLE, blob_id)
     assert files.size(ROLE, blob_id) == 0
 
 
@@ -158,7 +238,7 @@ def test_links_are_not_followed(files: Files, folder: Path, tmp_path: Path) -> N
     files.path(ROLE, blob_id).unlink()
     files.path(ROLE, blob_id).symlink_to(target)
     with pytest.raises(FilesUnusable):
-        files.read(ROLE, blob_id, at=0, size=6)
+        files.open(ROLE, blob_id)
     with pytest.raises(FilesUnusable):
         add(files, ROLE, blob_id, b"spoilt", at=0)
     assert target.read_bytes() == b"secret"
@@ -194,7 +274,6 @@ def test_a_disk_that_cannot_write_is_never_taken_for_done(
     def fail(*_: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(module, "_sync_data", fail)
     monkeypatch.setattr(os, "pwritev", fail)
     with pytest.raises(FilesUnusable, match="Input/output error"):
         write(files, [b"x"])
@@ -211,7 +290,7 @@ def test_a_folder_that_is_gone_is_no_missing_document(files: Files, folder: Path
         lambda: write(files, [b"x"]),
         lambda: add(files, ROLE, new_id(), b"x", at=0),
         lambda: add(files, ROLE, new_id(), b"x", at=1),
-        lambda: files.read(ROLE, new_id(), at=0, size=1),
+        lambda: files.open(ROLE, new_id()),
         lambda: files.size(ROLE, new_id()),
         lambda: list(files.untouched_since(0, prefix="krz_t_")),
     ]
@@ -241,10 +320,10 @@ def test_only_old_files_of_our_roles_are_named(files: Files, folder: Path) -> No
 def test_what_is_emptied_stays_the_same_file(files: Files, folder: Path) -> None:
     """For a call that has it open and goes on with what the row then says."""
     blob_id = write(files, [b"spoilt"])
-    with closing(files.open_to_add(ROLE, blob_id, at=6)) as file:
+    with opened(files, ROLE, blob_id, at=0) as file:
         files.empty(ROLE, blob_id)
         assert files.size(ROLE, blob_id) == 0
-        file.add(b"anew", at=0)
+        file.add(page(b"anew")).result()
     assert content(folder, blob_id) == b"anew"
     files.empty(ROLE, new_id())
 
@@ -255,19 +334,3 @@ def test_all_files_of_a_tenant_go_with_their_folder(files: Files, folder: Path) 
     files.remove_all(ROLE)
     files.remove_all(ROLE)
     assert [each.name for each in folder.iterdir()] == ["krz_t_beta"]
-
-
-def test_only_a_few_pieces_wait_in_memory(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who makes pieces faster than the disk takes them waits for it."""
-    written: list[int] = []
-    real = module._write
-
-    def count(descriptor: int, data: bytes) -> None:
-        real(descriptor, data)
-        written.append(len(data))
-
-    monkeypatch.setattr(module, "_write", count)
-    with files.new(ROLE, new_id()) as file:
-        for made in range(1, 30):
-            file.add(b"x" * MIB)
-            assert made - len(written) <= module._PIECES_WAITING
