@@ -6,8 +6,8 @@ Everything goes through the product's services. Whatever the database refuses is
 as a clerk would. What a service has returned was promised: it goes into the journal (the case, the
 message, the state), so that the count can ask for it afterwards.
 
-Of sixteen cases one takes the long road (query, answer, acceptance, completion, closure), two are
-accepted and completed, one is refused; the others stay with their registration.
+Of sixteen cases one takes the long road (query, answer with a document, acceptance, completion,
+closure), two are accepted and completed, one is refused; the others stay with their registration.
 """
 
 import signal
@@ -187,8 +187,31 @@ class Clerks:
         from tenants.cases import services
 
         for case in self._all("requesting", "queried"):
-            services.answer(case_id=case.id, version=case.version, text="Ja.", by=BY)
+            services.answer(
+                case_id=case.id,
+                version=case.version,
+                text="Ja.",
+                document_ids=[self._document(case)],
+                by=BY,
+            )
             self._note([case], "answer", "registered")
+
+    def _document(self, case: "Case") -> UUID:
+        """Attach a document, unless that was done when something broke."""
+        from benchmarks.faults import documents
+        from tenants.documents import selectors, services
+
+        for each in selectors.unsent_of_case(case.id):
+            return each.id
+        called = documents.name(case.id)
+        made = services.attach(
+            case_id=case.id,
+            reference=case.reference,
+            name=called,
+            chunks=documents.content(called),
+            by=BY,
+        )
+        return made.id
 
     def _close(self) -> None:
         from tenants.cases import services

@@ -190,6 +190,7 @@ def _judge(run: Run) -> Verdict:
     found = counting.count(world, forsaken=record.forsaken, cancelled=record.cancelled)
     with ThreadPoolExecutor(len(CENTRES)) as pool:
         chains = list(pool.map(lambda centre: world.step(centre, "chains"), CENTRES))
+        documents = list(pool.map(lambda centre: world.step(centre, "documents"), CENTRES))
     verified, letters, refused = (
         sum(chain[name] for chain in chains) for name in ("verified", "letters", "refused")
     )
@@ -203,6 +204,8 @@ def _judge(run: Run) -> Verdict:
     problems += [f"out of order: {each}" for each in found.out_of_order]
     problems += [f"promised and gone: {each}" for each in found.broken_promises]
     problems += [each for chain in chains for each in chain["problems"]]
+    broken = [each for document in documents for each in document["problems"]]
+    problems += broken
     if found.duplicates:
         problems.append(f"{found.duplicates} effects too many")
     if verified + refused != letters:
@@ -213,13 +216,15 @@ def _judge(run: Run) -> Verdict:
     figures = {
         "messages": found.messages,
         "kills": record.kills,
-        "lost": len(found.lost) + len(found.broken_promises),
+        "lost": len(found.lost) + len(found.broken_promises) + len(broken),
         "duplicates": found.duplicates + len(found.astray),
         "out_of_order": len(found.out_of_order),
         "receipts_verified": verified,
         "chains_ok": not any(chain["problems"] for chain in chains),
     }
-    return Verdict(figures=figures, problems=problems, notes=_notes(run, found, chains))
+    whole = sum(document["whole"] for document in documents)
+    notes = [*_notes(run, found, chains), f"{whole} documents came whole"]
+    return Verdict(figures=figures, problems=problems, notes=notes)
 
 
 def without_effect(faults: Sequence[Fault], record: Record) -> list[str]:

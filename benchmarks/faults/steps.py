@@ -125,12 +125,27 @@ def chains(said: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def documents(said: dict[str, Any]) -> dict[str, Any]:
+    """Read every document that has come."""
+    del said
+    become("web")
+    from benchmarks.faults import documents as all_documents
+    from centre.registry import selectors as registry
+
+    found = [all_documents.check(town) for town in registry.active()]
+    return {
+        "whole": sum(whole for whole, _ in found),
+        "problems": [each for _, wrong in found for each in wrong],
+    }
+
+
 STEPS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "fetch": fetch,
     "poison": poison,
     "drafts": drafts,
     "requests": requests,
     "chains": chains,
+    "documents": documents,
 }
 
 

@@ -1,6 +1,7 @@
 """The fault run, in short: the kinds of fault that the long one knows, with few letters."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,3 +47,4 @@ def test_letters_survive_every_kind_of_fault_at_both_centres(
     assert figures["kills"] == 8
     assert (figures["lost"], figures["duplicates"], figures["out_of_order"]) == (0, 0, 0)
     assert figures["chains_ok"] is True
+    assert re.search(r" [1-9]\d* documents came whole", said)
