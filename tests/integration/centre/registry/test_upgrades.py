@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from centre.kernel.actors import system
-from centre.registry import blueprints, selectors, services, upgrades
-from centre.registry.models import Upgrade
+from centre.registry import blueprints, schemas, selectors, services, upgrades
+from centre.registry.models import Municipality, MunicipalityState, Upgrade
 from centre.registry.selectors import MunicipalityUnknown
 from centre.registry.upgrades import Result
 from centre.tenancy import catalog, migrating
 from centre.tenancy.context import schema_scope
+from centre.tenancy.locks import exclusively
 from console import migrations as console_migrations
 from console.commands import migrate as command_module
 from tests.plugins.versions import NextVersion
@@ -86,11 +87,22 @@ def _pending() -> list[str]:
 
 
 def test_nothing_is_to_do_and_is_found_out_in_few_queries(owner: None) -> None:
-    with CaptureQueriesContext(connection) as queries:
-        assert upgrades.pending() == []
-    assert len(queries) <= 6
+    assert _queries_to_find_nothing() <= 6
     assert _upgrade() == {}
     assert Upgrade.objects.count() == 0
+
+
+def test_three_towns_take_as_many_queries_as_one(owner: None) -> None:
+    of_three = _queries_to_find_nothing()
+    Municipality.objects.exclude(slug="alpha").update(state=MunicipalityState.DELETED)
+    assert [schema.slug for schema in schemas.hosted()] == ["alpha"]
+    assert _queries_to_find_nothing() == of_three
+
+
+def _queries_to_find_nothing() -> int:
+    with CaptureQueriesContext(connection) as queries:
+        assert upgrades.pending() == []
+    return len(queries)
 
 
 def test_first_is_migrated_by_django_and_the_others_by_its_statements(
@@ -233,8 +245,9 @@ def test_canary_goes_first_and_nothing_follows_if_it_fails(
 def test_statements_are_not_trusted_if_they_do_something_else_elsewhere(
     owner: None, next_version: NextVersion
 ) -> None:
-    # What Django would do here, too: but nothing proves that.
-    next_version("""migrations.RunSQL('''DO $$ BEGIN IF current_schema() = 'm_alpha'
+    # What Django would do here, too: but nothing proves that. With the whole name of the schema in
+    # them, they would not even be tried.
+    next_version("""migrations.RunSQL('''DO $$ BEGIN IF right(current_schema(), 5) = 'alpha'
         THEN CREATE TABLE only_there (); END IF; END $$''')""")
     assert set(_outcomes(_upgrade()).values()) == {"migrated"}
     assert not any("only_there" in fact for fact in _definitions("beta"))
@@ -337,6 +350,30 @@ def test_busy_one_is_tried_again_when_the_others_are_done(
         results = upgrades.upgrade(report=report)
     assert {str(result.outcome) for result in results} == {"migrated", "replayed"}
     assert Upgrade.objects.get(municipality__slug="beta").problem == ""
+
+
+def test_nothing_is_replayed_in_a_schema_that_is_just_founded_or_deleted(
+    owner: None, next_version: NextVersion
+) -> None:
+    next_version(PLAIN)
+    _execute("m_beta", "SET lock_timeout = 200")
+    (beta,) = (schema for schema in upgrades.pending() if schema.slug == "beta")
+    told: list[tuple[str, str, bool]] = []
+    with ExitStack() as somebody:
+        somebody.enter_context(exclusively(beta.lock))
+
+        def report(result: Result) -> None:
+            told.append((result.schema.slug, str(result.outcome), result.busy))
+            if result.schema.slug == "gamma":
+                somebody.close()
+
+        upgrades.upgrade(report=report)
+    assert told == [
+        ("alpha", "migrated", False),
+        ("beta", "failed", True),
+        ("gamma", "replayed", False),
+        ("beta", "migrated", False),
+    ]
 
 
 def test_two_operators_take_turns(
