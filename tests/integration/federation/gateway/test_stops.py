@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 import pytest
 
-from federation.gateway import sessions
+from federation.gateway import commits, sessions
 from federation.protocol.reasons import Reason
 from federation.protocol.receipts import ReceiptBody, SignedReceipt
 from federation.wire.errors import from_rpc_error
@@ -32,10 +32,39 @@ async def test_drain_receipts_what_is_at_hand_and_then_ends_the_stream(gateway: 
         assert receipt.last_lseq == 3
         await gateway.desk.drain()
         assert await _end(stream) == Reason.DRAINING
+    assert await _refusal(gateway) == Reason.DRAINING
+
+
+async def test_drain_waits_for_a_commit_that_has_begun(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, commit = asyncio.Event(), asyncio.Event(), commits.commit
+
+    async def held(*given: Any, **more: Any) -> Any:
+        begun.set()
+        await go_on.wait()
+        return await commit(*given, **more)
+
+    monkeypatch.setattr(commits, "commit", held)
+    async with gateway.stream() as stream:
+        await stream.send(1, *_letters(gateway, 1))
+        await begun.wait()
+        draining = asyncio.create_task(gateway.desk.drain())
+        assert await _refusal(gateway) == Reason.DRAINING
+        assert not draining.done()
+        go_on.set()
+        await draining
+        assert gateway.position() == 1
+        assert (await stream.receipt()).last_lseq == 1
+        assert await _end(stream) == Reason.DRAINING
+
+
+async def _refusal(gateway: Gateway) -> str:
+    """Ask for a stream; return why there is none."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         async with gateway.stream():
             pytest.fail("a stream was opened")
-    assert from_rpc_error(caught.value).reason is Reason.DRAINING
+    return str(from_rpc_error(caught.value).reason)
 
 
 async def test_a_newer_stream_ends_the_older_and_goes_on_where_it_was(gateway: Gateway) -> None:
