@@ -192,19 +192,24 @@ def _town(municipality: Municipality) -> Town:
         return Town(municipality, clerk().actor)
 
 
-@pytest.fixture
-def known(
-    monkeypatch: pytest.MonkeyPatch, alpha: Municipality, beta: Municipality, gamma: Municipality
-) -> None:
-    """Let the directory know the three towns."""
+def directory_of(*towns: Municipality) -> Directory:
+    """Return a directory of this centre with these towns."""
     snapshot = Snapshot(
         version=1,
         published_at=clock.now(),
         expires_at=clock.in_future(days=1),
         centres=(CentreRecord(id="krz", name="krz", endpoint=""),),
-        authorities=tuple(_record(town) for town in (alpha, beta, gamma)),
+        authorities=tuple(map(_record, towns)),
     )
-    known = Directory(snapshot, digest="1")
+    return Directory(snapshot, digest="1")
+
+
+@pytest.fixture
+def known(
+    monkeypatch: pytest.MonkeyPatch, alpha: Municipality, beta: Municipality, gamma: Municipality
+) -> None:
+    """Let the directory know the three towns."""
+    known = directory_of(alpha, beta, gamma)
     monkeypatch.setattr(directory, "present", lambda: known)
 
 

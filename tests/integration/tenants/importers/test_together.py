@@ -1,16 +1,23 @@
 """Several workers, several files, and a worker that dies: each row becomes one request."""
 
-import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 import pytest
 from django.db import connections
 
+from centre.directory import selectors as directory
+from centre.registry.models import Municipality
+from centre.tenancy.context import tenant_scope
 from tenants.cases import services as cases
 from tenants.cases.models import Case
 from tenants.importers import services
@@ -18,17 +25,20 @@ from tenants.importers.errors import RunNotReady
 from tenants.importers.models import ImportRow, RowState
 from tenants.importers.services import decisions, running
 from tests.factories.import_files import file
+from tests.integration.tenants.cases.conftest import directory_of
 from tests.integration.tenants.importers.conftest import Desk, Row
 
 pytestmark = [pytest.mark.process("worker"), pytest.mark.usefixtures("committed_db", "small")]
 
 type ToB = Callable[..., Row]
 
+CHUNK = 8
+
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunks of 8 rows."""
-    monkeypatch.setattr(running, "CHUNK", 8)
+    """Small chunks."""
+    monkeypatch.setattr(running, "CHUNK", CHUNK)
 
 
 def at_once(*works: Callable[[], object]) -> list[object]:
@@ -137,27 +147,61 @@ def test_same_file_given_twice_at_once_is_one_run(desk: Desk, to_b: ToB) -> None
     assert len(set(given)) == 1
 
 
-def test_killed_worker_leaves_what_another_takes_up(desk: Desk, to_b: ToB) -> None:
-    run_id = confirmed(desk, *(to_b(number) for number in range(120)))
-    connections.close_all()
-    context = multiprocessing.get_context("fork")
-    told, tell = context.Pipe(duplex=False)
+#: In a process of its own: one that is forked off ours may wait for locks that our threads hold.
+_MORTAL = """
+import sys
+import django
+django.setup()
+from tests.integration.tenants.importers import test_together
+test_together.import_and_die(*sys.argv[1:])
+"""
 
-    def work() -> None:
-        with desk.town.scope():
-            services.run_import(run_id, progress=lambda view: tell.send(view.rows_done))
 
-    worker = context.Process(target=work)
-    worker.start()
-    assert worker.pid
-    while told.recv() < 24:
-        pass
-    os.kill(worker.pid, signal.SIGKILL)
-    worker.join(10)
+def import_and_die(slug: str, run_id: str, chunks: str) -> None:
+    """Be killed in the middle of a chunk, when as many before it are imported."""
+    towns = {town.slug: town for town in Municipality.objects.order_by("slug")}
+    known, left = directory_of(*towns.values()), int(chunks)
+    submit = cases.submit_requests
+
+    def submit_and_die(**more: Any) -> list[Case]:
+        nonlocal left
+        made = submit(**more)
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return made
+
+    with (
+        patch.object(running, "CHUNK", CHUNK),
+        patch.object(directory, "present", lambda: known),
+        patch.object(cases, "submit_requests", submit_and_die),
+        tenant_scope(towns[slug]),
+    ):
+        services.run_import(UUID(run_id))
+
+
+def test_killed_worker_leaves_what_another_takes_up(
+    desk: Desk, to_b: ToB, dsn: Callable[[str], str]
+) -> None:
+    run_id = confirmed(desk, *(to_b(number) for number in range(40)))
+    killed = subprocess.run(
+        [sys.executable, "-c", _MORTAL, desk.town.municipality.slug, str(run_id), "3"],
+        env={
+            **os.environ,
+            "AMTSBRUECKE_PROCESS": "worker",
+            "AMTSBRUECKE_WORKER_DATABASE_URL": dsn("worker"),
+        },
+        cwd=Path(__file__).parents[4],
+        timeout=60,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     view = desk.run(run_id)
-    assert view.state == "running"
-    assert 24 <= view.imported < 120
+    assert (view.state, view.imported) == ("running", 3 * CHUNK)
+    assert references(desk) == expected(range(3 * CHUNK))
     desk.work_off()
     after = desk.run(run_id)
-    assert (after.state, after.imported) == ("finished", 120)
-    assert references(desk) == expected(range(120))
+    assert (after.state, after.imported) == ("finished", 40)
+    assert references(desk) == expected(range(40))
