@@ -15,6 +15,7 @@ _ISSUED = """
 SELECT link, first_lseq, last_lseq, body, signature, kid
   FROM inbox_issuedreceipt ORDER BY link, first_lseq
 """
+_LINKS = "SELECT link, in_lseq, receipt_hash FROM inbox_inboundlink ORDER BY link"
 _SHOWN = 5
 
 
@@ -50,4 +51,8 @@ def check_issued(
             problem = f"leaves a gap after {end}"
         if problem and len(found.problems) < _SHOWN:
             found.problems.append(f"the receipt of {link} for {first} to {last} {problem}")
+    for link, counted, newest in connection.execute(_LINKS):
+        end, digest = ends.get(link, (0, b""))
+        if (end, digest) != (counted, bytes(newest)) and len(found.problems) < _SHOWN:
+            found.problems.append(f"the receipts of {link} end at {end}, not at {counted} as told")
     return found
