@@ -41,9 +41,9 @@ class Kind(StrEnum):
     DEAD_LETTERS = "dead-letters"
 
 
+ENGINES: Final = ("postgresql", "valkey")
 TARGETS: Final = (
-    "postgresql",
-    "valkey",
+    *ENGINES,
     "gateway",
     "gateway-2",
     "dispatch",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.faults import counting, waiting
-from benchmarks.faults.plan import CENTRES, TARGETS
+from benchmarks.faults.plan import CENTRES, ENGINES, TARGETS
 from benchmarks.faults.world import World, running
 from console.demo.plan import Centre
 from console.home import Home
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.two_centres, pytest.mark.slow, pytest.mark.timeout(600
 
 
 #: Engines stay: they have no second one that could take over.
-_ROLLED = set(TARGETS) - {"postgresql", "valkey"}
+_ROLLED = set(TARGETS) - set(ENGINES)
 
 
 def settled(world: World) -> bool:
@@ -50,7 +50,7 @@ def test_rolling_restart_loses_no_request_and_answers_no_clerk_with_an_error(
         eventually(lambda: settled(world), seconds=90, what="all settled")
         for centre in CENTRES:
             kept = before[centre].items() & _pids(world, centre).items()
-            assert {name for name, _ in kept} == {"postgresql", "valkey"}
+            assert {name for name, _ in kept} == set(ENGINES)
         found = counting.count(world, forsaken=[], cancelled=[])
     assert [set(each) for each in rolled] == [_ROLLED] * len(CENTRES)
     assert [each.errors for each in clerks] == [[], []]

@@ -4,6 +4,7 @@ from benchmarks.faults.memory import LONG_RUN, Memory
 from benchmarks.faults.plan import SPARED
 
 NAMES = [f"{centre} {name}" for centre, name in SPARED]
+OTHERS = ["krz gateway", "krz dispatch-2", "krz postgresql"]
 
 
 def memory(growth: float = 0.0, *, letters: int = LONG_RUN, names: list[str] = NAMES) -> Memory:
@@ -31,6 +32,16 @@ def test_a_short_run_bears_warming_and_finds_what_is_more() -> None:
     for letters in (LONG_RUN // 2, LONG_RUN + 2_000):
         assert memory(15, letters=letters).problems(asked=600) == []
         assert len(memory(120, letters=letters).problems(asked=600)) == len(SPARED)
+
+
+def test_in_a_long_run_the_others_may_get_warm_and_not_grow_on() -> None:
+    def problems(growth: float) -> list[str]:
+        found = memory()
+        found.samples |= memory(growth, names=OTHERS).samples
+        return [each.split(":")[0] for each in found.problems(asked=LONG_RUN)]
+
+    assert problems(15) == []
+    assert problems(120) == ["own memory of krz dispatch-2", "own memory of krz gateway"]
 
 
 def test_a_long_run_must_be_able_to_say_something_of_each() -> None:
