@@ -12,11 +12,18 @@ from tests.integration.federation.misuse import (
     multitudes,
     ownership,
     rates,
+    receipts,
     receivers,
     replays,
     strangers,
 )
-from tests.integration.federation.misuse.table import CASES, HOSTILE_RECEIVERS, STRANGERS, page
+from tests.integration.federation.misuse.table import (
+    CASES,
+    HOSTILE_RECEIVERS,
+    STRANGE_RECEIVERS,
+    STRANGERS,
+    page,
+)
 
 MODULES = (
     callers,
@@ -32,7 +39,8 @@ MODULES = (
     rates,
     strangers,
     receivers,
+    receipts,
     multitudes,
 )
 
-__all__ = ["CASES", "HOSTILE_RECEIVERS", "MODULES", "STRANGERS", "page"]
+__all__ = ["CASES", "HOSTILE_RECEIVERS", "MODULES", "STRANGERS", "STRANGE_RECEIVERS", "page"]

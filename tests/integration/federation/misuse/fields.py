@@ -1,9 +1,10 @@
 """A flipped bit in each field of a letter, and letters in other bytes.
 
-The fields come from the descriptor: a new one is tried as soon as it is in the proto file.
+The fields come from the descriptor: a new one is tried as soon as it is in the proto file. Bits are
+flipped by a stranger, in a letter that was written by the proto files only.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from amtsbruecke.exchange.v1beta1 import envelope_pb2
@@ -12,12 +13,13 @@ from google.protobuf.message import Message
 
 from federation.protocol import limits
 from federation.protocol.reasons import Reason
-from tests.factories.letters import tampered
 from tests.integration.federation.misuse.hands import honest, item
-from tests.integration.federation.misuse.table import Misuse, group
+from tests.integration.federation.misuse.strangers import Attack
+from tests.integration.federation.misuse.table import Misuse, group, strangers
 from tests.plugins.gateway import Gateway
 
-_GROUP = group("A flipped bit in each field, and other bytes for the same letter")
+_FLIPPED = strangers("A flipped bit in each field of a letter")
+_GROUP = group("Other bytes for the same letter")
 
 type Path = tuple[FieldDescriptor, ...]
 
@@ -68,33 +70,29 @@ _SOONER: Final = {
 
 
 def _flipped_inside(path: Path) -> Misuse:
-    def change(envelope: envelope_pb2.Envelope) -> None:
-        before = envelope.SerializeToString()
-        flip(envelope, path)
-        assert envelope.SerializeToString() != before
+    async def misuse(attack: Attack) -> str:
+        outer = envelope_pb2.SignedEnvelope.FromString(attack.letter())
+        inner = envelope_pb2.Envelope.FromString(outer.envelope)
+        flip(inner, path)
+        before, outer.envelope = outer.envelope, inner.SerializeToString()
+        assert outer.envelope != before
+        return await attack.me.offer(outer.SerializeToString())
 
-    return _send(lambda raw: tampered(raw, change))
+    return misuse
 
 
 def _flipped_outside(path: Path) -> Misuse:
-    def change(raw: bytes) -> bytes:
-        outer = envelope_pb2.SignedEnvelope.FromString(raw)
+    async def misuse(attack: Attack) -> str:
+        outer = envelope_pb2.SignedEnvelope.FromString(attack.letter())
         flip(outer, path)
-        return outer.SerializeToString()
-
-    return _send(change)
-
-
-def _send(change: Callable[[bytes], bytes]) -> Misuse:
-    async def misuse(gateway: Gateway) -> str:
-        return await item(gateway, change(honest(gateway)))
+        return await attack.me.offer(outer.SerializeToString())
 
     return misuse
 
 
 for _path in paths(envelope_pb2.Envelope.DESCRIPTOR):
     _reason = _SOONER.get(name(_path), Reason.SIGNATURE_INVALID)
-    _GROUP.add(
+    _FLIPPED.add(
         f"flipped_bit_in_{name(_path)}",
         _flipped_inside(_path),
         _reason,
@@ -103,7 +101,7 @@ for _path in paths(envelope_pb2.Envelope.DESCRIPTOR):
 for _path in paths(envelope_pb2.Signature.DESCRIPTOR):
     _way = (envelope_pb2.SignedEnvelope.DESCRIPTOR.fields_by_name["signature"], *_path)
     _reason = _SOONER.get(name(_way), Reason.SIGNATURE_INVALID)
-    _GROUP.add(
+    _FLIPPED.add(
         f"flipped_bit_in_{name(_way)}",
         _flipped_outside(_way),
         _reason,

@@ -1,4 +1,4 @@
-"""A hostile receiver against our dispatch: it owns its key, and signs whatever helps it.
+"""A hostile receiver against our dispatch. What receipts may say, a stranger tries: `receipts`.
 
 Each case changes how a receiver answers; the answer here is the fault that dispatch notes with the
 link. Nothing it says counts: no letter becomes *relayed* that was not receipted by the protocol.
@@ -15,8 +15,6 @@ from amtsbruecke.exchange.v1beta1 import link_service_pb2 as pb
 from amtsbruecke.exchange.v1beta1 import receipt_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from centre.keys import sign
-from centre.keys.sign import SigningKey
 from federation.dispatch import session
 from federation.protocol.errors import CallRefused
 from federation.protocol.reasons import Reason
@@ -24,7 +22,6 @@ from federation.protocol.receipts import SignedReceipt, Status, Verdict
 from federation.wire.errors import DOMAIN
 from tests.fakes import receiver as fake
 from tests.fakes.receiver import FakeReceiver
-from tests.integration.federation.misuse.fields import Path, flip, name, paths
 from tests.integration.federation.misuse.table import receivers
 
 RECEIPT_INVALID: Final = "RECEIPT_INVALID"
@@ -38,124 +35,6 @@ def _enter(group: Any, title: str, change: Change, expected: str, *, alarm: bool
         return expected
 
     group.add(title, misuse, expected, alarm=alarm)
-
-
-# -- receipts that others could have changed -------------------------------------------------
-
-_FLIPPED = receivers("A flipped bit in each field of a receipt, under the old signature")
-
-
-def _flipped(path: Path) -> Change:
-    def change(receipt: SignedReceipt) -> SignedReceipt:
-        body = receipt_pb2.ReceiptBody.FromString(receipt.body)
-        flip(body, path)
-        return replace(receipt, body=body.SerializeToString())
-
-    return lambda receiver: setattr(receiver, "change", change)
-
-
-for _path in paths(receipt_pb2.ReceiptBody.DESCRIPTOR):
-    _enter(_FLIPPED, f"flipped_bit_in_receipt_{name(_path)}", _flipped(_path), RECEIPT_INVALID)
-
-_FORGED = receivers("Forged and truncated receipts")
-for _name, _change in {
-    "receipt_without_a_signature": lambda receipt: replace(receipt, signature=b""),
-    "receipt_with_a_signature_of_zeros": lambda receipt: replace(receipt, signature=bytes(64)),
-    "receipt_of_a_key_that_nobody_knows": lambda receipt: replace(receipt, kid="0" * 16),
-    "receipt_that_is_cut_off": lambda receipt: replace(receipt, body=receipt.body[:-1]),
-    "receipt_of_nothing": lambda receipt: replace(receipt, body=b""),
-    "receipt_of_garbage": lambda receipt: replace(receipt, body=b"\xff" * 100),
-    "receipt_with_padding": lambda receipt: replace(receipt, body=receipt.body + b"\xa2\x06\x01x"),
-}.items():
-    _enter(
-        _FORGED,
-        _name,
-        lambda receiver, change=_change: setattr(receiver, "change", change),  # type: ignore[misc]
-        RECEIPT_INVALID,
-    )
-
-
-def _foreign_key(receiver: FakeReceiver) -> None:
-    receiver.key = SigningKey.generate()
-
-
-_enter(_FORGED, "receipt_signed_with_a_foreign_key", _foreign_key, RECEIPT_INVALID)
-
-
-# -- receipts that the receiver itself signs, and that lie -----------------------------------
-
-_LYING = receivers("Receipts that are signed and lie")
-
-
-def _signed(change: Callable[[Any], None]) -> Change:
-    """Let the receiver sign another body than the true one."""
-
-    def enter(receiver: FakeReceiver) -> None:
-        def resign(receipt: SignedReceipt) -> SignedReceipt:
-            body = receipt_pb2.ReceiptBody.FromString(receipt.body)
-            change(body)
-            raw = body.SerializeToString(deterministic=True)
-            value = receiver.key.sign(context=sign.RECEIPT, message=raw)
-            return replace(receipt, body=raw, signature=value)
-
-        receiver.change = resign
-
-    return enter
-
-
-def _fields(**values: Any) -> Callable[[Any], None]:
-    def change(body: Any) -> None:
-        for field, value in values.items():
-            setattr(body, field, value)
-
-    return change
-
-
-def _refuse_a_stranger(body: Any) -> None:
-    body.exceptions.add(
-        lseq=99, status=receipt_pb2.OUTCOME_STATUS_REFUSED, reason=Reason.RECIPIENT_UNKNOWN
-    )
-
-
-def _refuse_after_all(body: Any) -> None:
-    """The root says accepted, the list says refused."""
-    body.exceptions.add(
-        lseq=body.first_lseq, status=receipt_pb2.OUTCOME_STATUS_REFUSED, reason="EXPIRED"
-    )
-
-
-def _outcome_of_tomorrow(body: Any) -> None:
-    body.exceptions.add(lseq=body.first_lseq, status=99)  # type: ignore[arg-type]
-
-
-for _name, _lie in {
-    "wrong_root": _fields(merkle_root=bytes(32)),
-    "half_a_root": _fields(merkle_root=bytes(16)),
-    "wrong_place_in_the_chain": _fields(prev_hash=b"\1" * 32),
-    "another_issuer": _fields(issuer="sachsen"),
-    "another_origin": _fields(origin="sachsen"),
-    "letters_that_were_never_sent": _fields(last_lseq=1000),
-    "all_numbers_there_are": _fields(last_lseq=2**63 - 1),
-    "more_numbers_than_there_are": _fields(last_lseq=2**64 - 1),
-    "a_range_that_ends_before_it_begins": _fields(first_lseq=5, last_lseq=1),
-    "a_gap": _fields(first_lseq=2),
-    "numbers_from_zero": _fields(first_lseq=0),
-    "a_format_of_tomorrow": _fields(format=2),
-    "an_outcome_outside_its_range": _refuse_a_stranger,
-    "an_outcome_that_the_root_does_not_cover": _refuse_after_all,
-    "an_outcome_of_tomorrow": _outcome_of_tomorrow,
-}.items():
-    _enter(_LYING, f"receipt_with_{_name}", _signed(_lie), RECEIPT_INVALID)
-
-
-def _other_letters(receiver: FakeReceiver) -> None:
-    hold = receiver._hold
-    receiver._hold = lambda batch: hold(  # type: ignore[method-assign]
-        pb.Batch(first_lseq=batch.first_lseq, items=[b""] * len(batch.items))
-    )
-
-
-_enter(_LYING, "receipt_for_other_letters", _other_letters, RECEIPT_INVALID)
 
 
 # -- the stream ------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -262,3 +262,106 @@ class Stream:
             while await self.call.read() is not grpc.aio.EOF:
                 pass
         return await reason(self.call)
+
+
+def root(leaves: Sequence[bytes]) -> bytes:
+    """Return the root of a tree in the shape of RFC 6962, over leaves that are hashes already."""
+    if len(leaves) == 1:
+        return leaves[0]
+    left = 1 << (len(leaves) - 1).bit_length() - 1
+    return sha256(b"\1" + root(leaves[:left]) + root(leaves[left:])).digest()
+
+
+def leaf(item: bytes, lseq: int) -> bytes:
+    """Return the leaf of an item that is accepted."""
+    outer = envelope_pb2.SignedEnvelope.FromString(item)
+    name = envelope_pb2.Envelope.FromString(outer.envelope).message_id
+    status = bytes((receipt_pb2.OUTCOME_STATUS_ACCEPTED,))
+    number = lseq.to_bytes(8, "big")
+    return sha256(b"\0" + name + number + sha256(item).digest() + status).digest()
+
+
+@dataclass
+class Receiver:
+    """A centre that takes the letters of another one; it keeps the protocol, unless it is told to
+    lie, which changes what it signs, or to forge, which changes what it has signed."""
+
+    name: str
+    origin: str
+    key: Ed25519PrivateKey
+    lie: Callable[[receipt_pb2.ReceiptBody], None] = lambda _: None
+    forge: Callable[[receipt_pb2.Receipt], None] = lambda _: None
+    #: Items in the order of their numbers, from 1; and the receipts for them.
+    items: list[bytes] = field(default_factory=list)
+    receipts: list[receipt_pb2.Receipt] = field(default_factory=list)
+    hellos: list[pb.Hello] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def serve(self, certificate: bytes, key: bytes, trusts: bytes) -> AsyncIterator[str]:
+        """Take letters within the block; yields the address."""
+        server = grpc.aio.server()
+        exchange = grpc.stream_stream_rpc_method_handler(
+            self._exchange, pb.ExchangeRequest.FromString, pb.ExchangeResponse.SerializeToString
+        )
+        service = grpc.method_handlers_generic_handler(SERVICE.strip("/"), {"Exchange": exchange})
+        server.add_generic_rpc_handlers((service,))
+        credentials = grpc.ssl_server_credentials(
+            [(key, certificate)], trusts, require_client_auth=True
+        )
+        port = server.add_secure_port("127.0.0.1:0", credentials)
+        await server.start()
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            await server.stop(grace=0.2)
+
+    async def _exchange(self, _: Any, context: Any) -> None:
+        hello = (await context.read()).hello
+        self.hellos.append(hello)
+        await context.write(pb.ExchangeResponse(welcome=self._welcome()))
+        for receipt in self.receipts:
+            if _body(receipt).last_lseq > hello.acked_lseq:
+                await context.write(pb.ExchangeResponse(receipt=receipt))
+        while isinstance(request := await context.read(), pb.ExchangeRequest):
+            receipt = self._sign(request.batch)
+            await context.write(pb.ExchangeResponse(receipt=receipt))
+
+    def _welcome(self) -> pb.Welcome:
+        return pb.Welcome(
+            receiver=self.name,
+            version=1,
+            in_lseq=len(self.items),
+            receipt_hash=self._last_hash(),
+            credit=pb.Credit(messages=1000, bytes=2**24),
+            limits=pb.BatchLimits(max_items=100, max_bytes=2**22, max_item_bytes=2**20),
+        )
+
+    def _last_hash(self) -> bytes:
+        return sha256(self.receipts[-1].body).digest() if self.receipts else bytes(32)
+
+    def _sign(self, batch: pb.Batch) -> receipt_pb2.Receipt:
+        self.items += batch.items
+        leaves = [leaf(item, lseq) for lseq, item in enumerate(batch.items, batch.first_lseq)]
+        body = receipt_pb2.ReceiptBody(
+            format=1,
+            issuer=self.name,
+            origin=self.origin,
+            first_lseq=batch.first_lseq,
+            last_lseq=batch.first_lseq + len(batch.items) - 1,
+            merkle_root=root(leaves),
+            prev_hash=self._last_hash(),
+        )
+        body.issue_time.FromSeconds(int(time.time()))
+        self.lie(body)
+        raw = body.SerializeToString()
+        receipt = receipt_pb2.Receipt(
+            body=raw,
+            signature=envelope_pb2.Signature(
+                signer=self.name.encode(),
+                key_id=key_id(self.key),
+                value=signed(b"amtsbruecke receipt v1", raw, self.key),
+            ),
+        )
+        self.forge(receipt)
+        self.receipts.append(receipt)
+        return receipt

@@ -1,7 +1,8 @@
 """The table of misuses: what a hostile or broken peer may try, and how it must be answered.
 
-A case is a function that misuses one side, with nothing but the proto files, and returns how it was
-answered: the reason of a call or an item that was refused, or one of `Answer`.
+A case is a function that misuses one side and returns how it was answered: the reason of a call or
+an item that was refused, or one of `Answer`. Strangers do it with nothing but the proto files
+(`speaker`); the others bend what our own programs would say.
 `python -m tests.integration.federation.misuse.table` prints the page.
 """
 
@@ -59,6 +60,8 @@ CASES: Final[list[Case]] = []
 STRANGERS: Final[list[Case]] = []
 #: What is tried against dispatch, by a centre that receives.
 HOSTILE_RECEIVERS: Final[list[Case]] = []
+#: What is tried against dispatch, by a receiver that knows nothing but the proto files.
+STRANGE_RECEIVERS: Final[list[Case]] = []
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,11 @@ def receivers(title: str) -> Group:
     return Group(title, HOSTILE_RECEIVERS)
 
 
+def strange_receivers(title: str) -> Group:
+    """Return a group of misuses of dispatch by strangers."""
+    return Group(title, STRANGE_RECEIVERS)
+
+
 _HEAD = """\
 # How misuse of the protocol is answered
 
@@ -106,6 +114,7 @@ Made from the tests (`python -m tests.integration.federation.misuse.table`). Eac
 there by a hostile peer. After it nothing of it is stored (where an honest letter came first, that
 one and no other), no error of ours is in the log, memory has stayed within its bound, and another
 centre's letters went through before, meanwhile and after.
+A *stranger* knows nothing but the proto files; the others bend what our own programs would say.
 An *alarm* is shown to the operator.
 """
 
@@ -117,6 +126,7 @@ def page() -> str:
         ("A sender against the gateway", CASES),
         ("A stranger with the proto files against a gateway process", STRANGERS),
         ("A receiver against dispatch", HOSTILE_RECEIVERS),
+        ("A stranger with the proto files as receiver against dispatch", STRANGE_RECEIVERS),
     ):
         parts.append(f"\n## {heading}: {len(table)} cases\n")
         for title in dict.fromkeys(case.group for case in table):

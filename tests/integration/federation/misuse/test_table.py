@@ -2,13 +2,19 @@
 
 from pathlib import Path
 
-from tests.integration.federation.misuse.everything import CASES, HOSTILE_RECEIVERS, STRANGERS, page
+from tests.integration.federation.misuse.everything import (
+    CASES,
+    HOSTILE_RECEIVERS,
+    STRANGE_RECEIVERS,
+    STRANGERS,
+    page,
+)
 
 PAGE = Path(__file__).parents[4] / "docs/reference/protocol-misuse.md"
 
 
 def test_there_are_enough_cases_with_names_of_their_own() -> None:
-    names = [case.name for case in (*CASES, *STRANGERS, *HOSTILE_RECEIVERS)]
+    names = [case.name for case in (*CASES, *STRANGERS, *HOSTILE_RECEIVERS, *STRANGE_RECEIVERS)]
     assert len(names) == len(set(names))
     assert len(names) >= 120
 
