@@ -127,21 +127,23 @@ def _home(directory: Directory, recipient: UUID) -> _Home:
 
 def _write(messages: Sequence[OutboundMessage], homes: Mapping[UUID, _Home]) -> list[Written]:
     sender, signing_key, now = require_tenant().authority_id, keystore.signing_key(), clock.now()
-    links = {link for link, _ in homes.values()}
+    links: dict[str, list[OutboundMessage]] = {}
+    for message in messages:
+        links.setdefault(homes[message.recipient][0], []).append(message)
     able = _taking_one_signature_for_many(links) if len(messages) > 1 else set()
     written: dict[UUID, Written] = {}
-    for together in (True, False):
-        chosen = [each for each in messages if (homes[each.recipient][0] in able) is together]
-        letters = write_letters(
-            chosen,
-            [homes[message.recipient][1] for message in chosen],
+    # A signature for letters to several centres would tell each how many went elsewhere.
+    for link, letters in links.items():
+        finished = write_letters(
+            letters,
+            [homes[message.recipient][1] for message in letters],
             origin_centre=settings.AMTSBRUECKE.centre,
             sender=sender,
             created_at=now,
             by=signing_key,
-            together=together,
+            together=link in able,
         )
-        written |= zip((each.message_id for each in chosen), letters, strict=True)
+        written |= zip((each.message_id for each in letters), finished, strict=True)
     return [written[message.message_id] for message in messages]
 
 

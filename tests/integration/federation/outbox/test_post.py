@@ -18,7 +18,7 @@ from federation.outbox import errors, poke, selectors, services
 from federation.outbox.models import Letter, Upload
 from federation.outbox.states import DeliveryState
 from federation.protocol.messages import BlobRef
-from federation.wire.envelope import open_payload, read_outer
+from federation.wire.envelope import Carried, open_payload, read_outer
 from tests.factories.letters import message
 from tests.integration.federation.outbox.conftest import record
 
@@ -88,6 +88,29 @@ def test_letters_for_others_are_signed_alone_beside_them(
         services.post(messages=posted)
         carried = [read_outer(selectors.envelope(each.message_id) or b"") for each in posted]
     assert [each.inclusion is None for each in carried] == [False, True, False, True]
+
+
+@pytest.mark.usefixtures("committed_db")
+def test_no_centre_learns_what_was_posted_to_another(
+    alpha: Municipality, beta: Municipality, owner: Callable[..., None]
+) -> None:
+    owner(_WELCOMED, "nord", 64)
+    owner(_WELCOMED, "krz", 64)
+    calls = [(beta, alpha, beta, alpha, alpha), (beta, alpha, alpha)]
+    seen: dict[Municipality, list[Carried]] = {alpha: [], beta: []}
+    with tenant_scope(alpha), transaction.atomic():
+        for recipients in calls:
+            posted = [message(each.authority_id) for each in recipients]
+            services.post(messages=posted)
+            for recipient, each in zip(recipients, posted, strict=True):
+                seen[recipient].append(read_outer(selectors.envelope(each.message_id) or b""))
+    sizes = {
+        town.name: [each.inclusion.size if each.inclusion else 1 for each in carried]
+        for town, carried in seen.items()
+    }
+    assert sizes == {alpha.name: [3, 3, 3, 2, 2], beta.name: [2, 2, 1]}
+    signatures = [{each.signature for each in carried} for carried in seen.values()]
+    assert set.isdisjoint(*signatures)
 
 
 def test_recipient_that_is_not_active_is_refused_and_nothing_posted(
