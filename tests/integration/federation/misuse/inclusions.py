@@ -60,7 +60,17 @@ for _path in paths(envelope_pb2.Inclusion.DESCRIPTOR):
         alarm=True,
     )
 
+_VALUE = (
+    envelope_pb2.SignedEnvelope.DESCRIPTOR.fields_by_name["signature"],
+    envelope_pb2.Signature.DESCRIPTOR.fields_by_name["value"],
+)
+
 for _name, _change, _reason in (
+    (
+        "flipped_bit_in_a_signature_that_has_held",
+        partial(flip, path=_VALUE),
+        Reason.SIGNATURE_INVALID,
+    ),
     ("way_missing", _set(path=b""), Reason.ENVELOPE_MALFORMED),
     ("way_cut_by_a_hash", _set(path=bytes(64)), Reason.SIGNATURE_INVALID),
     ("way_longer_by_a_hash", _set(path=bytes(128)), Reason.SIGNATURE_INVALID),

@@ -20,6 +20,7 @@ from federation.protocol import merkle
 from federation.protocol.errors import ItemRefused
 from federation.protocol.messages import MessageKind, OutboundMessage
 from federation.protocol.reasons import Reason
+from federation.wire import inclusion
 from federation.wire.envelope import Written, open_payload, read_outer, write_letters
 
 AT = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -172,6 +173,20 @@ def test_a_signature_is_verified_once_for_all_that_it_covers() -> None:
     for written in _write(64, by=signer):
         read_outer(written.item).verify(key)
     assert key.asked == 1
+
+
+def _flip(outer: envelope_pb2.SignedEnvelope) -> None:
+    outer.signature.value = bytes([outer.signature.value[0] ^ 1]) + outer.signature.value[1:]
+
+
+def test_a_signature_that_has_held_does_not_let_another_one_pass() -> None:
+    for item in FIVE:
+        read_outer(item).verify(SIGNER.verify_key)
+    assert _refusal(_changed(FIVE[1], _flip)) is Reason.SIGNATURE_INVALID
+
+
+def test_what_is_remembered_has_a_bound() -> None:
+    assert inclusion._hold.cache_info().maxsize == 1024
 
 
 def test_what_has_not_held_is_asked_again_and_other_keys_are_not_believed() -> None:
