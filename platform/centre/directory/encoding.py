@@ -73,15 +73,21 @@ def verify_entry(signed: bytes) -> Snapshot:
     compares the fingerprint with the centre by another way.
     """
     snapshot = _read(_parse(signed).snapshot)
-    keys = []
-    for centre in snapshot.centres:
-        for key in centre.keys:
+    keys = [
+        _signing_key(key) for each in snapshot.centres for key in each.keys if key.purpose == SIGN
+    ]
+    for each in snapshot.authorities:
+        for key in each.keys:
             if key.purpose == SIGN:
-                try:
-                    keys.append(VerifyKey.from_bytes(key.raw))
-                except KeyMalformed as error:
-                    raise SnapshotInvalid(f"The key {key.kid} is malformed.") from error
+                _signing_key(key)
     return verify_snapshot(signed, trusted=keys)
+
+
+def _signing_key(key: PublicKey) -> VerifyKey:
+    try:
+        return VerifyKey.from_bytes(key.raw)
+    except KeyMalformed as error:
+        raise SnapshotInvalid(f"The key {key.kid} is malformed.") from error
 
 
 def read_trusted(signed: bytes) -> Snapshot:

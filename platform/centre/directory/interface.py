@@ -1,6 +1,7 @@
 """One verified version of the directory, in memory. Pure; never changes; safe for all threads."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -10,6 +11,7 @@ from uuid import UUID
 from centre.directory.competence import CompetenceIndex, Resolution
 from centre.directory.records import SEAL, SIGN, AuthorityRecord, CentreRecord, PublicKey, Snapshot
 from centre.kernel import clock
+from centre.keys.errors import KeyMalformed
 from centre.keys.seal import SealPublicKey
 from centre.keys.sign import VerifyKey
 
@@ -37,7 +39,11 @@ _GRADES: Final = (
 
 
 class Directory:
-    """What everybody asks. `selectors.current()` and `store.load` return it."""
+    """What everybody asks. `selectors.current()` and `store.load` return it.
+
+    A signing key that is malformed is as one that the directory does not have: it harms nobody
+    but its owner.
+    """
 
     def __init__(self, snapshot: Snapshot, *, digest: str) -> None:
         self.snapshot = snapshot
@@ -102,7 +108,8 @@ class Directory:
         for key in keys:
             if key.kid == kid and key.purpose == SIGN:
                 # A key that has ended still proves what was signed while it was valid.
-                return self._verify_keys.setdefault((owner, kid), VerifyKey.from_bytes(key.raw))
+                with suppress(KeyMalformed):
+                    return self._verify_keys.setdefault((owner, kid), VerifyKey.from_bytes(key.raw))
         return None
 
     @cached_property

@@ -22,6 +22,11 @@ DIRECTORY: Final = b"amtsbruecke directory v1"
 AUDIT_HEAD: Final = b"amtsbruecke audit head v1"
 EVIDENCE: Final = b"amtsbruecke evidence v1"
 
+_PRIME: Final = 2**255 - 19
+#: The y of a point whose order is 8. `_SMALL_ORDER` has the y of every point whose order divides 8.
+_Y8: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+_SMALL_ORDER: Final = frozenset({0, 1, _PRIME - 1, _Y8, _PRIME - _Y8})
+
 
 def key_id(raw: bytes) -> str:
     """Return the id of a raw public key: eight bytes of its SHA-256 in hexadecimal digits."""
@@ -40,10 +45,17 @@ class VerifyKey:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
+        """Raise `KeyMalformed` for bytes that are no key, or under which anybody can sign."""
         try:
-            return cls(Ed25519PublicKey.from_public_bytes(raw))
+            key = Ed25519PublicKey.from_public_bytes(raw)
         except ValueError as error:
             raise KeyMalformed(f"{len(raw)} bytes are no Ed25519 public key") from error
+        # Such a point has no private half, and one signature holds for many messages or all. The
+        # highest bit is the sign of x. The library also takes y + p for y, which RFC 8032 forbids.
+        y = int.from_bytes(raw, "little") & 2**255 - 1
+        if y % _PRIME in _SMALL_ORDER:
+            raise KeyMalformed("a point of small order is no Ed25519 public key")
+        return cls(key)
 
     def verify(self, *, context: bytes, message: bytes, signature: bytes) -> None:
         """Raise `SignatureInvalid` unless this key signed the message in this context."""

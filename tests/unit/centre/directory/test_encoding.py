@@ -130,6 +130,33 @@ def test_a_registration_is_signed_with_a_key_that_is_for_signing() -> None:
         encoding.verify_entry(encoding.sign_snapshot(registration, by=UMBRELLA))
 
 
+#: The neutral element of the curve: one signature holds for every message.
+NOBODYS = bytes([1]) + bytes(31)
+
+
+def test_a_registration_with_a_key_that_is_none_is_refused() -> None:
+    of_a_centre = replace(CENTRE, keys=(signing(CENTRE_KEY), signing(UMBRELLA, raw=NOBODYS)))
+    of_an_authority = replace(AUTHORITY, keys=(signing(AUTHORITY_KEY, raw=NOBODYS),))
+    for registration in (
+        replace(SNAPSHOT, version=0, centres=(of_a_centre,)),
+        replace(SNAPSHOT, version=0, authorities=(of_an_authority,)),
+    ):
+        with pytest.raises(SnapshotInvalid, match="is malformed"):
+            encoding.verify_entry(encoding.sign_snapshot(registration, by=CENTRE_KEY))
+
+
+@pytest.mark.parametrize("raw", [NOBODYS, bytes(31)])
+def test_a_signing_key_that_is_none_is_as_unknown(raw: bytes) -> None:
+    snapshot = replace(
+        SNAPSHOT,
+        centres=(replace(CENTRE, keys=(signing(CENTRE_KEY, raw=raw),)),),
+        authorities=(replace(AUTHORITY, keys=(signing(AUTHORITY_KEY, raw=raw),)),),
+    )
+    directory = Directory(snapshot, digest="")
+    assert directory.verify_key(AUTHORITY.id, AUTHORITY_KEY.kid) is None
+    assert directory.receipt_key("krz", CENTRE_KEY.kid) is None
+
+
 def test_directory_answers_by_id_fingerprint_and_key() -> None:
     directory = Directory(SNAPSHOT, digest=encoding.digest(SIGNED))
     assert directory.centre("krz") == CENTRE

@@ -1,4 +1,7 @@
+from collections.abc import Iterator
+
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,3 +64,48 @@ def test_keys_of_another_size_are_refused(raw: bytes) -> None:
         SigningKey.from_bytes(raw)
     with pytest.raises(KeyMalformed):
         VerifyKey.from_bytes(raw)
+
+
+def _small_order() -> Iterator[bytes]:
+    """Yield each way to write a point that vanishes when it is doubled three times."""
+    prime = 2**255 - 19
+    d = -121665 * pow(121666, -1, prime) % prime
+    root = pow(2, (prime - 1) // 4, prime)  # of -1
+    y8 = int.from_bytes(
+        bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little"
+    )
+    for y in (0, 1, prime - 1, y8, prime - y8):
+        square = (y * y - 1) * pow(d * y * y + 1, -1, prime) % prime
+        x = pow(square, (prime + 3) // 8, prime)
+        if x * x % prime != square:
+            x = x * root % prime
+        assert x * x % prime == square
+        point = (x, y)
+        for _ in range(3):
+            u, v = point
+            both = d * u * u * v * v
+            point = (
+                2 * u * v * pow(1 + both, -1, prime) % prime,
+                (u * u + v * v) * pow(1 - both, -1, prime) % prime,
+            )
+        assert point == (0, 1)
+        for written in {y, y + prime}:
+            if written < 2**255:
+                for sign_of_x in (0, 1 << 255):
+                    yield (written | sign_of_x).to_bytes(32, "little")
+
+
+def test_points_of_small_order_are_no_keys() -> None:
+    points = set(_small_order())
+    assert len(points) == 14
+    for raw in points:
+        with pytest.raises(KeyMalformed, match="small order"):
+            VerifyKey.from_bytes(raw)
+
+
+def test_under_a_point_of_small_order_anybody_could_sign() -> None:
+    """Why they are refused: the library below takes them, and signatures that nobody has made."""
+    signature = b"\x01" + bytes(63)
+    key = Ed25519PublicKey.from_public_bytes(b"\x01" + bytes(31))
+    for message in (b"one", b"another"):
+        key.verify(signature, message)
