@@ -43,7 +43,7 @@ def check_issued(
         try:
             if key is None:
                 problem = "has an unknown key"
-            elif verify_receipt(receipt, key=key).prev_hash != digest:
+            elif verify_receipt(receipt, key=key.key).prev_hash != digest:
                 problem = "does not follow the one before it"
         except (SignatureInvalid, ReceiptInvalid):
             problem = "is not well signed"

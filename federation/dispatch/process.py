@@ -104,7 +104,8 @@ class Dispatch:
         return self._directory
 
     def _receipt_key(self, centre: str, kid: str) -> VerifyKey | None:
-        return self.directory.receipt_key(centre, kid)
+        listed = self.directory.receipt_key(centre, kid)
+        return None if listed is None else listed.key
 
     def _fingerprints(self, link: str) -> Collection[str]:
         centre = self.directory.centre(link)

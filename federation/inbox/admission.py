@@ -11,9 +11,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
-from centre.keys.sign import VerifyKey
 from federation.inbox.arrivals import NO_ID, Arrival, Item, Settled
-from federation.inbox.lookups import Lookups
+from federation.inbox.lookups import ListedKey, Lookups
 from federation.protocol import limits
 from federation.protocol.errors import ItemRefused
 from federation.protocol.messages import Envelope
@@ -36,7 +35,8 @@ class Host:
     deleted: bool = False
 
 
-type _Letter = tuple[Carried, Envelope]
+type _Framed = tuple[Carried, ListedKey]
+type _Letter = tuple[Carried, ListedKey, Envelope]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class Admission:
             for lseq, item in enumerate(items, start=first_lseq)
         ]
 
-    def _open(self, item: bytes) -> tuple[Carried, VerifyKey]:
+    def _open(self, item: bytes) -> _Framed:
         carried = read_outer(item)
         key = self.directory.verify_key(carried.signer, carried.kid)
         if key is None:
@@ -76,9 +76,9 @@ class Admission:
         try:
             if isinstance(letter, ItemRefused):
                 raise letter
-            carried, envelope = letter
+            carried, key, envelope = letter
             message_id = envelope.message_id
-            host = self._check(envelope)
+            host = self._check(envelope, key)
         except ItemRefused as error:
             delay = None if error.retry_delay is None else timedelta(seconds=error.retry_delay)
             sent = Sent(message_id, sha256(item).digest())
@@ -96,7 +96,7 @@ class Admission:
             blobs=tuple((bytes.fromhex(each.digest), each.size) for each in envelope.blobs),
         )
 
-    def _check(self, envelope: Envelope) -> Host:
+    def _check(self, envelope: Envelope, key: ListedKey) -> Host:
         """Return the recipient's host where all that the letter says of itself may be."""
         self._check_sender(envelope)
         host = self._recipient(envelope)
@@ -107,6 +107,12 @@ class Admission:
             # No receipt may name a longer time, however wrong the sender's clock was.
             wait = min(early, limits.MAX_LIFETIME)
             raise _deferred(Reason.CREATED_IN_FUTURE, "The letter comes from the future.", wait)
+        # When the letter was written, not now: it may have been under way when its key ended.
+        # Never for good: a newer directory may say that the key began sooner or ends later.
+        if not key.valid_at(envelope.created_at, skew=limits.CLOCK_SKEW):
+            raise _deferred(
+                Reason.SIGNER_UNKNOWN, "The key was not valid when the letter was written.", _LATER
+            )
         return host
 
     def _check_sender(self, envelope: Envelope) -> None:
@@ -152,15 +158,16 @@ def _each[Before, After](
     return [tried(letter) for letter in letters]
 
 
-def _verify(signed: tuple[Carried, VerifyKey]) -> Carried:
+def _verify(framed: _Framed) -> _Framed:
     """Return the frame once it is sure who signed what it carries."""
-    carried, key = signed
-    carried.verify(key)
-    return carried
+    carried, listed = framed
+    carried.verify(listed.key)
+    return framed
 
 
-def _read(carried: Carried) -> _Letter:
-    return carried, carried.read()
+def _read(framed: _Framed) -> _Letter:
+    carried, listed = framed
+    return carried, listed, carried.read()
 
 
 def _deferred(reason: Reason, words: str, delay: timedelta) -> ItemRefused:

@@ -1,6 +1,7 @@
 """What admission asks of the directory; `centre.directory`'s snapshot in memory answers it."""
 
 from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -21,6 +22,14 @@ class Authority(Protocol):
     def home_centre(self) -> str: ...
 
 
+class ListedKey(Protocol):
+    """A key that signs, and when it is valid."""
+
+    @property
+    def key(self) -> VerifyKey: ...
+    def valid_at(self, moment: datetime, *, skew: timedelta) -> bool: ...
+
+
 class Lookups(Protocol):
     """One version of the directory. Never changes."""
 
@@ -28,4 +37,4 @@ class Lookups(Protocol):
     def version(self) -> int: ...
     def centre(self, centre_id: str, /) -> Centre | None: ...
     def authority(self, authority_id: UUID, /) -> Authority | None: ...
-    def verify_key(self, authority_id: UUID, kid: str, /) -> VerifyKey | None: ...
+    def verify_key(self, authority_id: UUID, kid: str, /) -> ListedKey | None: ...

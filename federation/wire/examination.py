@@ -24,6 +24,7 @@ from centre.directory.interface import Directory
 from centre.keys.errors import KeyMalformed
 from centre.keys.sign import VerifyKey
 from federation.protocol.errors import EvidenceInvalid, ItemRefused, ReceiptInvalid
+from federation.protocol.limits import CLOCK_SKEW
 from federation.protocol.messages import UNORDERED, Envelope, MessageKind
 from federation.protocol.receipts import Sent, Status, proves
 from federation.wire.envelope import Carried, commitment, read_outer
@@ -103,7 +104,8 @@ def verify(
             problems.append(f"Das Behördenverzeichnis {number} hat nicht signiert: {tried}.")
         else:
             directories[directory] = kid
-    known = tuple(directories)
+    # Of what they say of the same key, the newest holds.
+    known = tuple(sorted(directories, key=lambda each: each.version, reverse=True))
     problems += _export_problems(read_file, known)
     if not bundle.letters:
         problems.append("Der Nachweis enthält keine Nachricht.")
@@ -166,8 +168,11 @@ def _export_problems(file: SignedFile, directories: Sequence[Directory]) -> Iter
     ]
     if not keys:
         yield "Das Verzeichnis nennt den Schlüssel der ausstellenden Behörde nicht."
-    elif not file.verify(keys[0]):
+        return
+    if not file.verify(keys[0].key):
         yield "Die Datei wurde geändert: Die Signatur der ausstellenden Behörde stimmt nicht."
+    if not keys[0].valid_at(file.bundle.exported_at, skew=CLOCK_SKEW):
+        yield "Der Schlüssel der ausstellenden Behörde galt nicht, als die Datei entstand."
 
 
 def _missing(envelopes: Sequence[Envelope], directories: Sequence[Directory]) -> Iterator[str]:
@@ -214,12 +219,14 @@ def _check(part: LetterPart, file: SignedFile, directories: Sequence[Directory])
         problems.append("Die Nachricht gehört zu einem anderen Vorgang.")
     if file.bundle.exported_by not in {envelope.sender, envelope.recipient}:
         problems.append("Die ausstellende Behörde ist an der Nachricht nicht beteiligt.")
-    status, delivered_at = None, None
+    status, issued_at = None, None
     if part.receipt is None:
         gaps.append("Die Quittung fehlt: Ob die Nachricht zugestellt wurde, ist offen.")
     else:
-        status, delivered_at, receipt_problems = _receipt(part, carried, envelope, directories)
+        status, issued_at, receipt_problems = _receipt(part, carried, envelope, directories)
         problems += receipt_problems
+        if issued_at is not None and directory is not None:
+            gaps += _time_gaps(carried, issued_at, directory)
     proven = False
     if part.content is None:
         gaps.append("Der Inhalt liegt nicht bei.")
@@ -233,7 +240,7 @@ def _check(part: LetterPart, file: SignedFile, directories: Sequence[Directory])
         sender=_name(envelope.sender, directories),
         recipient=_name(envelope.recipient, directories),
         created_at=envelope.created_at,
-        delivered_at=delivered_at,
+        delivered_at=issued_at if status is not None and status.held else None,
         status=status,
         content_proven=proven,
         problems=tuple(problems),
@@ -244,15 +251,32 @@ def _check(part: LetterPart, file: SignedFile, directories: Sequence[Directory])
 def _signature_problems(
     carried: Carried, envelope: Envelope, directory: Directory
 ) -> Iterator[str]:
-    key = directory.verify_key(carried.signer, carried.kid)
+    listed = directory.verify_key(carried.signer, carried.kid)
     authority = directory.authority(envelope.sender)
-    assert key is not None
+    assert listed is not None
     try:
-        carried.verify(key)
+        carried.verify(listed.key)
     except ItemRefused:
         yield "Die Signatur der Absenderin stimmt nicht."
+    if not listed.valid_at(envelope.created_at, skew=CLOCK_SKEW):
+        yield "Der Schlüssel der Absenderin galt nicht, als sie die Nachricht schrieb."
     if authority is not None and authority.home_centre != envelope.origin_centre:
         yield "Die Nachricht kam nicht aus dem Rechenzentrum der Absenderin."
+
+
+def _time_gaps(carried: Carried, issued_at: datetime, directory: Directory) -> Iterator[str]:
+    """Tell what only the sender says of the time of its letter.
+
+    It can write any time into it. That it had signed at last when the receipt was issued, it
+    cannot choose.
+    """
+    listed = directory.verify_key(carried.signer, carried.kid)
+    assert listed is not None
+    if not listed.valid_at(issued_at, skew=CLOCK_SKEW):
+        yield (
+            "Als die Quittung entstand, galt der Schlüssel der Absenderin nicht:"
+            " Wann sie die Nachricht schrieb, sagt nur sie selbst."
+        )
 
 
 def _receipt(
@@ -275,15 +299,16 @@ def _receipt(
     if key is None:
         return None, None, ["Das Verzeichnis nennt den Schlüssel der Quittung nicht."]
     try:
-        body = verify_receipt(receipt, key=key)
+        body = verify_receipt(receipt, key=key.key)
         sent = Sent(envelope.message_id, sha256(carried.item).digest())
         verdict = proves(body, sent=sent, lseq=part.receipt.lseq, path=part.receipt.path)
     except ReceiptInvalid:
         return None, None, ["Die Signatur der Quittung stimmt nicht."]
     if verdict is None or body.origin != envelope.origin_centre or body.issuer not in homes:
         return None, None, ["Die Quittung bestätigt nicht diese Nachricht."]
-    delivered = body.issued_at if verdict.status.held else None
-    return verdict.status, delivered, []
+    if not key.valid_at(body.issued_at, skew=CLOCK_SKEW):
+        return None, None, ["Der Schlüssel der Quittung galt nicht, als sie entstand."]
+    return verdict.status, body.issued_at, []
 
 
 def _unreadable(problem: str) -> Finding:

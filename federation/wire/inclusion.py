@@ -92,6 +92,6 @@ def _statement(size: int, root: bytes) -> bytes:
 def _hold(key: VerifyKey, statement: bytes, signature: bytes) -> None:
     """Raise `SignatureInvalid` unless it holds: only what holds is remembered.
 
-    Whether the key is still valid, the caller asks the directory for each letter.
+    Whether the key was valid when it signed, the caller asks for each letter.
     """
     key.verify(context=sign.ENVELOPES, message=statement, signature=signature)

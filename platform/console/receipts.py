@@ -119,7 +119,7 @@ def _read(
     if key is None:
         return None, "has an unknown key"
     try:
-        body = verify_receipt(receipt, key=key)
+        body = verify_receipt(receipt, key=key.key)
     except (SignatureInvalid, ReceiptInvalid):
         return None, "is not well signed"
     if (body.issuer, body.origin) != (link.name, link.centre):

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 from amtsbruecke.exchange.v1beta1 import envelope_pb2
 
+from centre.directory.interface import ListedKey
+from centre.directory.records import SIGN, PublicKey
 from centre.kernel import clock
 from centre.kernel.ids import new_id
 from centre.keys import sign
 from centre.keys.seal import SealPrivateKey, SealSuite
-from centre.keys.sign import SigningKey, VerifyKey
+from centre.keys.sign import SigningKey
 from federation.protocol import merkle
 from federation.protocol.messages import MessageKind, OutboundMessage
 from federation.wire.envelope import write_letter
@@ -30,6 +32,9 @@ class Office:
         default_factory=lambda: SealPrivateKey.generate(SealSuite.CLASSICAL)
     )
     state: str = "active"
+    #: When its key to sign is valid.
+    not_before: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    not_after: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -53,9 +58,20 @@ class SmallDirectory:
     def authority(self, authority_id: UUID, /) -> Office | None:
         return self.offices.get(authority_id)
 
-    def verify_key(self, authority_id: UUID, kid: str, /) -> VerifyKey | None:
+    def verify_key(self, authority_id: UUID, kid: str, /) -> ListedKey | None:
         office = self.offices.get(authority_id)
-        return office.signing.verify_key if office and office.signing.kid == kid else None
+        if office is None or office.signing.kid != kid:
+            return None
+        key = office.signing.verify_key
+        record = PublicKey(
+            kid=kid,
+            purpose=SIGN,
+            suite=sign.SUITE,
+            raw=key.raw,
+            not_before=office.not_before,
+            not_after=office.not_after,
+        )
+        return ListedKey(key, record)
 
     def with_centre(self, centre: Centre) -> "SmallDirectory":
         return replace(self, version=self.version + 1, centres={**self.centres, centre.id: centre})

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -38,6 +39,17 @@ _GRADES: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class ListedKey:
+    """A key that signs, and when it is valid. What it signed then, it proves for ever."""
+
+    key: VerifyKey
+    record: PublicKey
+
+    def valid_at(self, moment: datetime, *, skew: timedelta) -> bool:
+        return self.record.valid_at(moment, skew=skew)
+
+
 class Directory:
     """What everybody asks. `selectors.current()` and `store.load` return it.
 
@@ -51,7 +63,7 @@ class Directory:
         self.version = snapshot.version
         self._centres = {centre.id: centre for centre in snapshot.centres}
         self._authorities = {authority.id: authority for authority in snapshot.authorities}
-        self._verify_keys: dict[tuple[str | UUID, str], VerifyKey] = {}
+        self._signing_keys: dict[tuple[str | UUID, str], ListedKey] = {}
         self._seal_keys: dict[UUID, SealPublicKey] = {}
 
     def age_grade(self, at: datetime | None = None) -> AgeGrade:
@@ -90,26 +102,29 @@ class Directory:
             self._seal_keys[authority_id] = key
         return key
 
-    def verify_key(self, authority_id: UUID, kid: str, /) -> VerifyKey | None:
-        """Return a key that signs for an authority, or None where the directory has no such key."""
+    def verify_key(self, authority_id: UUID, kid: str, /) -> ListedKey | None:
+        """Return a key that signs for an authority, or None where the directory has no such key.
+
+        It may have ended, or not have begun: ask it.
+        """
         authority = self._authorities.get(authority_id)
         return self._signing(authority_id, kid, authority.keys) if authority else None
 
-    def receipt_key(self, centre_id: str, kid: str, /) -> VerifyKey | None:
-        """Return a key that signs receipts of a centre, or None."""
+    def receipt_key(self, centre_id: str, kid: str, /) -> ListedKey | None:
+        """Return a key that signs receipts of a centre, or None. It may have ended."""
         centre = self._centres.get(centre_id)
         return self._signing(centre_id, kid, centre.keys) if centre else None
 
     def _signing(
         self, owner: str | UUID, kid: str, keys: tuple[PublicKey, ...]
-    ) -> VerifyKey | None:
-        if (known := self._verify_keys.get((owner, kid))) is not None:
+    ) -> ListedKey | None:
+        if (known := self._signing_keys.get((owner, kid))) is not None:
             return known
         for key in keys:
             if key.kid == kid and key.purpose == SIGN:
-                # A key that has ended still proves what was signed while it was valid.
                 with suppress(KeyMalformed):
-                    return self._verify_keys.setdefault((owner, kid), VerifyKey.from_bytes(key.raw))
+                    listed = ListedKey(VerifyKey.from_bytes(key.raw), key)
+                    return self._signing_keys.setdefault((owner, kid), listed)
         return None
 
     @cached_property

@@ -1,7 +1,7 @@
 """What the directory says, as frozen records. Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -22,8 +22,11 @@ class PublicKey:
     not_before: datetime
     not_after: datetime | None = None
 
-    def valid_at(self, moment: datetime) -> bool:
-        return self.not_before <= moment and (self.not_after is None or moment < self.not_after)
+    def valid_at(self, moment: datetime, *, skew: timedelta = timedelta()) -> bool:
+        """Return whether it is valid at a moment of a clock that may be wrong by `skew`."""
+        # Differences: no moment is too early or too late for them.
+        begun = self.not_before - moment <= skew
+        return begun and (self.not_after is None or moment - self.not_after < skew)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

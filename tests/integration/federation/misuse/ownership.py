@@ -1,7 +1,11 @@
 """Whose letter it is, and to whom."""
 
+from dataclasses import replace
+from datetime import datetime, timedelta
+
 from amtsbruecke.exchange.v1beta1 import envelope_pb2
 
+from centre.kernel import clock
 from federation.protocol.reasons import Reason
 from tests.factories.letters import Office, letter
 from tests.integration.federation.misuse.hands import delete_alpha, honest, item
@@ -50,6 +54,23 @@ async def letter_signed_with_a_key_that_is_not_in_the_directory(gateway: Gateway
 @_GROUP.case(Reason.SIGNER_UNKNOWN)
 async def letter_of_an_authority_that_nobody_knows(gateway: Gateway) -> str:
     return await item(gateway, letter(Office(PEER), gateway.world.offices["alpha"]))
+
+
+async def _with_kiels_key(gateway: Gateway, **times: datetime) -> str:
+    kiel = replace(gateway.world.offices["kiel"], **times)
+    gateway.world.directory = gateway.world.directory.with_office(kiel)
+    await gateway.lookout.refresh()
+    return await item(gateway, honest(gateway))
+
+
+@_GROUP.case(Reason.SIGNER_UNKNOWN)
+async def letter_written_after_its_key_had_ended(gateway: Gateway) -> str:
+    return await _with_kiels_key(gateway, not_after=clock.now() - timedelta(days=30))
+
+
+@_GROUP.case(Reason.SIGNER_UNKNOWN)
+async def letter_written_before_its_key_begins(gateway: Gateway) -> str:
+    return await _with_kiels_key(gateway, not_before=clock.in_future(days=30))
 
 
 @_GROUP.case(Reason.AUTHORITY_SUSPENDED)

@@ -163,10 +163,14 @@ def test_directory_answers_by_id_fingerprint_and_key() -> None:
     assert directory.centre("nord") is None
     assert directory.authority(AUTHORITY.id) == AUTHORITY
     assert directory.authorities_of("krz") == (AUTHORITY,)
-    assert directory.verify_key(AUTHORITY.id, AUTHORITY_KEY.kid) == AUTHORITY_KEY.verify_key
+    listed = directory.verify_key(AUTHORITY.id, AUTHORITY_KEY.kid)
+    assert listed is not None
+    assert listed.key == AUTHORITY_KEY.verify_key
     assert directory.verify_key(AUTHORITY.id, CENTRE_KEY.kid) is None
     assert directory.verify_key(uuid4(), AUTHORITY_KEY.kid) is None
-    assert directory.receipt_key("krz", CENTRE_KEY.kid) == CENTRE_KEY.verify_key
+    listed = directory.receipt_key("krz", CENTRE_KEY.kid)
+    assert listed is not None
+    assert listed.key == CENTRE_KEY.verify_key
     assert directory.receipt_key("nord", CENTRE_KEY.kid) is None
     # a sealing key never verifies
     assert directory.verify_key(AUTHORITY.id, SEALING.kid) is None
