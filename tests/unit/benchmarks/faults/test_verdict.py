@@ -36,12 +36,14 @@ class Found:
     chains: dict[str, dict[str, Any]] = field(
         default_factory=lambda: {"krz": dict(CHAIN), "nord": dict(CHAIN)}
     )
+    documents: dict[str, dict[str, Any]] = field(
+        default_factory=lambda: {name: {"whole": 1, "problems": []} for name in ("krz", "nord")}
+    )
     memory: Memory = field(default_factory=Memory)
     asked: int = 600
 
     def step(self, centre: str, name: str) -> dict[str, Any]:
-        assert name == "chains"
-        return self.chains[centre]
+        return {"chains": self.chains, "documents": self.documents}[name][centre]
 
     def judge(self, monkeypatch: pytest.MonkeyPatch) -> Verdict:
         monkeypatch.setattr(replay, "everything", lambda _: 0)
@@ -115,6 +117,15 @@ def test_a_letter_whose_receipt_does_not_hold_is_a_problem(
     verdict = found.judge(monkeypatch)
     assert verdict.problems == ["1 letters have no receipt that holds"]
     assert verdict.figures["receipts_verified"] == 9
+
+
+def test_a_document_that_did_not_come_whole_is_lost(
+    found: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found.documents["nord"]["problems"] = ["half of it"]
+    verdict = found.judge(monkeypatch)
+    assert (verdict.problems, verdict.figures["lost"]) == (["half of it"], 1)
+    assert "2 documents came whole" in verdict.notes
 
 
 def test_a_broken_chain_of_either_centre_is_a_problem(
