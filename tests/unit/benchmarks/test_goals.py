@@ -21,6 +21,8 @@ PIECES = {
     "bytes_per_s": 1e8,
 }
 
+ALL_MET = {goal.key: goal.limit for goal in goals.GOALS}
+
 
 def test_every_goal_has_a_key_of_its_own() -> None:
     keys = [goal.key for goal in goals.GOALS]
@@ -66,7 +68,11 @@ def test_what_was_reduced_is_marked() -> None:
         ({"G1": 5.0}, (), (), 0),
         ({"G1": 5.0, "G5": 3.0}, (), (), 1),
         ({}, (), (), 1),
+        (ALL_MET, (), (), 0),
+        (ALL_MET, tuple(ALL_MET), (), 0),
+        ({key: ALL_MET[key] for key in ALL_MET if key != "G3a"}, tuple(ALL_MET), (), 1),
         ({"G10": 1.0, "G10a": 1.0}, ("G10",), (), 0),
+        ({"G10": 1.0}, ("G10",), (), 1),
         ({"G1": 5.0}, ("G1", "G7"), (), 1),
         ({"G1": 5.0}, (), ("receipts that verify: 1 of 2",), 1),
     ],
