@@ -25,7 +25,7 @@ def main() -> int:
         prog="make bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="fewer letters, towns and rounds")
-    parser.add_argument("--long", action="store_true", help="a backlog of a million letters")
+    parser.add_argument("--long", action="store_true", help="G11, G12 and G17 in full")
     parser.add_argument("--json", action="store_true", help="one object on the last line")
     parser.add_argument("--only", default="", help="goals to measure: G1,G5")
     parser.add_argument("--keep", type=Path, help="work in this folder and leave it behind")

@@ -63,6 +63,8 @@ GOALS: Final = (
     Goal("G16", "a whole centre with 50 towns, MiB", "at most", 1024),
     Goal("G16a", "its gateway, MiB", "at most", 150),
     Goal("G17", "letters per second, sustained", "at least", 2200),
+    Goal("G17a", "their speed in the last third / in the first third", "at least", 0.8),
+    Goal("G17b", "memory that dispatch or gateway gain meanwhile, MiB", "at most", 16),
     Goal("G18", "a 100 MB document / bare gRPC stream", "at least", 0.5),
     Goal("G18a", "memory above idle while it travels, MiB", "at most", 64),
 )
