@@ -229,28 +229,30 @@ def sustained(clock: Clockwork, count: int) -> dict[str, float]:
     with clock.held():
         world.krz.step("post", **target(world), count=count)
     begin = time.perf_counter()
-    marks = [(begin, first, _largest(world, watched))]
+    marks = [(begin, first, _memory(world, watched))]
 
     def done() -> bool:
         acked = clock.acked()
         if acked - marks[-1][1] >= count // 10 or acked == first + count:
-            marks.append((time.perf_counter(), acked, _largest(world, watched)))
+            marks.append((time.perf_counter(), acked, _memory(world, watched)))
         return acked == first + count
 
     wait_for(done, seconds=count / 200, what=f"{count} receipts")
     rates = [(late[1] - early[1]) / (late[0] - early[0]) for early, late in pairwise(marks)]
     third = max(1, len(rates) // 3)
+    early_mib, last_mib = marks[min(2, len(marks) - 1)][2], marks[-1][2]
     return {
         "per_s": count / (marks[-1][0] - begin),
         "last_to_first": median(rates[-third:]) / median(rates[:third]),
-        "growth_mib": marks[-1][2] - marks[min(2, len(marks) - 1)][2],
+        "growth_mib": max(last_mib[name] - early_mib[name] for name in last_mib),
     }
 
 
-def _largest(world: World, services: Mapping[str, str]) -> float:
-    return max(
-        resources.rss_mib(world.pids(centre)[service]) for centre, service in services.items()
-    )
+def _memory(world: World, services: Mapping[str, str]) -> dict[str, float]:
+    return {
+        service: resources.rss_mib(world.pids(centre)[service])
+        for centre, service in services.items()
+    }
 
 
 def outage(clock: Clockwork, *, seconds: float, per_s: float) -> dict[str, float]:
