@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,8 +131,14 @@ class Run:
         try:
             work()
         except BenchmarkError as error:
-            self._say(f"given up: {error}")
-            self.problems.append(f"{goals}: {error}")
+            self._give_up(goals, str(error))
+        except Exception as error:  # noqa: BLE001 -- told, and the run fails; the others count
+            traceback.print_exc()
+            self._give_up(goals, f"{type(error).__name__}: {error}")
+
+    def _give_up(self, goals: str, words: str) -> None:
+        self._say(f"given up: {words}")
+        self.problems.append(f"{goals}: {words}")
 
     # -- helpers -------------------------------------------------------------------------------
 
@@ -404,10 +411,19 @@ class Run:
             stdout=subprocess.PIPE,
             text=True,
         )
-        last = done.stdout.splitlines()[-1]
-        if done.returncode:
-            self.problems.append(f"the fault run failed: {last}")
-            return
-        counts = json.loads(last)
-        self.values["G11"] = counts["lost"] + counts["duplicates"] + (not counts["chains_ok"])
-        self.notes.append(f"fault run: {last}")
+        # Bad figures are figures: a run that has lost something says so, and fails.
+        last = next(reversed(done.stdout.splitlines()), "")
+        if (lost := lost_or_doubled(last)) is not None:
+            self.values["G11"] = lost
+            self.notes.append(f"fault run: {last}")
+        if done.returncode or lost is None:
+            self.problems.append(f"the fault run failed ({done.returncode}): {last}")
+
+
+def lost_or_doubled(line: str) -> int | None:
+    """Return what the last line of a fault run counts; None if it is no count."""
+    try:
+        counts = json.loads(line)
+        return int(counts["lost"] + counts["duplicates"] + (not counts["chains_ok"]))
+    except (ValueError, TypeError, KeyError):
+        return None
