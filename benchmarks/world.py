@@ -183,14 +183,14 @@ class World:
         tenants: int = 3,
         port_base: int = PORT_BASE,
         settings: Mapping[str, str] | None = None,
-        environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = ("console",),
         peers: Sequence[CentreRecord] = (),
         authorities: Sequence[AuthorityRecord] = (),
     ) -> None:
         self.home = Home(path)
         self.tenants = tenants
         self._settings = dict(settings or {})
-        self._environment = dict(environment or {})
+        self._program = tuple(program)
         self._peers, self._authorities = tuple(peers), tuple(authorities)
         self.plan = Plan(
             umbrella=Planned(name="kdn", title="Verzeichnis", ports=Ports.of(port_base, 0)),
@@ -271,11 +271,16 @@ class World:
     # -- processes -----------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start everything with the product's supervisor; return when both sides can work."""
+        """Start everything with the product's supervisor; return when both sides can work.
+
+        `program` of the world is the module with arguments that stands for the command line.
+        """
         with (self.home.path / "supervisor.log").open("ab") as log:
             self._supervisor = subprocess.Popen(
-                [sys.executable, "-m", "console", "--home", str(self.home.path), "run", *NAMES],
-                env={**os.environ, **self._environment},
+                [
+                    *(sys.executable, "-m", *self._program),
+                    *("--home", str(self.home.path), "run", *NAMES),
+                ],
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,

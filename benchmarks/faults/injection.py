@@ -15,6 +15,7 @@ from typing import Final
 import psycopg
 
 from benchmarks.faults import replay, takeover, walks
+from benchmarks.faults.commits import LONGER_MS, longer_ms
 from benchmarks.faults.plan import CENTRES, Fault, Kind
 from benchmarks.faults.progress import Record
 from benchmarks.faults.world import Say, World
@@ -269,16 +270,27 @@ class Injection:
 
     def _slow_disk(self, fault: Fault) -> int:
         surroundings = self._world.surroundings[fault.centre]
-        flushed: set[object] = set()
+        slower = False
 
-        def has_flushed() -> bool:
-            flushed.update(self._look(fault.centre, "SELECT pg_current_wal_flush_lsn()::text"))
-            return len(flushed) > 1
+        def is_slower() -> bool:
+            nonlocal slower
+            slower = slower or self._longer_ms(fault.centre) >= LONGER_MS
+            surroundings.slow_disk(milliseconds=_SLOWER_MS)
+            return slower
 
-        surroundings.slow_disk(milliseconds=_SLOWER_MS)
-        _sleep(fault.seconds, until=has_flushed)
+        _sleep(fault.seconds, until=is_slower)
         surroundings.slow_disk(milliseconds=0)
-        return len(flushed) - 1
+        return int(slower)
+
+    def _longer_ms(self, centre: str) -> float:
+        """Return by how much a slow disk makes a commit longer; 0 if the database is away."""
+        try:
+            with self._world.connect(centre) as connection:
+                return longer_ms(
+                    connection, self._world.surroundings[centre], milliseconds=_SLOWER_MS
+                )
+        except psycopg.OperationalError:
+            return 0.0
 
     def _look(self, centre: str, question: str) -> list[tuple[float]]:
         """Return what a database says now; nothing if it is away."""

@@ -73,15 +73,15 @@ def build(folder: Path) -> Path:
 
 
 @contextmanager
-def around(library: Path, centres: Mapping[str, Surroundings]) -> Iterator[None]:
-    """Give every process that is started within the block the surroundings of its centre."""
+def around(library: Path, centres: Mapping[str, Path]) -> Iterator[None]:
+    """Give every process that is started within the block the state file of its centre."""
     spawn = processes.spawn
 
     def spawn_within(program: Sequence[str | Path], **options: Any) -> subprocess.Popen[bytes]:
         env = dict(os.environ if options.get("env") is None else options["env"])
         name = env.get("AMTSBRUECKE_CENTRE") or _centre_of(program, centres)
         if name in centres:
-            env |= {"LD_PRELOAD": str(library), "FAULTS_STATE": str(centres[name].file)}
+            env |= {"LD_PRELOAD": str(library), "FAULTS_STATE": str(centres[name])}
             if Path(program[0]).name == "postgres":
                 env["FAULTS_DISK"] = "1"
         return spawn(program, **{**options, "env": env})
@@ -93,6 +93,6 @@ def around(library: Path, centres: Mapping[str, Surroundings]) -> Iterator[None]
         processes.spawn = spawn
 
 
-def _centre_of(program: Sequence[str | Path], centres: Mapping[str, Surroundings]) -> str:
+def _centre_of(program: Sequence[str | Path], centres: Mapping[str, Path]) -> str:
     text = " ".join(map(str, program))
     return next((name for name in centres if f"/centres/{name}/" in text), "")

@@ -163,7 +163,8 @@ def running(home: Home, port_base: int, *, say: Say) -> Iterator[World]:
             )
             for centre in plan.centres
         }
-        stack.enter_context(shim.around(library, surroundings))
+        states = {name: each.file for name, each in surroundings.items()}
+        stack.enter_context(shim.around(library, states))
         supervisor = stack.enter_context(Supervisor(home, output=Output(None)))
         stack.enter_context(supervisor.stopping_on_signals())
         supervisor.start([home.centre(centre.name) for centre in plan.all])
