@@ -221,10 +221,20 @@ class Session:
         if self._may_number:
             wait = self._pace.wait(under_way=bool(self._ledger.flight), full=full)
         if wait is not None and self._pace.lingers:
-            await asyncio.sleep(wait)
+            await self._linger(wait)
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(self._poked.wait(), REST_S if wait is None else wait)
+
+    async def _linger(self, seconds: float) -> None:
+        if not self._pace.until_receipt:
+            await asyncio.sleep(seconds)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._ledger.flight and not self._ending:
+                    self._poked.clear()
+                    await self._poked.wait()
 
     async def _number(self) -> int:
         async with self._around.database.connection() as connection:

@@ -1,5 +1,11 @@
 """Letters cross: numbered, sent, receipted, with the positions and proofs that follow."""
 
+from functools import partial
+
+import pytest
+
+from federation.dispatch import session
+from federation.dispatch.pace import Pace
 from federation.protocol import receipts
 from federation.protocol.receipts import Sent
 from federation.wire.receipt import decode_body
@@ -34,3 +40,15 @@ async def test_many_letters_cross_once_each(road: Road) -> None:
         await road.acknowledged(305)
     assert sorted(row["id"] for row in road.gateway.stored()) == sorted(ids + more)
     assert road.rows("SELECT last_lseq FROM outbox_receipt WHERE first_lseq > last_lseq") == []
+
+
+async def test_lone_letter_behind_a_receipt_does_not_linger(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its poke may be suppressed, and the letter before has no longer anything under way."""
+    monkeypatch.setattr(session, "Pace", partial(Pace, linger=60.0))
+    road.post()
+    async with road.dispatch():
+        await road.acknowledged(1)
+        road.post()
+        await road.acknowledged(2)

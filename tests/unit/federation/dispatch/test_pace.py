@@ -17,6 +17,16 @@ def test_linger_makes_the_batch_while_letters_are_under_way() -> None:
     assert pace.lingers
 
 
+def test_linger_behind_a_lone_letter_ends_with_its_receipt() -> None:
+    pace = Pace()
+    pace.looked(found=1)
+    assert pace.lingers
+    assert pace.until_receipt
+    pace.looked(found=2)
+    assert pace.lingers
+    assert not pace.until_receipt
+
+
 def test_full_frame_does_not_linger() -> None:
     pace = Pace()
     pace.looked(found=64)
