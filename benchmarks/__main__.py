@@ -54,7 +54,8 @@ def main() -> int:
     for problem in run.problems:
         print(f"     PROBLEM {problem}")
     if said.json:
-        print(json.dumps(goals.as_json(run.values, sizes.reduced)))
+        found = goals.as_json(run.values, sizes.reduced)
+        print(json.dumps({**found, "notes": run.notes, "problems": run.problems}))
     asked = wanted or frozenset(goals.BY_KEY) - sizes.left_out
     return verdict(run.values, asked, run.problems)
 

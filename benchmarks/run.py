@@ -109,7 +109,7 @@ class Run:
         #: What makes the figures worthless, in words.
         self.problems: list[str] = []
         self._begin = time.monotonic()
-        self._accept_rate = 0.0
+        self._accept_rate = self._bulk_rate = 0.0
 
     def all(self) -> None:
         """Measure everything that is wanted."""
@@ -265,7 +265,7 @@ class Run:
                 many = self._took("bulk", lambda: modes.accept(world, self.sizes.accepts, bulk=64))
             single.append(one["per_s"])
             bulk.append(many["per_s"])
-        self._accept_rate = median(single)
+        self._accept_rate, self._bulk_rate = median(single), median(bulk)
         self.values["G14"] = median(many / one for one, many in zip(single, bulk, strict=True))
         self._note("accepted one by one", single, "/s")
         self._note("accepted 64 in a call", bulk, "/s")
@@ -288,7 +288,7 @@ class Run:
 
     def _link(self, world: World, clockwork: Clockwork, small: SmallCentres) -> None:
         sizes, cores = self.sizes, os.cpu_count() or 1
-        pieces, live, drained, single, lone = [], [], [], [], []
+        pieces, live, drained, single, lone, restless = [], [], [], [], [], []
         for _ in range(sizes.rounds):
             pieces.append(
                 self._took(
@@ -300,6 +300,11 @@ class Run:
             live.append(self._took("live", lambda: modes.live(clockwork, sizes.letters, loaders=3)))
             drained.append(self._took("drain", lambda: modes.drain(clockwork, sizes.backlog)))
             lone.append(self._took("lone letters", lambda: modes.alone(clockwork, sizes.lone)))
+            restless.append(
+                self._took(
+                    "lone letters without rest", lambda: modes.alone(clockwork, sizes.lone, rest=0)
+                )
+            )
         rates = [each["per_s"] for each in live]
         drains = [each["per_s"] for each in drained]
         unaries = [each["per_s"] for each in single]
@@ -309,16 +314,24 @@ class Run:
         self.values["G3"] = median(a / b for a, b in zip(drains, rates, strict=True))
         if self._accept_rate:
             self.values["G3a"] = median(drains) / self._accept_rate
-            self.values["G3b"] = self._outages(clockwork)
+            self.values["G3b"] = median(self._outages(clockwork, self._accept_rate))
+            self._note(
+                f"G3b at the rate of imports, {self._bulk_rate:,.0f}/s",
+                self._outages(clockwork, self._bulk_rate),
+                "",
+            )
         self.values["G5"] = median(
             each["p50_ms"] / (3 * piece["idle_commit_ms"] + piece["idle_trip_ms"])
             for each, piece in zip(lone, pieces, strict=True)
         )
-        hot = [
-            each["p50_ms"] / (3 * piece["commit_ms"] + piece["trip_ms"])
-            for each, piece in zip(lone, pieces, strict=True)
-        ]
-        self._note("lone letter / commits and a round trip without rest between them", hot, "")
+        tight = [3 * piece["commit_ms"] + piece["trip_ms"] for piece in pieces]
+        for words, letters in (
+            ("G5 with pieces in a tight loop, letters after a rest", lone),
+            ("G5 with pieces and letters in a tight loop", restless),
+        ):
+            shares = [each["p50_ms"] / bare for each, bare in zip(letters, tight, strict=True)]
+            self._note(words, shares, "")
+        self._note("lone letter without rest, median", [each["p50_ms"] for each in restless], "ms")
         self.values["G5a"] = median(each["p99_ms"] / each["p50_ms"] for each in lone)
         self._note("batched link", rates, "/s")
         self._note("ceiling", ceilings, "/s")
@@ -336,18 +349,16 @@ class Run:
         by_size = sorted(spent.items(), key=lambda each: -each[1])
         self.notes.append("µs a letter: " + ", ".join(f"{who} {us:.0f}" for who, us in by_size))
 
-    def _outages(self, clockwork: Clockwork) -> float:
-        """Return the time to catch up as a share of the outage, at the load clerks can make."""
-        found = [
+    def _outages(self, clockwork: Clockwork, per_s: float) -> list[float]:
+        """Return times to catch up as shares of outages, letters coming at a rate all the while."""
+        seconds = self.sizes.outage_s
+        return [
             self._took(
-                "outage",
-                lambda: modes.outage(
-                    clockwork, seconds=self.sizes.outage_s, per_s=self._accept_rate
-                ),
+                f"outage at {per_s:,.0f}/s",
+                lambda: modes.outage(clockwork, seconds=seconds, per_s=per_s),
             )["share"]
             for _ in range(self.sizes.long_rounds)
         ]
-        return median(found)
 
     # -- other worlds --------------------------------------------------------------------------
 

@@ -4,10 +4,11 @@ import json
 import subprocess
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
-from benchmarks import goals, slow_disk
+from benchmarks import goals, modes, probes, run, slow_disk
 from benchmarks.run import Run, Sizes
 
 
@@ -48,10 +49,10 @@ def test_whatever_breaks_one_measurement_leaves_the_others(
 
     monkeypatch.setattr(slow_disk, "measure", broken)
     _fault_run(monkeypatch, 0, _counts())
-    run = Run(tmp_path, Sizes(), frozenset({"G9", "G11"}))
-    run.all()
-    assert run.values == {"G11": 0}
-    (problem,) = run.problems
+    measured = Run(tmp_path, Sizes(), frozenset({"G9", "G11"}))
+    measured.all()
+    assert measured.values == {"G11": 0}
+    (problem,) = measured.problems
     assert problem.startswith(f"G9: {type(error).__name__}")
     assert "Traceback" in capsys.readouterr().err
 
@@ -78,10 +79,50 @@ def test_what_a_fault_run_has_lost_is_the_value(
     problems: int,
 ) -> None:
     _fault_run(monkeypatch, code, "  9.1 s  interrupted" if last is None else _counts(**last))
-    run = Run(tmp_path, Sizes(), frozenset({"G11"}))
-    run.all()
-    assert run.values.get("G11") == value
-    assert len(run.problems) == problems
+    measured = Run(tmp_path, Sizes(), frozenset({"G11"}))
+    measured.all()
+    assert measured.values.get("G11") == value
+    assert len(measured.problems) == problems
+
+
+def test_outages_and_lone_letters_are_held_against_more_than_one_thing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = MagicMock()
+    world.__enter__.return_value = world
+    world.krz.step.return_value = {"letters": 9, "verified": 9}
+    small = MagicMock()
+    small.deliver.return_value = {"per_s": 400.0}
+    for name, double in (
+        ("World", lambda *_, **__: world),
+        ("SmallCentres", lambda *_: small),
+        ("Clockwork", MagicMock()),
+        ("product", MagicMock()),
+    ):
+        monkeypatch.setattr(run, name, double)
+    rates = {"per_s": 3_000.0, "p99_ms": 50.0}
+    pieces = dict.fromkeys(("seal", "sign", "verify", "hash", "insert", "number", "item"), 9.0)
+    pieces |= {"commit_ms": 0.4, "trip_ms": 0.8, "idle_commit_ms": 1.5, "idle_trip_ms": 1.5}
+    for module, name, answer in (
+        (probes, "all_pieces", lambda *_: pieces),
+        (probes, "calibration_ms", lambda: 4.0),
+        (modes, "accept", lambda *_, bulk: {"per_s": 1_000.0 if bulk > 1 else 100.0}),
+        (modes, "outage", lambda *_, seconds, per_s: {"share": per_s / seconds / 1_000}),
+        (modes, "live", lambda *_, **__: rates),
+        (modes, "drain", lambda *_: rates),
+        (modes, "alone", lambda *_, rest=1.0: {"p50_ms": 6.0 if rest else 4.0, "p99_ms": 9.0}),
+        (modes, "profile", lambda *_: {"krz dispatch": 70.0}),
+    ):
+        monkeypatch.setattr(module, name, answer)
+    measured = Run(tmp_path, Sizes(outage_s=2.0), frozenset({"G3"}))
+    measured.all()
+    assert not measured.problems
+    assert measured.values["G3b"] == pytest.approx(0.05)
+    assert measured.values["G5"] == pytest.approx(1.0)
+    said = "\n".join(measured.notes)
+    assert "G3b at the rate of imports, 1,000/s: median 0.5 " in said
+    assert "G5 with pieces in a tight loop, letters after a rest: median 3 " in said
+    assert "G5 with pieces and letters in a tight loop: median 2 " in said
 
 
 def _counts(**other: Any) -> str:
