@@ -197,7 +197,7 @@ class Run:
             if self._any("G18"):
                 first, *found = [
                     self._took("document", lambda: fresh.document(clockwork, self.sizes.document))
-                    for _ in range(1 + self.sizes.long_rounds)
+                    for _ in range(1 + self.sizes.rounds)
                 ]
                 self.values["G18"] = median(each["share"] for each in found)
                 self.values["G18a"] = max(each["above_idle_mib"] for each in (first, *found))

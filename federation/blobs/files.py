@@ -8,10 +8,9 @@ state it. What a file holds beyond that is nothing, and is overwritten.
 
 import errno
 import fcntl
-import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -23,8 +22,7 @@ from federation.blobs.errors import BlobError, BlobMissing, FileBusy, FilesFull,
 _ROLE: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC
-#: Where the system can, a write returns when it is on the disk.
-_THROUGH: Final[int] = getattr(os, "RWF_DSYNC", 0)
+_sync_data: Final[Callable[[int], None]] = getattr(os, "fdatasync", os.fsync)
 _DIRECT: Final[int] = getattr(os, "O_DIRECT", 0)
 #: What is written or read directly has a multiple of this length, and begins at one.
 BLOCK: Final = 4096
@@ -42,6 +40,7 @@ class WrittenFile:
         self._at = at
         self._thread = ThreadPoolExecutor(1, "document")
         self._failure: BlobError | None = None
+        self._lost: BlobError | None = None
 
     def claim(self) -> None:
         """Keep others from writing; raise `FileBusy` or `BlobMissing`."""
@@ -51,29 +50,32 @@ class WrittenFile:
         if size < self._at:
             raise BlobMissing(f"A document has {size} bytes instead of {self._at}.")
 
-    def add(self, data: memoryview, *, hashing: "hashlib._Hash | None" = None) -> Future[None]:
-        """Append. Once it is done, the bytes are on the disk and hashed; until then they stay.
+    def add(self, data: memoryview) -> Future[None]:
+        """Append. Until it is done, the bytes stay as they are.
 
         All but the last ones come in whole blocks, and begin at the border of a page.
         Cuts nothing off: a disk that stood still may let a write of an earlier call pass after
         those of a later one.
         """
         at, self._at = self._at, self._at + len(data)
-        return self._thread.submit(self._add, data, at, hashing)
+        return self._thread.submit(self._add, data, at)
+
+    def sync(self) -> Future[None]:
+        """Bring to the disk what has been added. Once for many: each tells it of a new size."""
+        return self._thread.submit(self._sync)
 
     def finish(self) -> None:
-        """Wait for all that was added; raise the first error."""
-        self._thread.submit(self._go_on).result()
+        """Wait until all that was added is on the disk; raise the first error."""
+        self.sync().result()
+        self._go_on()
 
     def close(self) -> None:
         """Let go of the file once its thread has done what it was given; does not wait for it."""
         self._thread.submit(os.close, self._descriptor)
         self._thread.shutdown(wait=False)
 
-    def _add(self, data: memoryview, at: int, hashing: "hashlib._Hash | None") -> None:
+    def _add(self, data: memoryview, at: int) -> None:
         self._go_on()
-        if hashing is not None:
-            hashing.update(data)
         whole = len(data) - len(data) % BLOCK
         try:
             with _trouble(self._folder):
@@ -94,11 +96,20 @@ class WrittenFile:
     def _write(self, data: memoryview, at: int) -> None:
         done = 0
         while done < len(data):
-            done += os.pwritev(self._descriptor, [data[done:]], at + done, _THROUGH)
+            done += os.pwrite(self._descriptor, data[done:], at + done)
             if done < len(data):  # less, and of any length, is taken where the disk is nearly full
                 _indirect(self._descriptor)
-        if not _THROUGH:
-            os.fsync(self._descriptor)
+
+    def _sync(self) -> None:
+        # The system tells of a write that was lost once: a second try would believe it.
+        if self._lost is not None:
+            raise self._lost
+        try:
+            with _trouble(self._folder):
+                _sync_data(self._descriptor)
+        except BlobError as error:
+            self._failure = self._lost = error
+            raise
 
 
 class ReadFile:

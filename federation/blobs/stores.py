@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 #: A sealed document is written in pieces of so many chunks, 4 MiB; so many of them at once.
-_CHUNKS_IN_A_PIECE: Final = 16
+_CHUNKS_IN_A_PIECE: Final = 4
 _PIECES: Final = 3
 
 

@@ -16,7 +16,7 @@ from federation.dispatch.tools import Tools
 
 #: Chunks that one look at the database brings, and bytes that one at the disk does.
 _ROWS_READ: Final = 4
-_BYTES_READ: Final = 1024 * BLOCK
+_BYTES_READ: Final = 256 * BLOCK
 _PIECE: Final = 64 * BLOCK
 
 type _Read = Callable[[int], Awaitable[list[memoryview]]]

@@ -167,6 +167,7 @@ class Receiving:
                 async for part in parts:
                     data = self._admit(part, left=size - come)
                     come += len(data)
+                    store.hash(data)
                     while data:
                         place = buffers.place(len(data))
                         place[:], data = data[: len(place)], data[len(place) :]

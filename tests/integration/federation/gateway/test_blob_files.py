@@ -3,9 +3,11 @@
 import asyncio
 from dataclasses import replace
 from mmap import mmap
+from typing import Any
 
 import pytest
 
+from federation.blobs import files
 from federation.blobs.files import BLOCK
 from federation.gateway import sql, stores
 from federation.gateway.stores import InFiles
@@ -99,6 +101,26 @@ async def test_a_long_call_states_how_far_it_has_come(
     await store.put(page(CONTENT[BLOCK : 3 * BLOCK]))
     assert (await offset_of(gateway)).offset == 3 * BLOCK
     await let_go(store)
+
+
+async def test_bytes_are_on_the_disk_before_the_row_states_them(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    sync, grow = files._sync_data, sql.grow_upload
+
+    def note_sync(descriptor: int) -> None:
+        sync(descriptor)
+        done.append("synced")
+
+    async def note_grow(*arguments: Any, **named: Any) -> Any:
+        done.append("stated")
+        return await grow(*arguments, **named)
+
+    monkeypatch.setattr(files, "_sync_data", note_sync)
+    monkeypatch.setattr(sql, "grow_upload", note_grow)
+    assert (await put(gateway, header(gateway), *data(CONTENT))).complete
+    assert done == ["synced", "stated"]
 
 
 def page(content: bytes) -> memoryview:
