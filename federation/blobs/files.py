@@ -10,9 +10,11 @@ import errno
 import fcntl
 import os
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from mmap import mmap
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -58,11 +60,11 @@ class WrittenFile:
         those of a later one.
         """
         at, self._at = self._at, self._at + len(data)
-        return self._thread.submit(self._add, data, at)
+        return self._submit(lambda: self._add(data, at))
 
     def sync(self) -> Future[None]:
         """Bring to the disk what has been added. Once for many: each tells it of a new size."""
-        return self._thread.submit(self._sync)
+        return self._submit(self._sync)
 
     def finish(self) -> None:
         """Wait until all that was added is on the disk; raise the first error."""
@@ -71,8 +73,18 @@ class WrittenFile:
 
     def close(self) -> None:
         """Let go of the file once its thread has done what it was given; does not wait for it."""
-        self._thread.submit(os.close, self._descriptor)
+        try:
+            self._thread.submit(os.close, self._descriptor)
+        except RuntimeError:  # no thread was ever started
+            os.close(self._descriptor)
         self._thread.shutdown(wait=False)
+
+    def _submit(self, work: Callable[[], None]) -> Future[None]:
+        try:
+            return self._thread.submit(work)
+        except RuntimeError as error:
+            self._failure = FilesUnusable(f"Documents cannot be written now: {error}.")
+            raise self._failure from error
 
     def _add(self, data: memoryview, at: int) -> None:
         self._go_on()
@@ -96,7 +108,14 @@ class WrittenFile:
     def _write(self, data: memoryview, at: int) -> None:
         done = 0
         while done < len(data):
-            done += os.pwrite(self._descriptor, data[done:], at + done)
+            try:
+                done += os.pwrite(self._descriptor, data[done:], at + done)
+            except OSError as error:
+                # Some take it when a file is opened, and not what is written; or what is there
+                # already ends within a block.
+                if error.errno != errno.EINVAL or not _indirect(self._descriptor):
+                    raise
+                continue
             if done < len(data):  # less, and of any length, is taken where the disk is nearly full
                 _indirect(self._descriptor)
 
@@ -147,10 +166,15 @@ class Files:
 
         The folder itself is never made here: without its disk, documents would go astray.
         """
+        probe = self._folder / f".probe-{secrets.token_hex(8)}"
         with _trouble(self._folder):
-            probe = self._folder / f".probe-{os.getpid()}"
-            os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | _FLAGS, 0o600))
-            probe.unlink()
+            file = WrittenFile(self._folder, _directly(probe, os.O_WRONLY | os.O_CREAT | _FLAGS))
+            try:
+                file.add(memoryview(mmap(-1, BLOCK + 1)))
+                file.finish()
+            finally:
+                file.close()
+                probe.unlink(missing_ok=True)
 
     def path(self, role: str, blob_id: UUID) -> Path:
         """Return where a file lies."""
@@ -224,6 +248,11 @@ class Files:
         with _trouble(self._folder):
             self.path(role, blob_id).unlink(missing_ok=True)
 
+    def has(self, role: str) -> bool:
+        """Return whether a tenant has a folder here; one with documents in files always has."""
+        with _trouble(self._folder):
+            return self._folder.is_dir() and self._of(role).is_dir()
+
     def remove_all(self, role: str) -> None:
         """Delete the files of a tenant that is no more."""
         folder = self._of(role)
@@ -241,7 +270,10 @@ class Files:
             for folder in self._folder.iterdir():
                 if not (_ROLE.fullmatch(folder.name) and folder.name.startswith(prefix)):
                     continue
-                for each in folder.iterdir():
+                names: list[Path] = []
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    names = list(folder.iterdir())
+                for each in names:
                     # Another process may delete it just now; a strange name is nobody's document.
                     with suppress(FileNotFoundError, ValueError):
                         if each.lstat().st_mtime < moment:
@@ -254,11 +286,15 @@ class Files:
 
     def _create(self, role: str, blob_id: UUID) -> int:
         folder = self._of(role)
-        with suppress(FileExistsError):
-            folder.mkdir(0o700)
-            _sync(self._folder)
+        folder.mkdir(0o700, exist_ok=True)
+        # Also where another process has made it: it may not have come so far.
+        _sync(self._folder)
         descriptor = _directly(self.path(role, blob_id), os.O_WRONLY | os.O_CREAT | _FLAGS)
-        _sync(folder)
+        try:
+            _sync(folder)
+        except BaseException:
+            os.close(descriptor)
+            raise
         return descriptor
 
 
@@ -276,9 +312,11 @@ def _directly(path: Path, flags: int) -> int:
         return os.open(path, flags, 0o600)
 
 
-def _indirect(descriptor: int) -> None:
+def _indirect(descriptor: int) -> bool:
+    """Write through the cache from now on; return whether that is news."""
     flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
     fcntl.fcntl(descriptor, fcntl.F_SETFL, flags & ~_DIRECT)
+    return bool(flags & _DIRECT)
 
 
 def _sync(folder: Path) -> None:

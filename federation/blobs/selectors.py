@@ -5,7 +5,7 @@ from pathlib import Path
 
 from centre.keys.blobs import BlobOpener
 from federation.blobs import stores
-from federation.blobs.errors import BlobMissing
+from federation.blobs.errors import BlobMissing, FilesUnusable
 from federation.blobs.models import Blob
 
 
@@ -34,11 +34,33 @@ def _open(blob: Blob, key: bytes) -> Iterator[bytes]:
     opener.close()
 
 
-def files_of(*, tenant_role: str) -> Iterator[tuple[str, Path]]:
-    """Yield name and path of the files of a tenant's documents, for its archive."""
+def files_of(*, tenant_role: str) -> Iterator[tuple[str, Path, str]]:
+    """Yield name, path and SHA-256 of the files of a tenant's documents, for its archive.
+
+    Raises `FilesUnusable` where none of them can be found: a disk that is away is no loss.
+    """
     rows = Blob.objects.filter(tenant_role=tenant_role, in_file=True, complete=True)
-    for role, blob_id in rows.order_by("id").values_list("tenant_role", "id"):
-        yield f"documents/{blob_id}", stores.need_folder().path(role, blob_id)
+    if not rows.exists():
+        return
+    files = stores.need_folder()
+    files.check()
+    if not files.has(tenant_role):
+        raise FilesUnusable(
+            f"The documents of {tenant_role} are not in the folder of documents. Is its disk "
+            "mounted? If they are lost for good, make a folder of that name there, and repeat."
+        )
+    for blob_id, digest in rows.order_by("id").values_list("id", "digest"):
+        yield f"documents/{blob_id}", files.path(tenant_role, blob_id), bytes(digest).hex()
+
+
+def what_has_lost_its_file() -> str:
+    """Say how many documents of the current tenant no archive can hold any more, or nothing."""
+    stated = Blob.objects.filter(in_file=True, complete=True)
+    sizes = stated.values_list("tenant_role", "id", "size")
+    lost = sum(stores.need_folder().size(role, blob_id) < size for role, blob_id, size in sizes)
+    return (
+        f"{lost} of its documents have lost their file and will be in no archive." if lost else ""
+    )
 
 
 def count_in_files() -> int:

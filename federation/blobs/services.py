@@ -20,7 +20,7 @@ from centre.registry.models import Municipality
 from centre.tenancy.context import public_scope, require_tenant
 from centre.tenancy.operations import role_names
 from federation.blobs import stores
-from federation.blobs.errors import BlobQuotaExceeded, BlobTooLarge
+from federation.blobs.errors import BlobError, BlobQuotaExceeded, BlobTooLarge
 from federation.blobs.models import Blob, BlobChunk
 from federation.blobs.sizes import DEFAULT_QUOTA_BYTES, MAX_DOCUMENT_BYTES
 
@@ -124,9 +124,15 @@ def _forget(rows: Collection[tuple[UUID, str, bool]]) -> None:
 
 
 def remove_files_of(*, municipality: Municipality) -> None:
-    """Delete the files of a municipality that has been deleted, and with it their rows."""
-    if (files := stores.folder()) is not None:
-        files.remove_all(municipality.tenant_role)
+    """Delete the files of a municipality that has been deleted, and with it their rows.
+
+    What cannot be deleted now the sweep takes, or the next call.
+    """
+    try:
+        if (files := stores.folder()) is not None:
+            files.remove_all(municipality.tenant_role)
+    except BlobError as error:
+        log.warning("files not removed", tenant=municipality.slug, error=error.message)
 
 
 def sweep_files(*, older_than: timedelta) -> int:

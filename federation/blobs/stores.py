@@ -24,7 +24,7 @@ from federation.blobs.models import Blob, BlobChunk
 log = structlog.get_logger(__name__)
 
 
-#: A sealed document is written in pieces of so many chunks, 4 MiB; so many of them at once.
+#: A sealed document is written in pieces of so many chunks, 1 MiB; so many of them are in memory.
 _CHUNKS_IN_A_PIECE: Final = 4
 _PIECES: Final = 3
 

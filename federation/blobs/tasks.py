@@ -6,7 +6,7 @@ import structlog
 from celery import shared_task
 
 from federation.blobs import services
-from federation.blobs.errors import FilesUnusable
+from federation.blobs.errors import BlobError
 
 #: Longer than any message may wait for its document.
 _ABANDONED_AFTER = timedelta(days=14)
@@ -31,5 +31,5 @@ def look_after_files() -> None:
             log.info("files without a document swept", files=swept)
         if missing := services.count_missing_files():
             log.error("documents without their file", documents=missing)
-    except FilesUnusable as error:
+    except BlobError as error:
         log.warning("documents cannot be looked after", error=error.message)

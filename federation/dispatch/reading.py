@@ -38,7 +38,7 @@ async def pieces(document: Document, tools: Tools, *, offset: int) -> AsyncGener
                 for piece in found:
                     yield piece
         finally:
-            # A thread cannot be called back: it reads from a file that is still open.
+            reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
 
 
@@ -70,7 +70,7 @@ async def _reader(document: Document, tools: Tools) -> AsyncIterator[_Read]:
         blocks = _Blocks(_files(tools), document)
         try:
             await to_its_end(blocks.open)
-            yield lambda offset: asyncio.to_thread(blocks.read, offset)
+            yield blocks.read
         finally:
             blocks.close()
     else:
@@ -103,14 +103,20 @@ class _Blocks:
         if self._file is not None:
             self._file.close()
 
-    def read(self, offset: int) -> list[memoryview]:
+    async def read(self, offset: int) -> list[memoryview]:
+        """Return what lies there. Who is cancelled waits for the thread: the file stays open."""
         left = self._document.size - offset
         if left <= 0:
             return []
-        assert self._file is not None
         place, self._next, self._other = self._next, self._other, self._next
-        skip = offset % BLOCK
-        there = self._file.read_into(place, at=offset - skip)
+        skip, there = offset % BLOCK, 0
+
+        def fetch() -> None:
+            nonlocal there
+            assert self._file is not None
+            there = self._file.read_into(place, at=offset - skip)
+
+        await to_its_end(fetch)
         found = place[skip : min(there, skip + left)]
         if not found:
             raise BlobMissing(f"A document ends at byte {offset} of {self._document.size}.")

@@ -72,6 +72,7 @@ TENANT_FOUNDERS = [
 TENANT_LOSSES = [
     "tenants.cases.selectors.what_deletion_cuts_off",
     "federation.inbox.endings.what_was_never_applied",
+    "federation.blobs.selectors.what_has_lost_its_file",
 ]
 # Each is called `(*, municipality, by)` by the owner, in nobody's scope, when a municipality is
 # about to be deleted: nothing comes in any more, its keys are still there. May be called again.
@@ -83,7 +84,8 @@ TENANT_ENDINGS = [
 # Each is called `(*, municipality)` when a municipality and its rows are gone, to remove what lay
 # outside the database. If it is not called, by a crash, what it left must go in another way.
 TENANT_REMAINS = ["federation.blobs.services.remove_files_of"]
-# Each is called `(*, tenant_role)` and yields what an archive holds beside rows: names and files.
+# Each is called `(*, tenant_role)` and yields what an archive holds beside rows: a
+# name, a path and the SHA-256 that it should have.
 TENANT_FILES = ["federation.blobs.selectors.files_of"]
 
 # -- federation: the only upward links, as names ---------------------------------------------

@@ -194,16 +194,20 @@ def _member(cursor: Any, archive: zipfile.ZipFile, name: str, query: sql.Compose
 
 
 def _files(archive: zipfile.ZipFile, municipality: Municipality) -> tuple[list[File], list[str]]:
-    """Put files beside the rows; return them, and the names of those that are not there."""
+    """Put files beside the rows; return them, and the names of those that are gone or broken."""
     files: list[File] = []
     lost: list[str] = []
     for source in settings.TENANT_FILES:
-        for name, path in import_string(source)(tenant_role=municipality.tenant_role):
+        for name, path, sha256 in import_string(source)(tenant_role=municipality.tenant_role):
             try:
                 with path.open("rb") as content:
                     files.append(_file(archive, name, content))
             except FileNotFoundError:
                 log.warning("file missing in archive", tenant=municipality.slug, name=name)
+                lost.append(name)
+                continue
+            if files[-1].sha256 != sha256:
+                log.warning("file broken in archive", tenant=municipality.slug, name=name)
                 lost.append(name)
     return files, lost
 

@@ -81,6 +81,7 @@ def delete_tenant(*, slug: str, confirm: str, export_to: Path, by: Actor) -> Del
     export_to = export_to.absolute()
     with public_scope(), exclusively(f"tenant {slug}"):
         if (earlier := done(slug=slug)) is not None:
+            _remove_remains(Municipality.objects.get(slug=slug))
             return earlier
         municipality = selectors.municipality(slug=slug)
         if confirm != confirmation(municipality):
@@ -110,11 +111,16 @@ def delete_tenant(*, slug: str, confirm: str, export_to: Path, by: Actor) -> Del
             _remove(municipality)
             enter(municipality, MunicipalityState.DELETED)
             tell(AuditEvent.TENANT_MUNICIPALITY_DELETED, municipality, by, archive=str(export_to))
-        for remains in settings.TENANT_REMAINS:
-            import_string(remains)(municipality=municipality)
+        _remove_remains(municipality)
         made = done(slug=slug)
         assert made is not None
         return made
+
+
+def _remove_remains(municipality: Municipality) -> None:
+    """Delete what no transaction can delete: after the last one, and whenever it is repeated."""
+    for remains in settings.TENANT_REMAINS:
+        import_string(remains)(municipality=municipality)
 
 
 def _abandon(municipality: Municipality, before: MunicipalityState, by: Actor) -> None:

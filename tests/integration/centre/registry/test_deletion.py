@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -57,15 +58,17 @@ def end(*, municipality: Municipality, by: Actor) -> None:
     ended.append((municipality.slug, municipality.state))
 
 
-def files(*, tenant_role: str) -> Iterator[tuple[str, Path]]:
+def files(*, tenant_role: str) -> Iterator[tuple[str, Path, str]]:
     assert selectors.municipality(slug=tenant_role.removeprefix("krz_t_").replace("_", "-"))
-    for name in ("sealed", "lost"):
-        yield f"documents/{name}", django_settings.KEPT / name
+    for name in ("sealed", "lost", "broken"):
+        digest = sha256(b"ciphertext" * 1000).hexdigest()
+        yield f"documents/{name}", django_settings.KEPT / name, digest
 
 
 def remove(*, municipality: Municipality) -> None:
     assert municipality.state == MunicipalityState.DELETED
-    (django_settings.KEPT / "sealed").unlink()
+    for name in ("sealed", "broken"):
+        (django_settings.KEPT / name).unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -189,6 +192,7 @@ def test_delete_exports_and_removes_what_lies_in_files(
     settings.TENANT_REMAINS = [f"{__name__}.remove"]
     folder.mkdir()
     (folder / "sealed").write_bytes(b"ciphertext" * 1000)
+    (folder / "broken").write_bytes(b"cipher")
     settings.KEPT = folder
     target = tmp_path / "delta.zip"
     confirm = deletion.confirmation(delta)
@@ -197,8 +201,12 @@ def test_delete_exports_and_removes_what_lies_in_files(
     with zipfile.ZipFile(target) as content:
         assert content.read("documents/sealed") == b"ciphertext" * 1000
         manifest = json.loads(content.read("manifest.json"))
-    assert [each["size"] for each in manifest["files"]] == [10_000]
-    assert manifest["lost_files"] == ["documents/lost"]
+    assert [each["size"] for each in manifest["files"]] == [10_000, 6]
+    assert manifest["lost_files"] == ["documents/lost", "documents/broken"]
+    assert list(folder.iterdir()) == []
+    # What came back, as from a back-up, goes when the deletion is repeated.
+    (folder / "sealed").write_bytes(b"ciphertext")
+    deletion.delete_tenant(slug=delta.slug, confirm=confirm, export_to=target, by=ME)
     assert list(folder.iterdir()) == []
 
 

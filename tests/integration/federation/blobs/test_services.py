@@ -293,3 +293,47 @@ def test_lost_files_are_counted(alpha: Municipality, documents: Files) -> None:
     assert services.count_missing_files() == 0
     documents.remove(blob.tenant_role, blob.id)
     assert services.count_missing_files() == 1
+
+
+def _files_of(town: Municipality) -> list[tuple[str, Path, str]]:
+    with tenant_scope(town):
+        return list(selectors.files_of(tenant_role=town.tenant_role))
+
+
+@in_files
+def test_a_disk_that_is_away_is_no_loss(alpha: Municipality, documents: Files) -> None:
+    """Else a municipality would be deleted without its documents, and these with the next sweep."""
+    with tenant_scope(alpha):
+        _store(b"a document")
+    ((name, path, digest),) = _files_of(alpha)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == digest
+    assert name == f"documents/{path.name}"
+    away = path.parent.rename(path.parent.with_name("away"))
+    with pytest.raises(FilesUnusable, match="Is its disk mounted"):
+        _files_of(alpha)
+    # Lost for good, and somebody says so.
+    path.parent.mkdir()
+    assert [each for each, *_ in _files_of(alpha)] == [name]
+    path.parent.rmdir()
+    away.rename(path.parent)
+
+
+@in_files
+def test_who_deletes_is_told_of_documents_without_their_file(
+    alpha: Municipality, documents: Files
+) -> None:
+    with tenant_scope(alpha):
+        for content in (b"one", b"two"):
+            _store(content)
+        assert selectors.what_has_lost_its_file() == ""
+        (_, first), _ = documents.untouched_since(inf, prefix="krz_t_")
+        documents.empty(alpha.tenant_role, first)
+        assert selectors.what_has_lost_its_file().startswith("1 of its documents")
+
+
+@pytest.mark.parametrize("documents", ["rows"], indirect=True)
+def test_documents_in_rows_need_no_folder(alpha: Municipality, documents: None) -> None:
+    with tenant_scope(alpha):
+        _store(b"rows")
+        assert selectors.what_has_lost_its_file() == ""
+    assert _files_of(alpha) == []

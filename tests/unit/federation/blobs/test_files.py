@@ -1,8 +1,10 @@
 """Files of documents: durable when they say so, found by role and id alone."""
 
 import errno
+import fcntl
 import os
 import resource
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from mmap import mmap
@@ -172,6 +174,75 @@ def test_what_the_disk_has_lost_once_is_not_believed_later(
                 file.sync().result()
         with pytest.raises(FilesUnusable):
             file.add(page(b"y")).result()
+
+
+def test_a_file_system_that_takes_no_direct_write_after_all_gets_a_usual_one(
+    files: Files, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pwrite, refused = os.pwrite, []
+
+    def refuse(descriptor: int, data: memoryview, at: int) -> int:
+        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_DIRECT:
+            refused.append(at)
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return pwrite(descriptor, data, at)
+
+    monkeypatch.setattr(os, "pwrite", refuse)
+    files.check()
+    blob_id = write(files, [b"x" * BLOCK, b"y" * BLOCK])
+    assert content(folder, blob_id) == b"x" * BLOCK + b"y" * BLOCK
+    assert refused == [0, 0]
+
+
+def test_who_goes_on_within_a_block_writes_the_usual_way(files: Files, folder: Path) -> None:
+    """As behind chunks that an earlier release has written."""
+    blob_id = new_id()
+    add(files, ROLE, blob_id, b"x" * 1000, at=0)
+    add(files, ROLE, blob_id, b"y" * 2 * BLOCK, at=1000)
+    assert content(folder, blob_id) == b"x" * 1000 + b"y" * 2 * BLOCK
+
+
+def test_a_folder_in_which_nothing_can_be_written_is_not_good(
+    files: Files, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", fail)
+    with pytest.raises(FilesFull):
+        files.check()
+    assert list(folder.iterdir()) == []
+
+
+def test_no_descriptor_stays_where_a_name_cannot_be_made_durable(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened_before = len(list(Path("/proc/self/fd").iterdir()))
+
+    def fail(_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(module, "_sync", fail)
+    for _ in range(3):
+        with pytest.raises(FilesUnusable):
+            files.open_to_add(ROLE, new_id(), at=0)
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened_before
+
+
+def test_no_lock_stays_where_no_thread_can_be_started(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    blob_id = new_id()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", fail)
+        file = files.open_to_add(ROLE, blob_id, at=0)
+        with pytest.raises(FilesUnusable, match="thread"):
+            file.add(page(b"x"))
+        file.close()
+    add(files, ROLE, blob_id, b"x", at=0)
 
 
 def test_one_call_at_a_time_writes_to_a_file(files: Files, folder: Path) -> None:
