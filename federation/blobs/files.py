@@ -1,9 +1,10 @@
 """Sealed documents as files: `FOLDER/<role of the tenant>/<id of the row>`. Knows no database.
 
 The row is what counts. It says how many bytes of a document are here and who may know of them, and
-nobody asks for a file but by the role and the id of a row that it was allowed to see. What `add`
-has returned from, or the block of `new` has ended with, is on the disk: only then may a transaction
-state it. What a file holds beyond that is nothing, and is overwritten.
+nobody asks for a file but by the role and the id of a row that it was allowed to see. What was
+added before `sync` is on the disk once that is done, and so is all when the block of `new` has
+ended: only then may a transaction state it. What a file holds beyond that is nothing, and is
+overwritten.
 """
 
 import errno
@@ -141,7 +142,12 @@ class ReadFile:
     def read_into(self, place: memoryview, *, at: int) -> int:
         """Fill a place from there on, up to the end of the file; return how much there was."""
         with _trouble(self._folder):
-            return os.preadv(self._descriptor, [place], at)
+            try:
+                return os.preadv(self._descriptor, [place], at)
+            except OSError as error:  # as for writes
+                if error.errno != errno.EINVAL or not _indirect(self._descriptor):
+                    raise
+                return os.preadv(self._descriptor, [place], at)
 
     def read(self, *, at: int, size: int) -> bytes:
         """Return exactly so many bytes from there on; raise `BlobMissing` if they are not here."""

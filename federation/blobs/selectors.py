@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from centre.keys.blobs import BlobOpener
 from federation.blobs import stores
 from federation.blobs.errors import BlobMissing, FilesUnusable
 from federation.blobs.models import Blob
+
+_LOOKED_AT_ONCE: Final = 1_000
 
 
 def exists(*, digest: bytes) -> bool:
@@ -53,11 +56,19 @@ def files_of(*, tenant_role: str) -> Iterator[tuple[str, Path, str]]:
         yield f"documents/{blob_id}", files.path(tenant_role, blob_id), bytes(digest).hex()
 
 
+def without_file() -> Iterator[Blob]:
+    """Yield the documents, of all whom the caller may see, whose file is gone or not whole."""
+    stated = Blob.objects.filter(in_file=True, complete=True)
+    for blob in stated.only("tenant_role", "size").iterator(chunk_size=_LOOKED_AT_ONCE):
+        if stores.need_folder().size(blob.tenant_role, blob.id) >= blob.size:
+            continue
+        if stated.filter(id=blob.id).exists():  # not deleted since
+            yield blob
+
+
 def what_has_lost_its_file() -> str:
     """Say how many documents of the current tenant no archive can hold any more, or nothing."""
-    stated = Blob.objects.filter(in_file=True, complete=True)
-    sizes = stated.values_list("tenant_role", "id", "size")
-    lost = sum(stores.need_folder().size(role, blob_id) < size for role, blob_id, size in sizes)
+    lost = sum(1 for _ in without_file())
     return (
         f"{lost} of its documents have lost their file and will be in no archive." if lost else ""
     )

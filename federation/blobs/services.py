@@ -19,7 +19,7 @@ from centre.keys.blobs import CHUNK_SIZE, TAG_SIZE, BlobSealer, new_key
 from centre.registry.models import Municipality
 from centre.tenancy.context import public_scope, require_tenant
 from centre.tenancy.operations import role_names
-from federation.blobs import stores
+from federation.blobs import selectors, stores
 from federation.blobs.errors import BlobError, BlobQuotaExceeded, BlobTooLarge
 from federation.blobs.models import Blob, BlobChunk
 from federation.blobs.sizes import DEFAULT_QUOTA_BYTES, MAX_DOCUMENT_BYTES
@@ -162,13 +162,7 @@ def count_missing_files() -> int:
     """Return how many documents have lost their file, and log the first of them."""
     missing = 0
     with public_scope():
-        stated = Blob.objects.filter(in_file=True, complete=True)
-        for blob in stated.only("tenant_role", "size").iterator(chunk_size=_CLEARED_AT_ONCE):
-            if stores.need_folder().size(blob.tenant_role, blob.id) >= blob.size:
-                continue
-            if not stated.filter(id=blob.id).exists():  # deleted since
-                continue
-            missing += 1
+        for missing, blob in enumerate(selectors.without_file(), start=1):
             if missing <= _TOLD_AT_ONCE:
                 log.error("document's file missing", tenant_role=blob.tenant_role, blob=blob.id)
     return missing

@@ -45,7 +45,7 @@ class Store(ABC):
     buffers: int
 
     def __init__(self, pool: Pool, upload: Upload, digest: bytes) -> None:
-        self.pool = pool
+        self._pool = pool
         #: How far the document has come, as its row states it.
         self.upload = upload
         self._digest = digest
@@ -103,7 +103,7 @@ class Store(ABC):
     @asynccontextmanager
     async def _locked(self) -> AsyncIterator[Connection]:
         """Lock the row in a transaction; raise `CallRefused` unless it is where we have left it."""
-        async with self.pool.connection() as connection, connection.transaction():
+        async with self._pool.connection() as connection, connection.transaction():
             stored = await sql.upload(connection, self.upload.tenant_role, self._digest, lock=True)
             if stored != self.upload:
                 raise wrong_offset(stored)
@@ -161,7 +161,7 @@ class Rows(Store):
 
     async def _read(self) -> AsyncIterator[bytes]:
         for number in range(0, self.upload.chunk_count, _ROWS_READ):
-            async with self.pool.connection() as connection:
+            async with self._pool.connection() as connection:
                 stored = await sql.chunks(
                     connection, self.upload, first_number=number, limit=_ROWS_READ
                 )
@@ -204,7 +204,7 @@ class InFiles(Store):
                 Reason.TOO_MANY_STREAMS, "Another call brings this document.", retry_delay=1.0
             ) from error
         # Whoever had the file before us may have moved the row on.
-        async with self.pool.connection() as connection:
+        async with self._pool.connection() as connection:
             stored = await sql.upload(connection, upload.tenant_role, self._digest)
         if stored != upload:
             raise wrong_offset(stored)

@@ -59,6 +59,15 @@ class Member:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What an archive holds, and the names of files that should be in it and are gone or broken."""
+
+    members: tuple[Member, ...]
+    files: tuple[File, ...]
+    lost_files: tuple[str, ...]
+
+
 def shared_tables(*, kept: bool | None = None) -> Iterator[str]:
     """Yield the shared tables whose rows name their tenant; `kept` narrows by `TenantRoleField`."""
     for model in apps.get_models():
@@ -128,8 +137,8 @@ def refuse_to_replace(path: Path, municipality: Municipality) -> None:
         )
 
 
-def check(path: Path) -> tuple[Member, ...]:
-    """Read an archive whole and return its members; raise ValueError if something is not right."""
+def check(path: Path) -> Contents:
+    """Read an archive whole and return its contents; raise ValueError if something is not right."""
     with zipfile.ZipFile(path) as archive:
         if "manifest.json" not in archive.namelist():
             raise ValueError(f"{path} has no manifest: it was never finished")
@@ -152,7 +161,7 @@ def check(path: Path) -> tuple[Member, ...]:
                     rows += 1
             if (rows, digest.hexdigest()) != (member.rows, member.sha256):
                 raise ValueError(f"{member.name} in {path} is not what the manifest says")
-    return members
+    return Contents(members, files, tuple(manifest.get("lost_files", ())))
 
 
 def _tenant_members(

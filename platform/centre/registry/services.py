@@ -211,18 +211,18 @@ def resume_tenant(*, slug: str, by: Actor) -> bool:
     return _switch(slug, by, MunicipalityState.SUSPENDED, MunicipalityState.ACTIVE)
 
 
-def export_tenant(*, slug: str, path: Path, by: Actor) -> tuple[archive.Member, ...]:
+def export_tenant(*, slug: str, path: Path, by: Actor) -> archive.Contents:
     """Write all rows of a municipality to one file, check the file, and return what is in it."""
     require_owner()
     with public_scope():
         municipality = selectors.municipality(slug=slug)
         archive.refuse_to_replace(path, municipality)
         archive.write(municipality, path, at=clock.now())
-        members = archive.check(path)
+        contents = archive.check(path)
         with transaction.atomic():
-            rows = str(sum(member.rows for member in members))
+            rows = str(sum(member.rows for member in contents.members))
             tell(AuditEvent.TENANT_MUNICIPALITY_EXPORTED, municipality, by, rows=rows)
-    return members
+    return contents
 
 
 def _switch(slug: str, by: Actor, old: MunicipalityState, new: MunicipalityState) -> bool:

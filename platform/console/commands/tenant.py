@@ -196,9 +196,18 @@ def export(slug: str, path: Path) -> None:
     become("owner", at_once=True)
     from centre.registry import services
 
-    members = services.export_tenant(slug=slug, path=path, by=operator())
-    rows = sum(member.rows for member in members)
-    click.echo(f"{slug}: {rows} rows of {len(members)} tables exported to {path}")
+    found = services.export_tenant(slug=slug, path=path, by=operator())
+    rows = sum(member.rows for member in found.members)
+    click.echo(
+        f"{slug}: {rows} rows of {len(found.members)} tables and {len(found.files)} files exported"
+        f" to {path}"
+    )
+    if found.lost_files:
+        click.echo(
+            f"{len(found.lost_files)} files are gone or broken (lost_files in manifest.json): bring"
+            " them back from the back-up and export again (docs/guides/operating.md).",
+            err=True,
+        )
 
 
 def _password(*, from_input: bool) -> str:

@@ -103,12 +103,26 @@ def test_export_writes_a_whole_archive_and_tells_the_trail(
     target = tmp_path / "alpha.zip"
     done = run("export", "alpha", str(target))
     assert done.exit_code == 0, done.output
-    members = archive.check(target)
+    members = archive.check(target).members
     rows = sum(member.rows for member in members)
     assert rows > 0
-    said = f"alpha: {rows} rows of {len(members)} tables exported to {target}"
+    said = f"alpha: {rows} rows of {len(members)} tables and 0 files exported to {target}"
     assert done.output.splitlines()[-1] == said
     assert told(AuditEvent.TENANT_MUNICIPALITY_EXPORTED) == [("operator", {"rows": str(rows)})]
+
+
+def lost(*, tenant_role: str) -> Iterator[tuple[str, Path, str]]:
+    yield f"documents/of-{tenant_role}", Path("/nowhere/at/all"), ""
+
+
+def test_export_names_what_it_has_not(
+    run: Callable[..., Result], tmp_path: Path, settings: Settings
+) -> None:
+    settings.TENANT_FILES = [f"{__name__}.lost"]
+    done = run("export", "alpha", str(tmp_path / "alpha.zip"))
+    assert done.exit_code == 0, done.output
+    assert "1 files are gone or broken" in done.output
+    assert archive.check(tmp_path / "alpha.zip").lost_files == ("documents/of-krz_t_alpha",)
 
 
 def test_export_replaces_no_other_file_and_then_tells_nothing(

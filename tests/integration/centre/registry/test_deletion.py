@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -30,6 +28,7 @@ from centre.registry.models import Municipality, MunicipalityState
 from centre.registry.selectors import MunicipalityUnknown
 from centre.tenancy.context import require_tenant, tenant_scope
 from centre.tenancy.locks import others_have_ended
+from tests.integration.mortal import work_and_be_killed
 
 ME = system("tests")
 DELTA = {"slug": "delta-stadt", "name": "Deltastadt", "ags": "05770004", "ars": "057700004004"}
@@ -217,7 +216,9 @@ def test_a_file_that_was_changed_in_an_archive_is_noticed(
     settings.KEPT = tmp_path
     (tmp_path / "sealed").write_bytes(b"ciphertext")
     target = tmp_path / "alpha.zip"
-    services.export_tenant(slug="alpha", path=target, by=ME)
+    found = services.export_tenant(slug="alpha", path=target, by=ME)
+    assert [each.size for each in found.files] == [10]
+    assert found.lost_files == ("documents/sealed", "documents/lost", "documents/broken")
     target.write_bytes(target.read_bytes().replace(b"ciphertext", b"cyphertext"))
     with pytest.raises((ValueError, zipfile.BadZipFile), match="documents/sealed"):
         archive.check(target)
@@ -388,20 +389,12 @@ def test_deletion_that_was_killed_is_finished_by_the_same_command(
         "export_to": target,
         "by": ME,
     }
-    killed = subprocess.run(
-        [sys.executable, "-c", _MORTAL, step, delta.slug, arguments["confirm"], str(target)],
-        env={
-            **os.environ,
-            "AMTSBRUECKE_PROCESS": "owner",
-            "AMTSBRUECKE_OWNER_DATABASE_URL": cluster.url("owner"),
-        },
-        cwd=Path(__file__).parents[4],
-        timeout=60,
-        capture_output=True,
-        text=True,
-        check=False,
+    work_and_be_killed(
+        _MORTAL,
+        *(step, delta.slug, arguments["confirm"], str(target)),
+        process="owner",
+        url=cluster.url("owner"),
     )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert selectors.municipality(slug=delta.slug).state == MunicipalityState.DELETING
     made = deletion.delete_tenant(**arguments)
     assert archive.check(target)

@@ -162,7 +162,7 @@ def test_export_has_the_tenants_rows_and_no_others(owner: None, tmp_path: Path) 
             )
             audit.record(events=[entry])
     target = tmp_path / "alpha.zip"
-    members = services.export_tenant(slug="alpha", path=target, by=ME)
+    members = services.export_tenant(slug="alpha", path=target, by=ME).members
     assert target.stat().st_mode & 0o777 == 0o600
     rows = {member.name: member.rows for member in members}
     assert rows["tenant/auth_group.jsonl"] == 1

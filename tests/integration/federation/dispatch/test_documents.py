@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from mmap import mmap
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -20,6 +20,7 @@ from centre.keys.blobs import BlobSealer, new_key, sealed_size
 from federation.dispatch import reading, sql
 from federation.dispatch.process import Dispatch
 from federation.dispatch.sql import Document, Upload
+from federation.dispatch.tools import Tools
 from federation.dispatch.uploads import UploadWorker
 from federation.gateway import commits
 from federation.gateway import sql as gateway_sql
@@ -150,9 +151,9 @@ async def test_missing_file_holds_up_its_own_letter_until_it_is_back(
 async def test_upload_goes_on_in_the_middle_of_a_file(road: Road, document: BlobRef) -> None:
     (blob,) = road.rows("SELECT * FROM blobs_blob")
     found = Document(blob["id"], road.alpha.tenant_role, blob["size"], in_file=True)
-    tools = SimpleNamespace(documents=road.gateway.documents)
+    tools = cast("Tools", SimpleNamespace(documents=road.gateway.documents))
     offset = 3 * (CHUNK + 16)
-    rest = [piece async for piece in reading.pieces(found, tools, offset=offset)]  # type: ignore[arg-type]
+    rest = [piece async for piece in reading.pieces(found, tools, offset=offset)]
     sealed = road.gateway.sealed(road.alpha.tenant_role, bytes.fromhex(document.digest))
     assert b"".join(rest) == sealed[offset:]
 

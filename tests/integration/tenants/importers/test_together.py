@@ -2,12 +2,9 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
@@ -25,6 +22,7 @@ from tenants.importers.errors import RunNotReady
 from tenants.importers.models import ImportRow, RowState
 from tenants.importers.services import decisions, running
 from tests.factories.import_files import file
+from tests.integration.mortal import work_and_be_killed
 from tests.integration.tenants.cases.conftest import directory_of
 from tests.integration.tenants.importers.conftest import Desk, Row
 
@@ -184,20 +182,12 @@ def test_killed_worker_leaves_what_another_takes_up(
     desk: Desk, to_b: ToB, dsn: Callable[[str], str]
 ) -> None:
     run_id = confirmed(desk, *(to_b(number) for number in range(40)))
-    killed = subprocess.run(
-        [sys.executable, "-c", _MORTAL, desk.town.municipality.slug, str(run_id), "3"],
-        env={
-            **os.environ,
-            "AMTSBRUECKE_PROCESS": "worker",
-            "AMTSBRUECKE_WORKER_DATABASE_URL": dsn("worker"),
-        },
-        cwd=Path(__file__).parents[4],
-        timeout=60,
-        capture_output=True,
-        text=True,
-        check=False,
+    work_and_be_killed(
+        _MORTAL,
+        *(desk.town.municipality.slug, str(run_id), "3"),
+        process="worker",
+        url=dsn("worker"),
     )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
     view = desk.run(run_id)
     assert (view.state, view.imported) == ("running", 3 * CHUNK)
     assert references(desk) == expected(range(3 * CHUNK))

@@ -187,11 +187,21 @@ def test_a_file_system_that_takes_no_direct_write_after_all_gets_a_usual_one(
             raise OSError(errno.EINVAL, "Invalid argument")
         return pwrite(descriptor, data, at)
 
+    def refuse_to_read(descriptor: int, places: list[memoryview], at: int) -> int:
+        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_DIRECT:
+            refused.append(at)
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return preadv(descriptor, places, at)
+
+    preadv = os.preadv
     monkeypatch.setattr(os, "pwrite", refuse)
+    monkeypatch.setattr(os, "preadv", refuse_to_read)
     files.check()
     blob_id = write(files, [b"x" * BLOCK, b"y" * BLOCK])
     assert content(folder, blob_id) == b"x" * BLOCK + b"y" * BLOCK
-    assert refused == [0, 0]
+    with closing(files.open(ROLE, blob_id, direct=True)) as file:
+        assert file.read_into(page(bytes(3 * BLOCK)), at=0) == 2 * BLOCK
+    assert refused == [0, 0, 0]
 
 
 def test_who_goes_on_within_a_block_writes_the_usual_way(files: Files, folder: Path) -> None:

@@ -4,176 +4,39 @@ import io
 import json
 import zipfile
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
 from centre.directory import encoding
-from centre.directory.records import (
-    SEAL,
-    SIGN,
-    AuthorityRecord,
-    CentreRecord,
-    PublicKey,
-    Snapshot,
-)
-from centre.kernel.ids import new_id
-from centre.keys.seal import SealPrivateKey, SealSuite
 from centre.keys.sign import SigningKey
 from federation.protocol import receipts
 from federation.protocol.errors import EvidenceInvalid
-from federation.protocol.messages import MessageKind, OutboundMessage
-from federation.protocol.receipts import GENESIS, Sent, Status
-from federation.wire import evidence, examination
-from federation.wire.envelope import opening_of, write_letters
-from federation.wire.evidence import Bundle, LetterPart, ReceiptPart
-from federation.wire.examination import Ruling, Verdict
-from federation.wire.receipt import sign_receipt
-
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-UMBRELLA, KRZ, NORD = (SigningKey.from_bytes(bytes([n]) * 32) for n in (1, 2, 3))
-MINDEN, KIEL, BONN = (SigningKey.from_bytes(bytes([n]) * 32) for n in (4, 5, 6))
-SUCCESSOR = SigningKey.from_bytes(bytes([7]) * 32)
-SEALING = SealPrivateKey.generate(SealSuite.CLASSICAL)
-MINDEN_ID, KIEL_ID, BONN_ID, CASE = uuid4(), uuid4(), uuid4(), uuid4()
-REFERENCE = "05770024-2026-1"
-CONTENT = f"{REFERENCE}: who owes what".encode()
-
-
-def sign_key(key: SigningKey) -> PublicKey:
-    return PublicKey(
-        kid=key.kid, purpose=SIGN, suite="Ed25519", raw=key.verify_key.raw, not_before=NOW
-    )
-
-
-DIRECTORY = Snapshot(
-    version=4,
-    published_at=NOW,
-    expires_at=NOW + timedelta(days=7),
-    centres=(
-        CentreRecord(id="krz", name="krz", endpoint="a:1", keys=(sign_key(KRZ),)),
-        CentreRecord(id="nord", name="nord", endpoint="b:1", keys=(sign_key(NORD),)),
-    ),
-    authorities=(
-        AuthorityRecord(id=MINDEN_ID, name="Minden", home_centre="krz", keys=(sign_key(MINDEN),)),
-        AuthorityRecord(id=BONN_ID, name="Bonn", home_centre="krz", keys=(sign_key(BONN),)),
-        AuthorityRecord(
-            id=KIEL_ID,
-            name="Kiel",
-            home_centre="nord",
-            keys=(
-                sign_key(KIEL),
-                PublicKey(
-                    kid=SEALING.kid,
-                    purpose=SEAL,
-                    suite=SEALING.suite,
-                    raw=SEALING.public.raw,
-                    not_before=NOW,
-                ),
-            ),
-        ),
-    ),
+from federation.protocol.receipts import Status
+from federation.wire import evidence
+from federation.wire.evidence import LetterPart
+from federation.wire.examination import Ruling
+from tests.unit.federation.wire.case_file import (
+    BONN,
+    BONN_ID,
+    DIRECTORY,
+    FILE,
+    GOOD,
+    KIEL,
+    KIEL_ID,
+    KRZ,
+    MINDEN,
+    MINDEN_ID,
+    NOW,
+    REFERENCE,
+    SNAPSHOT,
+    SUCCESSOR,
+    UMBRELLA,
+    bundle,
+    examine,
+    letter,
+    sign_key,
 )
-SNAPSHOT = encoding.sign_snapshot(DIRECTORY, by=UMBRELLA)
-
-
-def letter(
-    *,
-    by: SigningKey = MINDEN,
-    origin: str = "krz",
-    case: UUID = CASE,
-    issuer: SigningKey = NORD,
-    issuer_id: str = "nord",
-    receipt_for: str = "",
-    verdict: receipts.Verdict = receipts.ACCEPTED,
-    number: int = 1,
-    content: bytes = CONTENT,
-    together: bool = False,
-    issued_at: datetime = NOW,
-) -> LetterPart:
-    """A letter from Minden to Kiel among nine others in its receipt."""
-    message = OutboundMessage(
-        message_id=new_id(),
-        recipient=KIEL_ID,
-        case_id=case,
-        case_sequence=number,
-        kind=MessageKind.ASSISTANCE_REQUEST,
-        schema_version=1,
-        payload=content,
-        expires_at=NOW + timedelta(days=30),
-        blobs=(),
-        traceparent="",
-    )
-    written, _ = write_letters(
-        [message, replace(message, message_id=new_id(), case_id=new_id())],
-        [SEALING.public] * 2,
-        origin_centre=origin,
-        sender=MINDEN_ID,
-        created_at=NOW,
-        by=by,
-        together=together,
-    )
-    items = [(Sent(new_id(), bytes([n]) * 32), receipts.ACCEPTED) for n in range(9)]
-    items.insert(5, (Sent(message.message_id, written.digest), verdict))
-    body, leaves = receipts.compose(
-        issuer=issuer_id,
-        origin=receipt_for or origin,
-        first_lseq=100,
-        items=items,
-        prev_hash=GENESIS,
-        issued_at=issued_at,
-    )
-    return LetterPart(
-        item=written.item,
-        receipt=ReceiptPart(
-            lseq=105,
-            receipt=sign_receipt(body, by=issuer),
-            path=receipts.proof(leaves, index=5),
-        ),
-        opening=opening_of(message.message_id, by=by),
-        content=content,
-    )
-
-
-def bundle(
-    *letters: LetterPart,
-    reference: str = REFERENCE,
-    snapshots: tuple[bytes, ...] = (SNAPSHOT,),
-    umbrella: tuple[SigningKey, ...] = (UMBRELLA,),
-    exporter: UUID = MINDEN_ID,
-    by: SigningKey = MINDEN,
-) -> bytes:
-    return evidence.write(
-        Bundle(
-            case_id=CASE,
-            case_reference=reference,
-            exported_at=NOW,
-            exported_by=exporter,
-            umbrella_keys=tuple(key.verify_key.raw for key in umbrella),
-            snapshots=snapshots,
-            letters=letters,
-        ),
-        by=by,
-    )
-
-
-def reference_in(kind: MessageKind, schema_version: int, content: bytes) -> str | None:
-    assert (kind, schema_version) == (MessageKind.ASSISTANCE_REQUEST, 1)
-    reference, colon, _ = content.decode().partition(":")
-    return reference if colon else None
-
-
-def examine(file: bytes, *umbrella: SigningKey) -> Verdict:
-    return examination.verify(
-        file,
-        umbrella_keys=[key.verify_key.raw for key in umbrella],
-        reference_in=reference_in,
-    )
-
-
-GOOD = letter()
-FILE = bundle(GOOD)
 
 
 @pytest.mark.parametrize("together", [False, True])
@@ -305,82 +168,6 @@ def test_what_does_not_fit_is_said(part: LetterPart, problem: str) -> None:
     verdict = examine(bundle(part))
     assert verdict.ruling is Ruling.REFUTED
     assert problem in " ".join(verdict.findings[0].problems)
-
-
-HOUR = timedelta(hours=1)
-
-
-def listed(owner: str, begin: timedelta, end: timedelta | None, *, version: int = 4) -> bytes:
-    """The directory where the key of Minden or of nord is valid from and until then."""
-    when = {"not_before": NOW + begin, "not_after": None if end is None else NOW + end}
-    changed = replace(
-        DIRECTORY,
-        version=version,
-        centres=tuple(
-            replace(each, keys=(replace(each.keys[0], **when),)) if each.id == owner else each
-            for each in DIRECTORY.centres
-        ),
-        authorities=tuple(
-            replace(each, keys=(replace(each.keys[0], **when),)) if each.name == owner else each
-            for each in DIRECTORY.authorities
-        ),
-    )
-    return encoding.sign_snapshot(changed, by=UMBRELLA)
-
-
-@pytest.mark.parametrize("together", [False, True])
-@pytest.mark.parametrize(("begin", "end"), [(-9 * HOUR, -HOUR), (HOUR, None)])
-def test_a_letter_written_when_its_key_was_not_valid_is_refuted(
-    begin: timedelta, end: timedelta | None, *, together: bool
-) -> None:
-    snapshots = (listed("Minden", begin, end),)
-    file = bundle(letter(together=together), snapshots=snapshots, exporter=KIEL_ID, by=KIEL)
-    verdict = examine(file, UMBRELLA)
-    assert verdict.ruling is Ruling.REFUTED
-    assert verdict.findings[0].problems == (
-        "Der Schlüssel der Absenderin galt nicht, als sie die Nachricht schrieb.",
-    )
-
-
-def test_a_key_proves_for_ever_what_was_received_before_it_ended() -> None:
-    file = bundle(
-        letter(issued_at=NOW + HOUR / 2),
-        snapshots=(listed("Minden", -HOUR, HOUR),),
-        exporter=KIEL_ID,
-        by=KIEL,
-    )
-    assert examine(file, UMBRELLA).ruling is Ruling.PROVEN
-
-
-def test_what_was_received_after_its_key_had_ended_may_have_been_dated_back() -> None:
-    file = bundle(
-        letter(issued_at=NOW + 2 * HOUR),
-        snapshots=(listed("Minden", -HOUR, HOUR),),
-        exporter=KIEL_ID,
-        by=KIEL,
-    )
-    verdict = examine(file, UMBRELLA)
-    assert verdict.ruling is Ruling.PARTLY
-    [gap] = verdict.findings[0].gaps
-    assert gap.endswith("Wann sie die Nachricht schrieb, sagt nur sie selbst.")
-    assert verdict.findings[0].delivered_at == NOW + 2 * HOUR
-
-
-@pytest.mark.parametrize("newest_first", [False, True])
-def test_when_a_key_ended_is_what_the_newest_directory_says(*, newest_first: bool) -> None:
-    snapshots = (SNAPSHOT, listed("Minden", -9 * HOUR, -HOUR, version=5))
-    file = bundle(
-        GOOD, snapshots=snapshots[:: -1 if newest_first else 1], exporter=KIEL_ID, by=KIEL
-    )
-    assert examine(file, UMBRELLA).ruling is Ruling.REFUTED
-
-
-def test_a_receipt_and_a_file_signed_when_their_keys_were_not_valid_are_refuted() -> None:
-    verdict = examine(bundle(GOOD, snapshots=(listed("nord", -9 * HOUR, -HOUR),)), UMBRELLA)
-    assert verdict.ruling is Ruling.REFUTED
-    assert "Schlüssel der Quittung galt nicht" in verdict.findings[0].problems[0]
-    verdict = examine(bundle(GOOD, snapshots=(listed("Minden", -9 * HOUR, -HOUR),)), UMBRELLA)
-    assert "Schlüssel der ausstellenden Behörde galt nicht" in verdict.problems[0]
 
 
 def test_another_place_in_the_receipt_proves_nothing() -> None:
