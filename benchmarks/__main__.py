@@ -10,6 +10,7 @@ five minutes. Exit code 0 only if all that was asked for was measured and is met
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,8 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o711)
     run = Run(folder, sizes, wanted)
+    # What has been started is stopped on the way out, which SIGTERM by itself would not take.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         run.all()
     finally:

@@ -46,8 +46,10 @@ _KNOWN: Final = f"""
 # numbered. Its number then stays empty, which the protocol allows. A paused link gives no numbers:
 # the stream that is still open learns of the pause within a second only.
 #
-# `coalesce(lseq, -1) = -1` says "not numbered" in words that fit no index of the queue: what was
-# picked is found by its key, whatever the planner believes about how little waits.
+# `coalesce(lseq, -1) = -1` says "not numbered" in words that fit no index of the queue, and what
+# was picked is named by an array and not joined: so it is found by its key, whatever the planner
+# believes. From statistics that were taken while a first import was not committed yet, it believes
+# that the table is empty, and for a join it would read all of it.
 _NUMBER: Final = """
 WITH RECURSIVE tenants AS ({tenants}), share AS (
     SELECT least(%(most)s, greatest(8, 2 * %(most)s / greatest(count(tenant_role), 1))) AS most
@@ -65,18 +67,20 @@ WITH RECURSIVE tenants AS ({tenants}), share AS (
     SELECT id, row_number() OVER line AS rank, sum(size) OVER line AS total
       FROM turns WINDOW line AS (ORDER BY turn, served, tenant_role)
 ), picked AS MATERIALIZED (
-    SELECT id, rank FROM ranked WHERE total <= %(bytes)s OR rank = 1
+    SELECT array_agg(id ORDER BY rank) AS ids FROM ranked WHERE total <= %(bytes)s OR rank = 1
 ), moved AS (
     UPDATE outbox_link
-       SET next_lseq = next_lseq + (SELECT count(*) FROM picked)
+       SET next_lseq = next_lseq + (SELECT cardinality(ids) FROM picked)
      WHERE name = %(link)s AND fence = %(fence)s AND state = 'active'
-       AND EXISTS (SELECT FROM picked)
+       AND (SELECT ids FROM picked) IS NOT NULL
  RETURNING next_lseq
 ), numbered AS (
     UPDATE outbox_letter AS letter
-       SET lseq = moved.next_lseq - (SELECT count(*) FROM picked) + picked.rank - 1
+       SET lseq = moved.next_lseq - cardinality(picked.ids)
+                  + array_position(picked.ids, letter.id) - 1
       FROM picked, moved
-     WHERE letter.id = picked.id AND coalesce(letter.lseq, -1) = -1 AND NOT letter.held
+     WHERE letter.id = ANY ((SELECT ids FROM picked)::uuid[])
+       AND coalesce(letter.lseq, -1) = -1 AND NOT letter.held
  RETURNING letter.tenant_role, letter.lseq, letter.id, letter.digest, letter.size, letter.envelope
 )
 SELECT moved.next_lseq, numbered.* FROM moved LEFT JOIN numbered ON true ORDER BY numbered.lseq
