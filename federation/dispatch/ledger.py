@@ -1,21 +1,22 @@
 """What was sent on a link without a receipt yet, and what receipts say about it. Pure.
 
-A receipt counts only if the peer's key signed it, it follows the last one, and it states exactly
-the bytes that we sent at these positions. Everything else is a fault of the peer.
+A receipt counts only if a key of the peer signed it that was valid when it was issued, it follows
+the last one, and it states exactly the bytes that we sent at these positions. Everything else is a
+fault of the peer.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from centre.keys.sign import VerifyKey
+from centre.directory.interface import ListedKey
 from federation.dispatch.errors import ReceiptInvalid
 from federation.dispatch.frames import Flight, Item
 from federation.protocol import errors, receipts
 from federation.protocol.reasons import Reaction, Reason
 from federation.protocol.receipts import GENESIS, ReceiptBody, SignedReceipt, Status
-from federation.wire.receipt import verify_receipt
+from federation.wire.receipt import key_held, verify_receipt
 
 #: How long a deferred letter waits where the peer did not say.
 _WAIT: Final = timedelta(seconds=60)
@@ -59,23 +60,37 @@ class Ledger:
         self._hash = receipt_hash or GENESIS
         self.flight = Flight()
 
-    def read(self, receipt: SignedReceipt, *, key: VerifyKey | None) -> ReceiptBody:
+    def read(self, receipt: SignedReceipt, *, key: ListedKey | None) -> ReceiptBody:
         """Return the body of a receipt that the peer's key signed and that comes next.
+
+        The key may have ended since: receipts that wait for us are judged by their own time.
 
         Raises `ReceiptInvalid` for every other one.
         """
         if key is None:
             raise ReceiptInvalid(f"the directory has no key {receipt.kid} of {self._peer}")
         try:
-            body = verify_receipt(receipt, key=key)
+            body = verify_receipt(receipt, key=key.key)
         except errors.ReceiptInvalid as error:
             raise ReceiptInvalid(error.message) from error
+        self.check_time(body, key=key)
         if body.first_lseq != self.acked + 1 or body.count > len(self.flight):
             raise ReceiptInvalid(
                 f"a receipt for {body.first_lseq} to {body.last_lseq} came after {self.acked}; "
                 f"{len(self.flight)} items were under way"
             )
         return body
+
+    def check_time(
+        self, body: ReceiptBody, *, key: ListedKey, posted_at: datetime | None = None
+    ) -> None:
+        """Raise `ReceiptInvalid` unless the key was valid when the receipt was issued."""
+        if not key_held(body, key=key, posted_at=posted_at):
+            posted = "" if posted_at is None else f", for letters posted until {posted_at}"
+            raise ReceiptInvalid(
+                f"the key {key.key.kid} of {self._peer} was not valid for a receipt of"
+                f" {body.issued_at}{posted}"
+            )
 
     def land(
         self, receipt: SignedReceipt, body: ReceiptBody, *, instead: Mapping[int, Item]

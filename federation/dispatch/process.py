@@ -22,9 +22,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from centre.config.databases import streaming
 from centre.config.environment import Environment
-from centre.directory.interface import Directory
+from centre.directory.interface import Directory, ListedKey
 from centre.kernel.pokes import Poke
-from centre.keys.sign import VerifyKey
 from federation.blobs.files import Files
 from federation.dispatch import metrics, sql
 from federation.dispatch.crew import RENEW_S, Crew
@@ -103,9 +102,8 @@ class Dispatch:
             raise LookupError("the directory was not loaded")
         return self._directory
 
-    def _receipt_key(self, centre: str, kid: str) -> VerifyKey | None:
-        listed = self.directory.receipt_key(centre, kid)
-        return None if listed is None else listed.key
+    def _receipt_key(self, centre: str, kid: str) -> ListedKey | None:
+        return self.directory.receipt_key(centre, kid)
 
     def _fingerprints(self, link: str) -> Collection[str]:
         centre = self.directory.centre(link)

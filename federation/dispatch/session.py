@@ -20,6 +20,8 @@ import grpc
 import psycopg
 from amtsbruecke.exchange.v1beta1 import link_service_pb2 as pb
 
+from centre.directory.interface import ListedKey
+from centre.kernel import clock
 from federation.dispatch import metrics, sql
 from federation.dispatch.errors import FenceLost, PeerFault, ReceiptInvalid
 from federation.dispatch.frames import Credit, Item, Limits, cut, void, without_gaps
@@ -31,6 +33,7 @@ from federation.dispatch.sql import Lease, Letter, LinkRow
 from federation.dispatch.surroundings import Around, Call
 from federation.protocol import limits
 from federation.protocol.frames import Hello, Welcome
+from federation.protocol.receipts import ReceiptBody
 from federation.wire import receipt as wire_receipt
 from federation.wire.frames import read_credit, read_welcome, write_hello
 
@@ -314,6 +317,8 @@ class Session:
         receipt = wire_receipt.from_message(message)
         key = self._around.key_of(self._lease.link, receipt.kid)
         body = self._ledger.read(receipt, key=key)
+        if key is not None and not key.valid_at(clock.now(), skew=limits.CLOCK_SKEW):
+            await self._check_posted(body, key)
         try:
             verified = self._ledger.land(receipt, body, instead={})
         except ReceiptInvalid:
@@ -329,6 +334,18 @@ class Session:
             metrics.receipted(self._lease.link, seconds=time.monotonic() - sent_at)
         self._verified.append(verified)
         self._to_store.set()
+
+    async def _check_posted(self, body: ReceiptBody, key: ListedKey) -> None:
+        """Believe the time of a receipt only as far as it is none before its letters were posted.
+
+        Asked of a key that is not valid now, which is rare: while it is, nobody has a reason to
+        name another time.
+        """
+        async with self._around.database.connection() as connection:
+            posted_at = await sql.newest_posted(
+                connection, self._lease.link, first=body.first_lseq, last=body.last_lseq
+            )
+        self._ledger.check_time(body, key=key, posted_at=posted_at)
 
     # -- the keeper --------------------------------------------------------------------------
 

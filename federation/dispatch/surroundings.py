@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from amtsbruecke.exchange.v1beta1 import link_service_pb2 as pb
 
-from centre.keys.sign import VerifyKey
+from centre.directory.interface import ListedKey
 
 
 class Call(Protocol):
@@ -31,6 +31,6 @@ class Around:
     database: Database
     directory_version: Callable[[], int]
     #: The key of a centre with this id, for its receipts.
-    key_of: Callable[[str, str], VerifyKey | None]
+    key_of: Callable[[str, str], ListedKey | None]
     #: Called after receipts were stored.
     on_receipts: Callable[[], None]

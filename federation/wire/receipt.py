@@ -1,11 +1,12 @@
 """Receipts as bytes: written and signed by the receiver, read and verified by the sender."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from amtsbruecke.exchange.v1beta1 import envelope_pb2, receipt_pb2
 from google.protobuf.message import DecodeError
 
+from centre.directory.interface import ListedKey
 from centre.keys import sign
 from centre.keys.errors import SignatureInvalid
 from centre.keys.sign import SigningKey, VerifyKey
@@ -40,6 +41,16 @@ def verify_receipt(receipt: SignedReceipt, *, key: VerifyKey) -> ReceiptBody:
     except SignatureInvalid as error:
         raise ReceiptInvalid("the signature of the receipt does not hold") from error
     return decode_body(receipt.body)
+
+
+def key_held(body: ReceiptBody, *, key: ListedKey, posted_at: datetime | None = None) -> bool:
+    """Return whether the key was valid when the receipt was issued.
+
+    The receipt names that time, so whoever has a key that ended can name an old one. `posted_at`,
+    when the newest of its letters was posted, it cannot choose: none was receipted before.
+    """
+    moments = {body.issued_at, max(body.issued_at, posted_at or body.issued_at)}
+    return all(key.valid_at(moment, skew=limits.CLOCK_SKEW) for moment in moments)
 
 
 def encode_body(body: ReceiptBody) -> bytes:

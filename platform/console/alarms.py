@@ -27,8 +27,9 @@ _STEPS: Final[Mapping[str, str]] = {
     " Otherwise treat it as an attack.",
     "WRONG_PEER": "another centre answers at the peer's address. Compare its entry in the"
     " directory: amtsbruecke directory show.",
-    "RECEIPT_INVALID": "the peer signed something else than we sent, or with another key. Has it"
-    " changed its key without the directory? Otherwise treat it as an attack.",
+    "RECEIPT_INVALID": "the peer signed something else than we sent, or with another key, or with"
+    " one that was not valid then. Has it changed its key without the directory, or is its clock"
+    " wrong? Otherwise treat it as an attack.",
     "POSITION_IMPOSSIBLE": "one of both databases has gone back in time: amtsbruecke link pause"
     " PEER, and compare with that centre before you resume it.",
     "LETTER_PARKED": "a letter ended call after call and was set aside: amtsbruecke deadletter"

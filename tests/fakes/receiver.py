@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -47,6 +48,8 @@ class FakeReceiver:
     after: Callable[[pb.Batch], None] = lambda _: None
     #: Changes a receipt before it is sent.
     change: Callable[[SignedReceipt], SignedReceipt] = lambda receipt: receipt
+    #: What time it is there.
+    now: Callable[[], datetime] = clock.now
     #: Changes the welcome.
     welcome: Callable[[Welcome], Welcome] = lambda welcome: welcome
 
@@ -111,7 +114,7 @@ class FakeReceiver:
             first_lseq=batch.first_lseq,
             items=judged,
             prev_hash=self.receipts[-1][1].hash if self.receipts else GENESIS,
-            issued_at=clock.now(),
+            issued_at=self.now(),
         )
         receipt = sign_receipt(body, by=self.key)
         self.receipts.append((body.last_lseq, receipt))

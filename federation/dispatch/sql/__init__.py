@@ -21,6 +21,7 @@ from federation.dispatch.sql.letters import (
     links_unsettled,
     links_waiting,
     links_with_work,
+    newest_posted,
     positions,
     release_deferred,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "links_unsettled",
     "links_waiting",
     "links_with_work",
+    "newest_posted",
     "note_failure",
     "note_upload",
     "note_welcome",

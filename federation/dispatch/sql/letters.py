@@ -1,6 +1,7 @@
 """Letters on their way out, read."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -91,6 +92,20 @@ async def dead_positions(
         binary=True,
     )
     return {row[0]: to_item(*row) for row in await cursor.fetchall()}
+
+
+async def newest_posted(
+    connection: Connection, link: str, *, first: int, last: int
+) -> datetime | None:
+    """Return when the newest letter at these positions was posted; None where there is none."""
+    cursor = await connection.execute(
+        "SELECT max(accepted_at) FROM outbox_letter"
+        " WHERE link = %s AND lseq BETWEEN %s AND %s AND lseq > 0",
+        (link, first, last),
+    )
+    ((posted_at,),) = await cursor.fetchall()
+    found: datetime | None = posted_at
+    return found
 
 
 async def links_with_work(connection: Connection, links: Sequence[str]) -> set[str]:

@@ -53,6 +53,9 @@ class Road:
     centres: dict[str, CentreRecord] = field(default_factory=dict)
     version: int = 1
     told: list[int] = field(default_factory=list)
+    #: When the keys are valid that sign receipts.
+    keys_begin: datetime = field(default_factory=lambda: clock.now() - timedelta(days=1))
+    keys_end: datetime = field(default_factory=lambda: clock.in_future(days=30))
 
     # -- letters -----------------------------------------------------------------------------
 
@@ -150,7 +153,8 @@ class Road:
                     purpose="sign",
                     suite="Ed25519",
                     raw=key.raw,
-                    not_before=clock.now() - timedelta(days=1),
+                    not_before=self.keys_begin,
+                    not_after=self.keys_end,
                 ),
             ),
         )

@@ -89,6 +89,67 @@ async def test_receipt_of_another_key_than_the_directorys_is_refused(road: Road)
         await eventually(lambda: "RECEIPT_INVALID" in road.gateway.alarms())
 
 
+# -- when their key was valid ----------------------------------------------------------------
+
+_HOUR = timedelta(hours=1)
+
+
+def _end_key(road: Road) -> None:
+    """The key that signs receipts was valid until an hour ago."""
+    road.keys_end = clock.now() - _HOUR
+
+
+async def test_receipt_of_an_ended_key_counts_until_the_directory_has_the_key_longer(
+    road: Road, receiver: FakeReceiver
+) -> None:
+    _end_key(road)
+    road.post(5, link=PEER)
+    async with serving(road, receiver), road.dispatch():
+        await eventually(road.gateway.alarms)
+        assert road.link(PEER)["last_error"] == "RECEIPT_INVALID"
+        assert road.link(PEER)["acked_lseq"] == 0
+        assert not road.rows("SELECT FROM outbox_receipt")
+        road.keys_end = clock.in_future(days=1)
+        road.know(PEER, road.centres[PEER].endpoint)
+        await road.acknowledged(5, link=PEER)
+    assert road.gateway.alarms() == ["RECEIPT_INVALID"]
+
+
+async def test_receipt_of_an_ended_key_that_is_dated_back_is_not_believed(
+    road: Road, receiver: FakeReceiver
+) -> None:
+    _end_key(road)
+    receiver.now = lambda: clock.now() - 2 * _HOUR
+    road.post(5, link=PEER)
+    async with serving(road, receiver), road.dispatch():
+        await eventually(lambda: "RECEIPT_INVALID" in road.gateway.alarms())
+    assert road.link(PEER)["acked_lseq"] == 0
+    assert not road.rows("SELECT FROM outbox_receipt")
+
+
+async def test_receipt_that_waited_while_its_key_ended_is_believed(
+    road: Road, receiver: FakeReceiver
+) -> None:
+    _end_key(road)
+    receiver.now = lambda: clock.now() - 2 * _HOUR
+    road.post(5, link=PEER)
+    road.do("UPDATE outbox_letter SET accepted_at = %s", clock.now() - 3 * _HOUR)
+    async with serving(road, receiver), road.dispatch():
+        await road.acknowledged(5, link=PEER)
+    assert road.gateway.alarms() == []
+
+
+@pytest.mark.parametrize("wrong", [-_HOUR, _HOUR, timedelta(days=20)])
+async def test_a_clock_that_is_wrong_stops_no_link(
+    road: Road, receiver: FakeReceiver, wrong: timedelta
+) -> None:
+    receiver.now = lambda: clock.now() + wrong
+    road.post(5, link=PEER)
+    async with serving(road, receiver), road.dispatch():
+        await road.acknowledged(5, link=PEER)
+    assert road.gateway.alarms() == []
+
+
 # -- letters ---------------------------------------------------------------------------------
 
 

@@ -4,12 +4,14 @@ It owns its key, and signs whatever helps it. The answer is the fault that dispa
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
 from amtsbruecke.exchange.v1beta1 import receipt_pb2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from centre.kernel import clock
 from tests.integration.federation.misuse.fields import Path, flip, name, paths
 from tests.integration.federation.misuse.speaker import (
     Authority,
@@ -145,6 +147,20 @@ for _name, _lie in {
     "an_outcome_of_tomorrow": _outcome_of_tomorrow,
 }.items():
     _enter(_LYING, f"receipt_with_{_name}", _lying(_lie))
+
+
+def _issued(ago: timedelta) -> Lie:
+    """The key that the directory has was valid since yesterday and is for a month."""
+    return lambda body: body.issue_time.FromDatetime(clock.now() - ago)
+
+
+for _name, _ago in {
+    "before_its_key_begins": timedelta(days=30),
+    "when_its_key_had_ended": timedelta(days=-60),
+    "at_the_beginning_of_all_times": timedelta(days=365 * 2000),
+    "at_the_end_of_all_times": timedelta(days=-365 * 7900),
+}.items():
+    _enter(_LYING, f"receipt_issued_{_name}", _lying(_issued(_ago)))
 
 
 def _other_letters(receiver: Receiver) -> None:

@@ -6,10 +6,14 @@ from uuid import UUID
 
 import pytest
 
+from centre.directory.interface import ListedKey
+from centre.directory.records import SIGN, PublicKey
+from centre.keys import sign
 from centre.keys.sign import SigningKey
 from federation.dispatch.errors import ReceiptInvalid
 from federation.dispatch.frames import Item, void
 from federation.dispatch.ledger import Ledger, Verified
+from federation.protocol.limits import CLOCK_SKEW
 from federation.protocol.reasons import Reason
 from federation.protocol.receipts import (
     ACCEPTED,
@@ -26,6 +30,21 @@ from federation.wire.receipt import sign_receipt
 
 KEY = SigningKey.generate()
 AT = datetime(2026, 11, 23, tzinfo=UTC)
+HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
+
+
+def listed(
+    key: SigningKey = KEY, *, begin: datetime = AT - HOUR, end: datetime | None = None
+) -> ListedKey:
+    record = PublicKey(
+        kid=key.kid,
+        purpose=SIGN,
+        suite=sign.SUITE,
+        raw=key.verify_key.raw,
+        not_before=begin,
+        not_after=end,
+    )
+    return ListedKey(key.verify_key, record)
 
 
 def item(lseq: int) -> Item:
@@ -54,7 +73,7 @@ def receipt(
 
 
 def take(book: Ledger, given: SignedReceipt, **instead: Item) -> Verified:
-    body = book.read(given, key=KEY.verify_key)
+    body = book.read(given, key=listed())
     return book.land(given, body, instead={each.lseq: each for each in instead.values()})
 
 
@@ -81,9 +100,59 @@ def test_receipt_of_nobody_is_invalid() -> None:
     with pytest.raises(ReceiptInvalid, match="has no key"):
         ledger(1).read(given, key=None)
     with pytest.raises(ReceiptInvalid, match="signature"):
-        ledger(1).read(replace(given, signature=bytes(64)), key=KEY.verify_key)
+        ledger(1).read(replace(given, signature=bytes(64)), key=listed())
     with pytest.raises(ReceiptInvalid, match="signature"):
-        ledger(1).read(given, key=SigningKey.generate().verify_key)
+        ledger(1).read(given, key=listed(SigningKey.generate()))
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        (AT - HOUR, None),
+        (AT - HOUR, AT + SECOND),
+        (AT + CLOCK_SKEW, None),
+        (AT - HOUR, AT - CLOCK_SKEW + SECOND),
+    ],
+)
+def test_a_receipt_holds_for_ever_if_its_key_was_valid_when_it_was_issued(
+    begin: datetime, end: datetime | None
+) -> None:
+    """Give or take the clocks: all of these keys have long ended, or begun, when it is read."""
+    given = receipt([item(1)])
+    assert ledger(1).read(given, key=listed(begin=begin, end=end)).issued_at == AT
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        (AT - HOUR, AT - CLOCK_SKEW),
+        (AT - 2 * HOUR, AT - HOUR),
+        (AT + CLOCK_SKEW + SECOND, None),
+    ],
+)
+def test_a_receipt_issued_when_its_key_was_not_valid_is_invalid(
+    begin: datetime, end: datetime | None
+) -> None:
+    given = receipt([item(1)])
+    with pytest.raises(ReceiptInvalid, match="not valid"):
+        ledger(1).read(given, key=listed(begin=begin, end=end))
+
+
+def test_no_receipt_is_older_than_the_letters_it_is_for() -> None:
+    """It can name a time at which its key was valid; the letters say that it was later."""
+    book, key = ledger(1), listed(end=AT + HOUR)
+    body = book.read(receipt([item(1)]), key=key)
+    for posted_at in (None, AT - 9 * HOUR, AT + HOUR, AT + HOUR + CLOCK_SKEW - SECOND):
+        book.check_time(body, key=key, posted_at=posted_at)
+    with pytest.raises(ReceiptInvalid, match="letters posted until"):
+        book.check_time(body, key=key, posted_at=AT + HOUR + CLOCK_SKEW)
+
+
+def test_a_receipt_of_a_clock_that_is_behind_is_believed() -> None:
+    """As long as the key is valid: refused, it would come again for ever."""
+    book, key = ledger(1), listed()
+    body = book.read(receipt([item(1)]), key=key)
+    book.check_time(body, key=key, posted_at=AT + 9 * HOUR)
 
 
 def test_receipt_for_other_letters_is_invalid_and_changes_nothing() -> None:
