@@ -9,7 +9,7 @@ from centre.directory.selectors import Directory
 from centre.keys.errors import SignatureInvalid
 from federation.protocol.errors import ReceiptInvalid
 from federation.protocol.receipts import GENESIS, SignedReceipt
-from federation.wire.receipt import verify_receipt
+from federation.wire.receipt import key_held, verify_receipt
 
 _ISSUED = """
 SELECT link, first_lseq, last_lseq, body, signature, kid
@@ -43,8 +43,10 @@ def check_issued(
         try:
             if key is None:
                 problem = "has an unknown key"
-            elif verify_receipt(receipt, key=key.key).prev_hash != digest:
+            elif (body := verify_receipt(receipt, key=key.key)).prev_hash != digest:
                 problem = "does not follow the one before it"
+            elif not key_held(body, key=key):
+                problem = "has a key that was not valid then"
         except (SignatureInvalid, ReceiptInvalid):
             problem = "is not well signed"
         if first != end + 1:

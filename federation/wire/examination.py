@@ -29,7 +29,7 @@ from federation.protocol.messages import UNORDERED, Envelope, MessageKind
 from federation.protocol.receipts import Sent, Status, proves
 from federation.wire.envelope import Carried, commitment, read_outer
 from federation.wire.evidence import LetterPart, SignedFile, read
-from federation.wire.receipt import verify_receipt
+from federation.wire.receipt import key_held, verify_receipt
 
 #: Reads the case's reference in the content of a message, where a message of its kind says it.
 type ReferenceReader = Callable[[MessageKind, int, bytes], str | None]
@@ -306,7 +306,7 @@ def _receipt(
         return None, None, ["Die Signatur der Quittung stimmt nicht."]
     if verdict is None or body.origin != envelope.origin_centre or body.issuer not in homes:
         return None, None, ["Die Quittung bestätigt nicht diese Nachricht."]
-    if not key.valid_at(body.issued_at, skew=CLOCK_SKEW):
+    if not key_held(body, key=key, posted_at=envelope.created_at):
         return None, None, ["Der Schlüssel der Quittung galt nicht, als sie entstand."]
     return verdict.status, body.issued_at, []
 

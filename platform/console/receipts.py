@@ -1,13 +1,15 @@
 """Checks every receipt that a centre holds, as a stranger with the directory in hand would.
 
 The receipts of a link form one chain from the first position to the last one that the link counts
-as receipted. Each has the receiver's signature and follows the receipt before it, and for each
-letter at these positions its Merkle tree contains exactly the digest of the stored bytes.
+as receipted. Each has the receiver's signature, by a key that was valid then, and follows the
+receipt before it, and for each letter at these positions its Merkle tree contains exactly the
+digest of the stored bytes.
 """
 
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 import psycopg
@@ -24,12 +26,15 @@ from federation.protocol.receipts import (
     proof,
     proves,
 )
-from federation.wire.receipt import verify_receipt
+from federation.wire.receipt import key_held, verify_receipt
 
 _LINKS = "SELECT name, acked_lseq, receipt_hash FROM outbox_link ORDER BY name"
 _RECEIPTS = """
-SELECT first_lseq, last_lseq, body, signature, kid, leaves
-  FROM outbox_receipt WHERE link = %s ORDER BY last_lseq
+SELECT first_lseq, last_lseq, body, signature, kid, leaves,
+       (SELECT max(accepted_at) FROM outbox_letter AS letter
+         WHERE letter.link = receipt.link AND letter.lseq > 0
+           AND letter.lseq BETWEEN receipt.first_lseq AND receipt.last_lseq)
+  FROM outbox_receipt AS receipt WHERE link = %s ORDER BY last_lseq
 """
 _LETTERS = """
 SELECT id, lseq, envelope FROM outbox_letter
@@ -76,8 +81,8 @@ def _check_link(
     connection: psycopg.Connection, link: _Link, directory: Directory, found: Checked
 ) -> None:
     end, digest = 0, GENESIS
-    for first, last, receipt, leaves in _receipts(connection, link.name):
-        body, problem = _read(receipt, link, directory)
+    for first, last, receipt, leaves, posted_at in _receipts(connection, link.name):
+        body, problem = _read(receipt, link, directory, posted_at)
         if first != end + 1:
             problem = f"leaves a gap after {end}"
         elif body is not None and (body.first_lseq, body.last_lseq) != (first, last):
@@ -106,13 +111,16 @@ def _check_link(
 
 def _receipts(
     connection: psycopg.Connection, link: str
-) -> Iterator[tuple[int, int, SignedReceipt, bytes]]:
-    for first, last, body, signature, kid, leaves in connection.execute(_RECEIPTS, [link]):
-        yield first, last, SignedReceipt(bytes(body), kid, bytes(signature)), bytes(leaves)
+) -> Iterator[tuple[int, int, SignedReceipt, bytes, datetime | None]]:
+    for first, last, body, signature, kid, leaves, posted_at in connection.execute(
+        _RECEIPTS, [link]
+    ):
+        receipt = SignedReceipt(bytes(body), kid, bytes(signature))
+        yield first, last, receipt, bytes(leaves), posted_at
 
 
 def _read(
-    receipt: SignedReceipt, link: _Link, directory: Directory
+    receipt: SignedReceipt, link: _Link, directory: Directory, posted_at: datetime | None
 ) -> tuple[ReceiptBody | None, str]:
     """Return what a receipt says, or what is wrong with it."""
     key = directory.receipt_key(link.name, receipt.kid)
@@ -124,6 +132,8 @@ def _read(
         return None, "is not well signed"
     if (body.issuer, body.origin) != (link.name, link.centre):
         return None, f"is one of {body.issuer} for {body.origin}"
+    if not key_held(body, key=key, posted_at=posted_at):
+        return None, "has a key that was not valid then"
     return body, ""
 
 

@@ -76,7 +76,8 @@ def _letter(owner: psycopg.Connection[Any], lseq: int) -> Sent:
     return Sent(identifier, digest)
 
 
-def check(owner: psycopg.Connection[Any]) -> Checked:
+def check(owner: psycopg.Connection[Any], *, ended: timedelta | None = None) -> Checked:
+    """Check with a directory in which the key ended so long ago."""
     public = KEY.verify_key
     key = PublicKey(
         kid=public.kid,
@@ -84,6 +85,7 @@ def check(owner: psycopg.Connection[Any]) -> Checked:
         suite="Ed25519",
         raw=public.raw,
         not_before=clock.now() - timedelta(days=1),
+        not_after=None if ended is None else clock.now() - ended,
     )
     snapshot = Snapshot(
         version=1,
@@ -166,6 +168,35 @@ def test_a_receipt_that_says_something_else_proves_nothing(
     found = check(chain)
     assert found.problems == [f"the receipt of nord for 7 to 8 {words}"]
     assert (found.letters, found.verified) == (LETTERS, LETTERS - EACH)
+
+
+_HOUR = timedelta(hours=1)
+_ALL_ENDED = [
+    f"the receipt of nord for {first} to {first + 1} has a key that was not valid then"
+    for first in range(1, LETTERS, EACH)
+]
+
+
+def test_receipts_that_were_issued_after_their_key_had_ended_prove_nothing(
+    chain: psycopg.Connection[Any],
+) -> None:
+    found = check(chain, ended=_HOUR)
+    assert (found.problems, found.letters, found.verified) == (_ALL_ENDED, LETTERS, 0)
+
+
+@pytest.mark.parametrize(
+    ("posted", "problems"),
+    [(3 * _HOUR, _ALL_ENDED[:-1]), (timedelta(), _ALL_ENDED)],
+    ids=["waited", "dated back"],
+)
+def test_a_receipt_that_names_an_old_time_holds_if_its_letters_are_as_old(
+    chain: psycopg.Connection[Any], posted: timedelta, problems: list[str]
+) -> None:
+    _last_anew(chain, issued_at=clock.now() - 2 * _HOUR)
+    chain.execute("UPDATE outbox_letter SET accepted_at = %s", (clock.now() - posted,))
+    found = check(chain, ended=_HOUR)
+    assert found.problems == problems
+    assert found.verified == (LETTERS - EACH * len(problems))
 
 
 def test_a_receipt_without_a_good_signature_proves_nothing(

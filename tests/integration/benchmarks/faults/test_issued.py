@@ -56,11 +56,16 @@ def _issue(owner: psycopg.Connection[Any], link: str, first: int, before: bytes)
     return receipt.hash
 
 
-def check(owner: psycopg.Connection[Any]) -> Issued:
+def check(owner: psycopg.Connection[Any], *, ended: timedelta | None = None) -> Issued:
     public = KEY.verify_key
     begin = clock.now() - timedelta(days=1)
     key = PublicKey(
-        kid=public.kid, purpose="sign", suite="Ed25519", raw=public.raw, not_before=begin
+        kid=public.kid,
+        purpose="sign",
+        suite="Ed25519",
+        raw=public.raw,
+        not_before=begin,
+        not_after=None if ended is None else clock.now() - ended,
     )
     snapshot = Snapshot(
         version=1,
@@ -116,3 +121,11 @@ def test_a_receipt_that_nobody_signed_is_found(
 ) -> None:
     chain.execute(f"UPDATE inbox_issuedreceipt SET {damage} WHERE (link, first_lseq) = ('nord', 5)")
     assert check(chain).problems == [f"the receipt of nord for 5 to 6 {words}"]
+
+
+def test_a_receipt_that_was_issued_after_its_key_had_ended_is_found(
+    chain: psycopg.Connection[Any],
+) -> None:
+    found = check(chain, ended=timedelta(hours=1)).problems
+    assert len(found) == 5
+    assert all("has a key that was not valid then" in problem for problem in found)

@@ -94,3 +94,11 @@ def test_a_receipt_and_a_file_signed_when_their_keys_were_not_valid_are_refuted(
     assert "Schlüssel der Quittung galt nicht" in verdict.findings[0].problems[0]
     verdict = examine(bundle(GOOD, snapshots=(listed("Minden", -9 * HOUR, -HOUR),)), UMBRELLA)
     assert "Schlüssel der ausstellenden Behörde galt nicht" in verdict.problems[0]
+
+
+def test_a_receipt_of_an_ended_key_that_is_dated_back_is_refuted() -> None:
+    """It names a time at which its key was valid, and at which the letter was not yet written."""
+    nord = (listed("nord", -9 * HOUR, -HOUR),)
+    verdict = examine(bundle(letter(issued_at=NOW - 2 * HOUR), snapshots=nord), UMBRELLA)
+    assert verdict.ruling is Ruling.REFUTED
+    assert "Schlüssel der Quittung galt nicht" in verdict.findings[0].problems[0]
