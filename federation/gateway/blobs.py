@@ -23,8 +23,9 @@ from federation.gateway.guards import Guard
 from federation.gateway.peers import Peer
 from federation.gateway.sql import Upload
 from federation.gateway.stores import Store, wrong_offset
+from federation.inbox.admission import host_of
 from federation.protocol import limits
-from federation.protocol.errors import CallRefused
+from federation.protocol.errors import CallRefused, ItemRefused
 from federation.protocol.frames import BlobHeader
 from federation.protocol.reasons import Reason
 from federation.wire.frames import read_blob_header, read_blob_question
@@ -101,13 +102,16 @@ class BlobServicer:
             )
         if authority.state != "active":
             raise CallRefused(Reason.AUTHORITY_SUSPENDED, "The sender is suspended.")
-        host = view.hosts.get(recipient)
-        if host is None:
-            raise CallRefused(Reason.RECIPIENT_UNKNOWN, "The recipient is not hosted here.")
-        if host.deleted:
-            raise CallRefused(Reason.RECIPIENT_DELETED, "The recipient is not hosted any more.")
-        if not host.active:
-            raise CallRefused(Reason.RECIPIENT_SUSPENDED, "The recipient is suspended.")
+        try:
+            host = host_of(
+                recipient,
+                receiver=self._desk.centre,
+                directory=view.directory,
+                hosts=view.hosts,
+            )
+        except ItemRefused as error:
+            # When to come again, the sender knows: an upload has a back-off of its own.
+            raise CallRefused(error.why, error.message) from error
         return host.tenant_role
 
 

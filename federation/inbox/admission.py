@@ -35,6 +35,25 @@ class Host:
     deleted: bool = False
 
 
+def host_of(
+    recipient: UUID, *, receiver: str, directory: Lookups, hosts: Mapping[UUID, Host]
+) -> Host:
+    """Return where this centre takes what is for an authority; raise `ItemRefused` if it does not.
+
+    The directory says whose authority it is: one that has moved away gets nothing here, even where
+    its municipality is still hosted.
+    """
+    authority, host = directory.authority(recipient), hosts.get(recipient)
+    elsewhere = authority is not None and authority.home_centre != receiver
+    if host is not None and host.deleted and not elsewhere:
+        raise ItemRefused(Reason.RECIPIENT_DELETED, "The recipient is not hosted any more.")
+    if host is None or authority is None or elsewhere:
+        raise _deferred(Reason.RECIPIENT_UNKNOWN, "The recipient is not hosted here.", _LATER)
+    if not host.active or authority.state != "active":
+        raise _deferred(Reason.RECIPIENT_SUSPENDED, "The recipient is suspended.", _LATER)
+    return host
+
+
 type _Framed = tuple[Carried, ListedKey]
 type _Letter = tuple[Carried, ListedKey, Envelope]
 
@@ -99,7 +118,12 @@ class Admission:
     def _check(self, envelope: Envelope, key: ListedKey) -> Host:
         """Return the recipient's host where all that the letter says of itself may be."""
         self._check_sender(envelope)
-        host = self._recipient(envelope)
+        host = host_of(
+            envelope.recipient,
+            receiver=self.receiver,
+            directory=self.directory,
+            hosts=self.hosts,
+        )
         if envelope.expires_at <= self.now:
             raise ItemRefused(Reason.EXPIRED, "The letter has expired.")
         early = envelope.created_at - self.now - limits.CLOCK_SKEW
@@ -128,18 +152,6 @@ class Admission:
             )
         if sender is not None and sender.state != "active":
             raise ItemRefused(Reason.AUTHORITY_SUSPENDED, "The sender is suspended.")
-
-    def _recipient(self, envelope: Envelope) -> Host:
-        authority = self.directory.authority(envelope.recipient)
-        host = self.hosts.get(envelope.recipient)
-        elsewhere = authority is not None and authority.home_centre != self.receiver
-        if host is not None and host.deleted and not elsewhere:
-            raise ItemRefused(Reason.RECIPIENT_DELETED, "The recipient is not hosted any more.")
-        if host is None or authority is None or elsewhere:
-            raise _deferred(Reason.RECIPIENT_UNKNOWN, "The recipient is not hosted here.", _LATER)
-        if not host.active or authority.state != "active":
-            raise _deferred(Reason.RECIPIENT_SUSPENDED, "The recipient is suspended.", _LATER)
-        return host
 
 
 def _each[Before, After](

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -12,7 +13,12 @@ from federation.links.endings import answer
 from federation.protocol import limits
 from federation.protocol.reasons import Reason
 from tests.factories.letters import Centre
-from tests.integration.federation.misuse.hands import PUT_BLOB, delete_alpha, refusal
+from tests.integration.federation.misuse.hands import (
+    NEIGHBOUR,
+    PUT_BLOB,
+    delete_alpha,
+    refusal,
+)
 from tests.integration.federation.misuse.table import Misuse, group
 from tests.plugins.gateway import PEER, Gateway
 
@@ -32,6 +38,18 @@ def _header(gateway: Gateway, **changes: Any) -> pb.PutBlobRequest:
         "offset": 0,
     }
     return pb.PutBlobRequest(header=pb.BlobHeader(**{**fields, **changes}))
+
+
+def _of(gateway: Gateway, office: str) -> bytes:
+    return gateway.world.offices[office].id.bytes
+
+
+async def _list_alpha(gateway: Gateway, **changes: Any) -> None:
+    """Let the directory say something else of the recipient, who is hosted here all the same."""
+    world = gateway.world
+    alpha = replace(world.offices["alpha"], **changes)
+    world.directory = world.directory.with_office(alpha)
+    await gateway.lookout.refresh()
 
 
 def _data(content: bytes = _CONTENT, size: int = 256 * limits.KIB) -> list[pb.PutBlobRequest]:
@@ -76,6 +94,39 @@ for _name, _changes, _reason in (
 @_GROUP.case(Reason.RECIPIENT_DELETED)
 async def document_for_an_authority_that_was_deleted_here(gateway: Gateway) -> str:
     await delete_alpha(gateway, home=None)
+    return await _put(gateway, _header(gateway), *_data())
+
+
+@_GROUP.case(Reason.RECIPIENT_UNKNOWN)
+async def document_for_an_authority_of_another_centre(gateway: Gateway) -> str:
+    return await _put(gateway, _header(gateway, recipient=_of(gateway, "dresden")), *_data())
+
+
+@_GROUP.case(Reason.RECIPIENT_UNKNOWN)
+async def document_for_an_authority_that_has_moved_to_another_centre(gateway: Gateway) -> str:
+    await _list_alpha(gateway, home_centre=NEIGHBOUR)
+    return await _put(gateway, _header(gateway), *_data())
+
+
+@_GROUP.case(Reason.RECIPIENT_UNKNOWN)
+async def document_for_an_authority_that_was_deleted_here_and_lives_elsewhere(
+    gateway: Gateway,
+) -> str:
+    await delete_alpha(gateway, home=NEIGHBOUR)
+    return await _put(gateway, _header(gateway), *_data())
+
+
+@_GROUP.case(Reason.RECIPIENT_UNKNOWN)
+async def document_for_an_authority_that_has_left_the_directory(gateway: Gateway) -> str:
+    world = gateway.world
+    world.directory = world.directory.without_office(world.offices["alpha"])
+    await gateway.lookout.refresh()
+    return await _put(gateway, _header(gateway), *_data())
+
+
+@_GROUP.case(Reason.RECIPIENT_SUSPENDED)
+async def document_for_a_suspended_authority(gateway: Gateway) -> str:
+    await _list_alpha(gateway, state="suspended")
     return await _put(gateway, _header(gateway), *_data())
 
 
@@ -145,6 +196,16 @@ async def question_about_a_document_in_a_strange_name(gateway: Gateway) -> str:
         sender=gateway.world.offices["dresden"].id.bytes,
         recipient=gateway.world.offices["alpha"].id.bytes,
         digest=_DIGEST,
+    )
+    async with gateway.blobs() as stub:
+        return await refusal(stub.GetBlobOffset(request))
+
+
+@_GROUP.case(Reason.RECIPIENT_UNKNOWN)
+async def question_about_a_document_of_an_authority_that_has_moved_away(gateway: Gateway) -> str:
+    await _list_alpha(gateway, home_centre=NEIGHBOUR)
+    request = pb.GetBlobOffsetRequest(
+        sender=_of(gateway, "kiel"), recipient=_of(gateway, "alpha"), digest=_DIGEST
     )
     async with gateway.blobs() as stub:
         return await refusal(stub.GetBlobOffset(request))
