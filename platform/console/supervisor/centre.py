@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from console.embedded.engine import require_free_port
 from console.engines import Engines
+from console.errors import ConsoleError
 from console.home import CentreFolder
 from console.supervisor import rolling
 from console.supervisor.instances import Instance, all_doors, instances
@@ -107,6 +108,11 @@ class CentreRunner:
     def roll(self) -> dict[str, float]:
         """Restart every process, engines aside, one after the other; return the seconds of each."""
         with self._changing:
+            if not self.running:
+                raise ConsoleError(
+                    f"{self.name} does not run, so there is nothing to restart.",
+                    hint=f"Start it: amtsbruecke centre start {self.name}",
+                )
             chosen = [
                 (service, self._instances[service.name])
                 for service in self._services

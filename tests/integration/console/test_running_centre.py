@@ -19,6 +19,7 @@ from psycopg.conninfo import make_conninfo
 
 from benchmarks import resources
 from centre.kernel.ids import new_id
+from console import processes
 from console.demo import plan as demo
 from console.demo.plan import CASEWORKER, PASSWORD, Plan, make_plan
 from console.demo.provisioning import Provisioning
@@ -273,6 +274,36 @@ def test_no_process_starts_with_a_login_that_sees_all_rows(
     said = running.command(process, code=2, **{variable: admin})
     assert "may bypass row-level security" in said
     assert secret not in said
+
+
+# -- as the operator sees it -----------------------------------------------------------------
+
+
+def test_status_names_each_process_by_the_pid_that_works(running: Running) -> None:
+    said = running.command("centre", "status")
+    parts = re.findall(r"^(\S+): runs\n((?:  .+\n)+)", said, re.MULTILINE)
+    assert "".join(f"{name}: runs\n{lines}" for name, lines in parts) == said
+    lines = dict(parts)[running.centre.name].splitlines()
+    names = ["postgresql", "valkey", "gateway", "dispatch", "worker", "beat", "web"]
+    assert [line.split()[0] for line in lines] == names
+    for line in lines:
+        found = re.match(r"  \S+ +running +pid (\d+)", line)
+        assert found is not None, line
+        assert processes.exists(int(found[1])), line
+
+
+def test_the_directory_in_force_is_shown(running: Running) -> None:
+    """An umbrella's version, fetched over the link, with our towns."""
+    said = running.command("directory", "show", "--authorities")
+    assert re.match(r"Version \d+, published [-\d]+ [:\d]+ UTC, ", said)
+    assert re.search(rf"^  {running.centre.name} +active +127\.0\.0\.1:\d+ ", said, re.MULTILINE)
+    assert re.search(r"^Digest [0-9a-f]{64}, fresh$", said, re.MULTILINE)
+    for slug in TOWNS:
+        statement = (
+            f"SELECT authority_id::text, name FROM registry_municipality WHERE slug='{slug}'"
+        )
+        ((authority, name),) = running.execute(statement)
+        assert re.search(rf"^  {authority} {running.centre.name} .* {name}$", said, re.MULTILINE)
 
 
 # -- figures ---------------------------------------------------------------------------------

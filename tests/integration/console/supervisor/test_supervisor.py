@@ -1,6 +1,8 @@
 """Centres under one supervisor: as an operator stops, starts, kills and asks."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -243,6 +245,88 @@ def test_stop_all_names_what_outlives_a_killed_supervisor(
     assert caught.value.message == (
         f"The supervisor ended before what it ran: krz worker (pid {worker.pid})."
     )
+
+
+# -- the commands ----------------------------------------------------------------------------
+
+
+def command(home: Home, *arguments: str, code: int = 0) -> str:
+    """Run `amtsbruecke centre ARGUMENTS` in another terminal; return what it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "console", "--home", str(home.path), "centre", *arguments],
+        env={**os.environ, "AMTSBRUECKE_CENTRE": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def running_pids(said: str) -> dict[str, int]:
+    """Return the processes of which `centre status` says that they run."""
+    return {
+        name: int(pid)
+        for name, pid in re.findall(r"^  (\S+) +running +pid (\d+)", said, re.MULTILINE)
+    }
+
+
+def test_a_centre_is_stopped_and_started_by_command(supervisor: Supervisor, home: Home) -> None:
+    said = command(home, "status")
+    assert said.startswith(f"{NAME}: runs\n")
+    before = running_pids(said)
+    assert list(before) == ["postgresql", "valkey", "worker", "beat"]
+    assert all(map(processes.exists, before.values()))
+
+    assert f"amtsbruecke centre start {NAME}" in command(home, "stop", NAME)
+    assert not any(map(processes.exists, before.values()))
+    said = command(home, "status")
+    assert said.startswith(f"{NAME}: stopped\n")
+    assert running_pids(said) == {}
+    assert "has stopped" in command(home, "stop", NAME)  # it has, whoever stopped it
+    refused = command(home, "roll", NAME, code=2)
+    assert f"{NAME} does not run" in refused
+    assert f"amtsbruecke centre start {NAME}" in refused
+    assert running_pids(command(home, "status")) == {}
+
+    assert "amtsbruecke centre status" in command(home, "start", NAME)
+    after = json.loads(command(home, "status", "--json"))
+    assert after["centres"][0]["running"] is True
+    pids = {each["name"]: each["pid"] for each in after["centres"][0]["services"]}
+    assert list(pids) == list(before)
+    assert all(map(processes.exists, pids.values()))
+    assert not set(pids.values()) & set(before.values())
+    command(home, "start", NAME)  # who runs is left alone
+    assert running_pids(command(home, "status")) == pids
+
+
+def test_a_centre_is_restarted_and_rolled_by_command(supervisor: Supervisor, home: Home) -> None:
+    before = running_pids(command(home, "status"))
+    assert "starts anew" in command(home, "restart", NAME)
+    anew = running_pids(command(home, "status"))
+    assert list(anew) == list(before)
+    assert not set(anew.values()) & set(before.values())
+    assert not any(map(processes.exists, before.values()))
+
+    assert f"Every process of {NAME} was restarted." in command(home, "roll", NAME)
+    rolled = running_pids(command(home, "status"))
+    for engine in ("postgresql", "valkey"):
+        assert rolled[engine] == anew[engine]
+    for process in ("worker", "beat"):
+        assert rolled[process] != anew[process]
+        assert processes.exists(rolled[process])
+        assert not processes.exists(anew[process])
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "restart", "roll"])
+def test_a_centre_that_is_not_there_is_refused_by_name(home: Home, verb: str) -> None:
+    assert "known: krz" in command(home, verb, "sued", code=2)
+
+
+def test_a_command_without_a_supervisor_says_how_to_start_one(home: Home) -> None:
+    said = command(home, "status", code=2)
+    assert f"No supervisor runs for {home.path}." in said
+    assert "amtsbruecke run" in said
 
 
 def _runs(home: Home) -> bool:
