@@ -47,7 +47,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         (ProcessPlan("worker", Stage.DRAINS, 20.0), ProcessPlan("beat", Stage.DRAINS, 10.0)),
     )
     home = Home(tmp_path_factory.mktemp("home"))
-    plan = make_plan(21_700)
+    plan = make_plan(21_640)
     provisioning.prepare(home, plan, plan.centres[0])
     with running_database(home.centre(NAME)), connect(home.centre(NAME), "owner") as connection:
         connection.execute("CREATE TABLE letters (n int)")
