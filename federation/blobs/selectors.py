@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from centre.kernel.counting import counted
 from centre.keys.blobs import BlobOpener
 from federation.blobs import stores
 from federation.blobs.errors import BlobMissing, FilesUnusable
@@ -69,9 +70,8 @@ def without_file() -> Iterator[Blob]:
 def what_has_lost_its_file() -> str:
     """Say how many documents of the current tenant no archive can hold any more, or nothing."""
     lost = sum(1 for _ in without_file())
-    return (
-        f"{lost} of its documents have lost their file and will be in no archive." if lost else ""
-    )
+    words = counted(lost, "document has lost its", "documents have lost their")
+    return f"{words} file and will be in no archive." if lost else ""
 
 
 def count_in_files() -> int:

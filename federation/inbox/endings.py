@@ -10,6 +10,7 @@ from django.db import transaction
 from centre.audit import services as audit
 from centre.audit.events import AuditEvent
 from centre.kernel.actors import Actor
+from centre.kernel.counting import counted
 from centre.registry.models import Municipality
 from centre.tenancy.context import require_tenant, tenant_scope
 from federation.inbox import letters, locks, states
@@ -29,7 +30,10 @@ def what_was_never_applied() -> str:
     ).count()
     if not waiting:
         return ""
-    return f"{waiting} messages have come in and were not applied; their senders will be told."
+    return (
+        f"{counted(waiting, 'message has', 'messages have')} come in and not been applied;"
+        f" {'its sender' if waiting == 1 else 'their senders'} will be told."
+    )
 
 
 def discard_all(*, municipality: Municipality, by: Actor) -> None:

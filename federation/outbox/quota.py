@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import connection
 
+from centre.kernel.counting import counted
 from centre.tenancy.context import require_tenant
 from federation.outbox.errors import BacklogFull
 
@@ -47,10 +48,11 @@ def take(link: str, letters: int) -> None:
         if allowance and allowance.until > moment and allowance.letters >= letters:
             allowance.letters -= letters
             return
-    free = settings.FEDERATION_BACKLOG_QUOTA - _waiting(link)
+    waiting = _waiting(link)
+    free = settings.FEDERATION_BACKLOG_QUOTA - waiting
     if letters > free:
         raise BacklogFull(
-            f"{settings.FEDERATION_BACKLOG_QUOTA - free} letters already wait for {link}; "
+            f"{counted(waiting, 'letter already waits', 'letters already wait')} for {link}; "
             f"{letters} more would exceed the quota of {settings.FEDERATION_BACKLOG_QUOTA}."
         )
     with _lock:

@@ -15,6 +15,7 @@ from django.db import DatabaseError
 from psycopg.conninfo import conninfo_to_dict
 
 from centre.config.environment import Environment, Process
+from centre.kernel.counting import counted
 from centre.keys.errors import MasterKeyWrong
 from centre.keys.wrapping import MasterKey
 from centre.tenancy.checks import OLDEST_POSTGRESQL, shares_server_connections
@@ -96,13 +97,14 @@ def _certificate(environment: Environment) -> Iterator[Finding]:
             return
     certificate = x509.load_pem_x509_certificate((environment.tls_dir / "centre.pem").read_bytes())
     left = certificate.not_valid_after_utc - datetime.now(UTC)
+    days = counted(left.days, "day", "days")
     renew = f"renew it (for trials: amtsbruecke pki renew {environment.centre})"
     if left < timedelta(0):
         yield Finding(Grade.BAD, f"the certificate has expired: {renew}")
     elif left < _RENEW_BEFORE:
-        yield Finding(Grade.WARNING, f"the certificate expires in {left.days} days: {renew}")
+        yield Finding(Grade.WARNING, f"the certificate expires in {days}: {renew}")
     else:
-        yield Finding(Grade.GOOD, f"certificate valid for {left.days} days")
+        yield Finding(Grade.GOOD, f"certificate valid for {days}")
 
 
 def _documents(environment: Environment) -> Iterator[Finding]:
@@ -117,7 +119,8 @@ def _documents(environment: Environment) -> Iterator[Finding]:
             if in_files:
                 yield Finding(
                     Grade.BAD,
-                    f"{in_files} documents lie in files, and AMTSBRUECKE_DOCUMENTS is not set",
+                    f"{counted(in_files, 'document lies in a file', 'documents lie in files')},"
+                    " and AMTSBRUECKE_DOCUMENTS is not set",
                 )
             return
         files.check()
@@ -128,8 +131,8 @@ def _documents(environment: Environment) -> Iterator[Finding]:
     if missing:
         yield Finding(
             Grade.BAD,
-            f"{missing} documents have lost their file in {environment.documents}: bring them back"
-            " from the back-up (docs/guides/operating.md)",
+            f"{counted(missing, 'document has lost its', 'documents have lost their')} file in"
+            f" {environment.documents}: restore from the back-up (docs/guides/operating.md)",
         )
     else:
         yield Finding(Grade.GOOD, f"documents can be stored in {environment.documents}")
@@ -187,7 +190,9 @@ def _migrations(environment: Environment) -> Iterator[Finding]:
     todo = pending()
     if todo:
         yield Finding(
-            Grade.BAD, f"{len(todo)} schemas are not at this version: amtsbruecke migrate"
+            Grade.BAD,
+            f"{counted(len(todo), 'schema is', 'schemas are')} not at this version:"
+            " amtsbruecke migrate",
         )
     else:
         yield Finding(Grade.GOOD, "all schemas are at this version")

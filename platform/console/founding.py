@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from django.contrib.auth.hashers import make_password
 
 from centre.kernel.actors import Actor
+from centre.kernel.counting import counted
 from centre.registry import services
 from centre.registry.lists import Row
 from centre.registry.services import Administrator, Founding, FoundingOutcome, NewTenant
@@ -61,13 +62,15 @@ class Outcome:
         failed = [each for each in self.foundings if each.outcome == FoundingOutcome.FAILED]
         if failed:
             raise ListRefused(
-                f"{len(failed)} municipalities could not be created, such as {failed[0].slug}: "
+                f"{counted(len(failed), 'municipality', 'municipalities')} could not be created,"
+                f" such as {failed[0].slug}: "
                 f"{failed[0].problem}",
                 hint="The others are there. Mend the cause and run the command again.",
             )
         if self.faulty:
             raise ListRefused(
-                f"{len(self.faulty)} lines were left out, such as line {self.faulty[0].line}.",
+                f"{counted(len(self.faulty), 'line was', 'lines were')} left out,"
+                f" such as line {self.faulty[0].line}.",
                 hint="Mend them in the file and run the command again.",
             )
 

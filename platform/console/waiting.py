@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import psycopg
 
+from centre.kernel.counting import counted, times
+
 _COUNTED = 10_000
 _QUERY = f"""
 SELECT (SELECT count(*) FROM (SELECT FROM inbox_inboundmessage WHERE state = 'pending'
@@ -47,19 +49,24 @@ class Waiting:
     def problems(self) -> Iterator[str]:
         """Yield what a person has to look at, each with the next step."""
         if self.parked:
-            yield f"{self.parked} messages wait for a decision: amtsbruecke inbox list"
+            words = counted(self.parked, "message waits", "messages wait")
+            yield f"{words} for a decision: amtsbruecke inbox list"
         if self.held and self.oldest_held > _HELD_LONG:
-            yield (
-                f"{self.held} messages wait for an earlier one of their case, the oldest for"
-                f" {self.oldest_held / 3600:.1f} h: amtsbruecke inbox list"
+            words = counted(
+                self.held,
+                "message waits for an earlier one of its case",
+                "messages wait for an earlier one of their case, the oldest",
             )
+            yield f"{words} for {self.oldest_held / 3600:.1f} h: amtsbruecke inbox list"
         if self.dead:
-            yield f"{self.dead} letters could not be delivered: amtsbruecke deadletter list"
+            words = counted(self.dead, "letter", "letters")
+            yield f"{words} could not be delivered: amtsbruecke deadletter list"
         if self.alarms:
-            yield f"{self.alarms} alarms are open: amtsbruecke alarm list"
+            words = counted(self.alarms, "alarm is", "alarms are")
+            yield f"{words} open: amtsbruecke alarm list"
         if self.debts:
             yield (
-                f"{self.debts} times a municipality could not be told what became of its letters:"
+                f"{times(self.debts)} a municipality could not be told what became of its letters:"
                 " see the worker's log; it is tried again by itself"
             )
         if self.oldest_pending > _HELD_LONG:

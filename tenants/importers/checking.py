@@ -8,6 +8,7 @@ from uuid import UUID
 from centre.directory.competence import Outcome, Resolution
 from centre.directory.interface import Directory
 from centre.kernel import clock
+from centre.kernel.counting import counted
 from tenants.cases import wire
 from tenants.cases.money import format_euro
 from tenants.cases.readiness import unreachable
@@ -101,8 +102,9 @@ class Check:
         if totals is None:
             return ""
         if totals.count != self.count:
+            told = counted(totals.count, "Zeile", "Zeilen")
             return (
-                f"Die Kontrollsumme nennt {totals.count} Zeilen, die Datei hat {self.count}. "
+                f"Die Kontrollsumme nennt {told}, die Datei hat {self.count}. "
                 "Die Datei ist unvollständig oder verändert; erzeugen Sie sie neu."
             )
         if totals.cents != self.sum_cents and not self._unreadable:

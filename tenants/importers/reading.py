@@ -243,7 +243,13 @@ def _row(line: int, cells: list[str], headers: tuple[str, ...]) -> Row:
     problem: str = ""
     while len(cells) > len(headers) and not cells[-1].strip():
         cells = cells[:-1]
-    if len(cells) != len(headers):
+    if len(cells) == 1 < len(headers):
+        problem = Words(
+            "Die Zeile hat nur ein Feld, die Kopfzeile %(there)s. "
+            "Prüfen Sie das Trennzeichen dieser Zeile.",
+            there=len(headers),
+        )
+    elif len(cells) != len(headers):
         over = quoted(" | ".join(cells[len(headers) :]))
         problem = Words(
             "Die Zeile hat %(here)s Felder, die Kopfzeile %(there)s%(over)s. "

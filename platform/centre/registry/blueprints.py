@@ -21,6 +21,7 @@ from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
 from centre.kernel import clock
+from centre.kernel.counting import counted
 from centre.registry.models import Blueprint
 from centre.tenancy import catalog
 from centre.tenancy.context import public_scope, schema_scope
@@ -97,7 +98,9 @@ def _try(script: str) -> str:
     except DatabaseError as error:
         return f"it cannot be replayed: {str(error).partition(chr(10))[0]}"
     if differences := sorted(expected ^ built):
-        return f"{len(differences)} differences, such as: {differences[0]}"
+        return (
+            f"{counted(len(differences), 'difference', 'differences')}, such as: {differences[0]}"
+        )
     return ""
 
 

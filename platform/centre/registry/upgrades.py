@@ -23,6 +23,7 @@ import structlog
 from django.db import connection
 
 from centre.kernel import clock
+from centre.kernel.counting import counted
 from centre.registry import schemas
 from centre.registry.models import Upgrade, UpgradeOutcome
 from centre.registry.schemas import Group, Schema
@@ -222,7 +223,8 @@ def _replay(model: _Model, schema: Schema, *, prove: bool) -> None:
     def check() -> None:
         change = _change(before, _definitions(schema))
         if differences := sorted(set().union(*map(operator.xor, change, model.change))):
-            raise _NotTheSame(f"{len(differences)} differences, such as: {differences[0]}")
+            words = counted(len(differences), "difference", "differences")
+            raise _NotTheSame(f"{words}, such as: {differences[0]}")
 
     migrating.replay_aftermath(schema.name, model=model.schema.name)
     steps = model.recording.steps

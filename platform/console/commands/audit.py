@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from centre.kernel.counting import counted
 from console.errors import ConsoleError
 from console.moments import moment
 from console.roles import become
@@ -47,7 +48,8 @@ def verify(*, slugs: tuple[str, ...], against: Path | None, as_json: bool) -> No
             continue
         word = "intact" if result.intact else "NOT INTACT"
         click.echo(
-            f"{result.chain}: {word}, {result.entries} entries, signed up to {result.signed_up_to}"
+            f"{result.chain}: {word}, {counted(result.entries, 'entry', 'entries')},"
+            f" signed up to {result.signed_up_to}"
         )
         for problem in result.problems:
             click.echo(f"  {problem}")

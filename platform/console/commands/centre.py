@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from centre.kernel.counting import times
 from console.home import DEFAULT_PORT_BASE, Home
 
 
@@ -129,6 +130,6 @@ def _show(answer: dict[str, Any], *, as_json: bool) -> None:
         click.echo(f"{centre['centre']}: {'runs' if centre['running'] else 'stopped'}")
         for service in centre["services"]:
             pid = f"pid {service['pid']}" if service["pid"] else ""
-            restarts = f"restarted {service['restarts']} times" if service["restarts"] else ""
+            restarts = f"restarted {times(service['restarts'])}" if service["restarts"] else ""
             line = f"  {service['name']:<12} {service['state']:<8} {pid:<12} {restarts}"
             click.echo(line.rstrip())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from centre.kernel.counting import counted
 from console.errors import ConsoleError
 from console.moments import moment
 from console.operator import operator
@@ -59,7 +60,8 @@ def entry(areas: Path, into: Path, name: str) -> None:
     for each in hosted:
         if each.slug not in by_slug:
             click.secho(f"{each.slug} has no line: nobody finds it by an address.", fg="yellow")
-    click.echo(f"{into}: {len(records)} authorities. Tell the umbrella this digest by another way:")
+    words = counted(len(records), "authority", "authorities")
+    click.echo(f"{into}: {words}. Tell the umbrella this digest by another way:")
     click.echo(_digest(signed))
 
 
@@ -178,7 +180,8 @@ def _digest(signed: bytes) -> str:
 def _print(snapshot: "Snapshot", *, authorities: bool) -> None:
     click.echo(
         f"Version {snapshot.version}, published {moment(snapshot.published_at)}, "
-        f"{len(snapshot.centres)} centres, {len(snapshot.authorities)} authorities"
+        f"{counted(len(snapshot.centres), 'centre', 'centres')}, "
+        f"{counted(len(snapshot.authorities), 'authority', 'authorities')}"
     )
     for centre in snapshot.centres:
         click.echo(f"  {centre.id:<16} {centre.state:<10} {centre.endpoint:<24} {centre.name}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from centre.kernel.counting import counted
 from console.errors import ConsoleError
 from console.operator import operator
 from console.roles import become
@@ -115,7 +116,11 @@ def _busy() -> None:
 
 
 def _progress(view: "RunView") -> None:
-    click.echo(f"{view.rows_done} von {view.rows_to_do} Zeilen übernommen", err=True)
+    click.echo(f"{view.rows_done} von {_rows(view.rows_to_do)} übernommen", err=True)
+
+
+def _rows(number: int) -> str:
+    return counted(number, "Zeile", "Zeilen")
 
 
 def _refuse(problem: str, *, as_json: bool) -> NoReturn:
@@ -148,7 +153,7 @@ def _tell(view: "RunView", remains: "Remains", *, drafts: bool) -> None:
 
     if view.rows_total:
         click.echo(
-            f"{view.rows_total} Zeilen, {format_euro(view.sum_cents)}: {view.good} fehlerfrei, "
+            f"{_rows(view.rows_total)}, {format_euro(view.sum_cents)}: {view.good} fehlerfrei, "
             f"{view.imported} übernommen, {view.repeated} schon früher übernommen, "
             f"{view.faulty} fehlerhaft, {view.undecided} zu entscheiden"
         )
@@ -168,7 +173,8 @@ def _tell_left(view: "RunView", remains: "Remains") -> None:
             if not fault["warning"]:
                 click.echo(f"Zeile {row.line}, {fault['header']}: {fault['text']} {fault['hint']}")
     if (more := view.faulty + view.undecided - len(remains.left)) > 0:
-        click.echo(f"… und {more} weitere Zeilen; alle nennt die Fehlerdatei auf der Seite Import.")
+        words = counted(more, "weitere Zeile", "weitere Zeilen")
+        click.echo(f"… und {words}; alle nennt die Fehlerdatei auf der Seite Import.")
 
 
 def _tell_former(remains: "Remains", *, drafts: bool) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import click
 
+from centre.kernel.counting import times
 from console.errors import ConsoleError
 from console.moments import moment
 from console.operator import operator
@@ -120,7 +121,7 @@ def _line(slug: str, row: "Waiting") -> str:
     if row.waits_for is not None:
         why = f"is number {row.case_sequence} of its case and waits for number {row.waits_for}"
     else:
-        why = f"{row.reason}: {row.detail} (tried {row.attempts} times)"
+        why = f"{row.reason}: {row.detail} (tried {times(row.attempts)})"
     about = f"{row.message_id} {row.origin} {row.kind} {row.state}"
     return f"{moment(row.received_at)} {slug:<16} {about} {why}"
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from centre.kernel.counting import counted
 from console.home import Home
 from console.moments import moment
 
@@ -114,7 +115,7 @@ def show(*, path: Path) -> None:
         click.echo(f"name         {name}")
     click.echo(f"serial       {certificate.serial}")
     click.echo(f"valid from   {moment(certificate.not_before)}")
-    click.echo(f"valid until  {moment(certificate.not_after)} ({days} days)")
+    click.echo(f"valid until  {moment(certificate.not_after)} ({counted(days, 'day', 'days')})")
     click.echo(f"fingerprint  {certificate.fingerprint}")
     if days < _WARN_DAYS:
         owner = next((uri.removeprefix(pki.URI_PREFIX) for uri in certificate.uris), "")

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import click
 
+from centre.kernel.counting import counted
 from console.errors import ConsoleError
 from console.moments import moment
 from console.operator import operator
@@ -89,15 +90,15 @@ def create_many(
         click.echo(f"line {row.line} ({row.slug}): {'; '.join(row.faults)}", err=True)
     there = sum(row.is_there for row in rows if not row.faults)
     click.echo(
-        f"{len(rows)} lines: {len(rows) - len(faulty) - there} to create, {there} there already, "
-        f"{len(faulty)} faulty",
+        f"{counted(len(rows), 'line', 'lines')}: {len(rows) - len(faulty) - there} to create,"
+        f" {there} there already, {len(faulty)} faulty",
         err=True,
     )
     if dry_run:
         outcome = founding.Outcome(foundings=[], faulty=faulty, seconds=0.0)
     elif faulty and not skip_faulty:
         raise founding.ListRefused(
-            f"{len(faulty)} lines are faulty; nothing was created.",
+            f"{counted(len(faulty), 'line is', 'lines are')} faulty; nothing was created.",
             hint="Mend them, or leave them out with --skip-faulty.",
         )
     else:
@@ -199,13 +200,15 @@ def export(slug: str, path: Path) -> None:
     found = services.export_tenant(slug=slug, path=path, by=operator())
     rows = sum(member.rows for member in found.members)
     click.echo(
-        f"{slug}: {rows} rows of {len(found.members)} tables and {len(found.files)} files exported"
-        f" to {path}"
+        f"{slug}: {counted(rows, 'row', 'rows')}"
+        f" of {counted(len(found.members), 'table', 'tables')}"
+        f" and {counted(len(found.files), 'file', 'files')} exported to {path}"
     )
     if found.lost_files:
         click.echo(
-            f"{len(found.lost_files)} files are gone or broken (lost_files in manifest.json): bring"
-            " them back from the back-up and export again (docs/guides/operating.md).",
+            f"{counted(len(found.lost_files), 'file is', 'files are')} gone or broken (lost_files"
+            " in manifest.json): restore from the back-up, and export again"
+            " (docs/guides/operating.md).",
             err=True,
         )
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import psycopg
 
+from centre.kernel.counting import counted
 from console import effects
 from console.demo.plan import Centre, Plan
 from console.home import Home
@@ -155,22 +156,28 @@ def shortcomings(posted: Posted, found: Count, checked: Mapping[str, int]) -> It
     """
     unmade = posted.rows - len(posted.cases)
     if unmade or not posted.rows:
-        yield f"{unmade} of {posted.rows} rows of the sample file are no requests"
+        rows = counted(posted.rows, "row", "rows")
+        yield f"{unmade} of {rows} of the sample file became no request"
     if missing := len(posted.cases - found.arrived):
-        yield f"{missing} requests of the sample file are not delivered and registered"
+        words = counted(missing, "request of the sample file is", "requests of the sample file are")
+        yield f"{words} not delivered and registered"
     if not found.settled or found.delivered != found.sent:
         yield (
-            f"of {found.sent} requests {found.delivered} are delivered and "
-            f"{found.registered} registered; {found.under_way} letters are under way"
+            f"of {counted(found.sent, 'request', 'requests')} "
+            f"{counted(found.delivered, 'is', 'are')} delivered and {found.registered} registered; "
+            f"{counted(found.under_way, 'letter is', 'letters are')} under way"
         )
     if found.lost or found.duplicates:
-        yield f"{found.lost} letters are lost, {found.duplicates} had their effect twice"
+        lost = counted(found.lost, "letter is", "letters are")
+        twice = counted(found.duplicates, "had its", "had their")
+        yield f"{lost} lost, {twice} effect twice"
     if unproven := checked["letters"] - checked["verified"]:
-        yield f"the receipts of {unproven} letters do not prove their delivery"
+        yield f"no receipt proves the delivery of {counted(unproven, 'letter', 'letters')}"
     if broken := checked["problems"]:
-        yield f"{broken} things are wrong with the receipts or their chains"
+        words = counted(broken, "thing is", "things are")
+        yield f"{words} wrong with the receipts or their chains"
     if (without := found.acknowledged - checked["letters"]) > 0:
-        yield f"{without} delivered letters have no receipt"
+        yield f"{counted(without, 'delivered letter has', 'delivered letters have')} no receipt"
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from centre.kernel.actors import system
+from centre.kernel.counting import counted
 from centre.kernel.errors import AmtsbrueckeError
 from console.demo.plan import ADMINISTRATOR, CASEWORKER, PASSWORD, Town, towns
 from console.errors import DemoStuck
@@ -42,7 +43,8 @@ def found(said: dict[str, Any]) -> dict[str, Any]:
     _found_towns(chosen)
     without = f", without {', '.join(town.name for town in gone)} (deleted)" if gone else ""
     return {
-        "summary": f"{len(chosen)} municipalities in {time.monotonic() - begin:.1f} s{without}",
+        "summary": f"{counted(len(chosen), 'municipality', 'municipalities')}"
+        f" in {time.monotonic() - begin:.1f} s{without}",
         "registration": registration(said["title"], chosen) if planned else "",
     }
 

@@ -19,6 +19,7 @@ from centre.audit.chain import Entry
 from centre.audit.events import AuditEvent
 from centre.kernel import clock, searching
 from centre.kernel.actors import Actor
+from centre.kernel.counting import counted
 from centre.kernel.pages import Page
 from tenants.cases import lifecycle, policies
 from tenants.cases.graph import Side, State, Verb
@@ -332,7 +333,9 @@ def what_deletion_cuts_off() -> str:
             found[side] += number
     if not any(found.values()):
         return ""
+    cases = counted(sum(found.values()), "of its cases is", "of its cases are")
+    requests = counted(found[Side.REQUESTED], "of them a request", "of them requests")
     return (
-        f"{sum(found.values())} of its cases are not closed, {found[Side.REQUESTED]} of them "
-        f"requests of others; nobody at the other side is told: agree with them first."
+        f"{cases} not closed, {requests} of others; nobody at the other side is told: agree with "
+        f"them first."
     )

@@ -148,7 +148,7 @@ def test_faulty_lines_stop_all_or_are_left_out(run: Callable[..., Result]) -> No
     assert not Municipality.objects.filter(slug="epsilon").exists()
     done = run(text, "--skip-faulty")
     assert "1 created" in done.stdout
-    assert "1 lines were left out" in str(done.exception)
+    assert "1 line was left out" in str(done.exception)
     assert selectors.municipality(slug="epsilon").state == MunicipalityState.ACTIVE
 
 

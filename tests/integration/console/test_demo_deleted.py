@@ -66,7 +66,7 @@ def test_a_deleted_town_is_neither_founded_nor_registered(
     with as_process("owner"):
         said = steps.found({"title": "X", "towns": ["alpha", "beta"]})
     assert founded == registered == [["alpha"]]
-    assert said["summary"].startswith("1 municipalities in ")
+    assert said["summary"].startswith("1 municipality in ")
     assert said["summary"].endswith(", without Beta (deleted)")
 
 

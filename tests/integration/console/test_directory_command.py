@@ -141,7 +141,7 @@ def test_the_version_in_force_is_shown_with_its_centres_and_its_age(
     assert done.exit_code == 0, done.output
     head, centre, certificate, foot = done.output.splitlines()
     assert head == (
-        f"Version 7, published {published:%Y-%m-%d %H:%M:%S} UTC, 1 centres, 1 authorities"
+        f"Version 7, published {published:%Y-%m-%d %H:%M:%S} UTC, 1 centre, 1 authority"
     )
     assert centre.split(maxsplit=3) == ["nord", "active", "127.0.0.1:9", "Rechenzentrum Nord"]
     assert certificate.split() == ["certificate", "ab" * 32]

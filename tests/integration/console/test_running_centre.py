@@ -372,7 +372,7 @@ def test_figures_of_the_pages(running: Running) -> None:
 def test_the_doctor_finds_nothing(running: Running) -> None:
     said = running.command("doctor")
     assert "problem " not in said
-    assert "no message waits for a person" in said or "alarms are open" in said
+    assert "no message waits for a person" in said or "amtsbruecke alarm list" in said
     assert "PostgreSQL's log holds no statements" in said
 
 
@@ -395,7 +395,7 @@ def test_a_parked_message_is_listed_retried_and_discarded(running: Running) -> N
     listed = running.command("inbox", "list")
     assert f"{TOWNS[1]} " in listed
     assert f"{message} nord query parked TEST: as a test" in listed
-    assert "1 messages wait for a decision: amtsbruecke inbox list" in running.command("doctor")
+    assert "1 message waits for a decision: amtsbruecke inbox list" in running.command("doctor")
     worker = running.centre.ports.metrics_worker
     assert running.figure(worker, "amtsbruecke_inbox_messages", state="parked") == 1
     shown = running.command("inbox", "show", message)
@@ -447,7 +447,7 @@ def test_alarms_are_listed_with_what_to_do_and_acknowledged(running: Running) ->
     listed = running.command("alarm", "list")
     assert f"{alarm} SEQUENCE_REWIND nord as a test" in listed
     assert "was its database restored?" in listed
-    assert "alarms are open: amtsbruecke alarm list" in running.command("doctor")
+    assert re.search(r"(1 alarm is|\d+ alarms are) open", running.command("doctor"))
     running.command("alarm", "acknowledge", alarm)
     assert alarm not in running.command("alarm", "list")
     assert "(seen by " in running.command("alarm", "list", "--all")

@@ -318,6 +318,15 @@ def test_a_centre_is_restarted_and_rolled_by_command(supervisor: Supervisor, hom
         assert not processes.exists(anew[process])
 
 
+def test_status_tells_how_often_a_process_has_died(supervisor: Supervisor, home: Home) -> None:
+    def told() -> bool:
+        (line,) = [line for line in command(home, "status").splitlines() if " beat " in line]
+        return line.endswith(" restarted once") and " running " in line
+
+    os.kill(running_pids(command(home, "status"))["beat"], signal.SIGKILL)
+    eventually(told)
+
+
 @pytest.mark.parametrize("verb", ["start", "stop", "restart", "roll"])
 def test_a_centre_that_is_not_there_is_refused_by_name(home: Home, verb: str) -> None:
     assert "known: krz" in command(home, verb, "sued", code=2)

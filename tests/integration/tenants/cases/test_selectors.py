@@ -214,9 +214,9 @@ def test_operator_is_told_what_a_deletion_cuts_off(a: Town, b: Town, post: Postm
         sent = services.submit_request(draft=request(to=b.id), by=a.by)
     post.until_quiet()
     with a.scope():
-        assert selectors.what_deletion_cuts_off().startswith("1 of its cases are not closed, 0 of")
+        assert selectors.what_deletion_cuts_off().startswith("1 of its cases is not closed, 0 of")
     with b.scope():
-        assert selectors.what_deletion_cuts_off().startswith("1 of its cases are not closed, 1 of")
+        assert selectors.what_deletion_cuts_off().startswith("1 of its cases is not closed, 1 of")
         services.refuse(
             case_id=sent.id, version=b.case(sent.id).version, reason="not_competent", by=b.by
         )

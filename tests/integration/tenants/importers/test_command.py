@@ -280,6 +280,10 @@ def test_json_is_one_object(call: Call, to_b: ToB) -> None:
         (b"", "Die Datei ist leer."),
         (b"a;b\n1;2\n", "In der Kopfzeile fehlen Spalten"),
         (file(row(1)) + b"#SUMME;7;1,00\n", "Die Kontrollsumme nennt 7 Zeilen, die Datei hat 1."),
+        (
+            file(row(1), row(2)) + b"#SUMME;1;1,00\n",
+            "Die Kontrollsumme nennt 1 Zeile, die Datei hat 2.",
+        ),
     ],
 )
 def test_file_that_is_refused_gives_code_2_and_words(

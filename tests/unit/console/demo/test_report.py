@@ -31,23 +31,28 @@ def test_demo_is_a_success_if_every_row_arrived_and_is_proven() -> None:
         (replace(POSTED, rows=5), counted(), CHECKED, "2 of 5 rows of the sample file"),
         (Posted(rows=0, cases=frozenset()), Count(), CHECKED, "0 of 0 rows"),
         # Kept as a draft, while a clerk sent another request: the sums alone agree.
-        (POSTED, counted(arrived={uuid4(), *CASES[1:]}), CHECKED, "1 requests of the sample"),
+        (POSTED, counted(arrived={uuid4(), *CASES[1:]}), CHECKED, "1 request of the sample"),
         (
             POSTED,
             counted(pairs={("krz", "nord"): Pair(sent=4, delivered=3, registered=3)}),
             CHECKED,
             "of 4 requests 3 are delivered",
         ),
-        (POSTED, counted(under_way=1), CHECKED, "1 letters are under way"),
-        (POSTED, counted(lost=1), CHECKED, "1 letters are lost"),
+        (POSTED, counted(under_way=1), CHECKED, "1 letter is under way"),
+        (POSTED, counted(lost=1), CHECKED, "1 letter is lost"),
         (POSTED, counted(duplicates=2), CHECKED, "2 had their effect twice"),
         (POSTED, counted(), CHECKED | {"problems": 2}, "2 things are wrong with the receipts"),
-        (POSTED, counted(), CHECKED | {"verified": 5}, "receipts of 1 letters"),
+        (
+            POSTED,
+            counted(),
+            CHECKED | {"verified": 5},
+            "no receipt proves the delivery of 1 letter",
+        ),
         (
             POSTED,
             counted(),
             CHECKED | {"letters": 5, "verified": 5},
-            "1 delivered letters have no receipt",
+            "1 delivered letter has no receipt",
         ),
         (
             POSTED,

@@ -162,6 +162,15 @@ def test_rows_of_another_width_are_faulty_alone() -> None:
     assert "überzählig: mehr." in wide.problem
 
 
+def test_a_row_of_one_field_may_have_another_delimiter() -> None:
+    lone, right = rows(lines(RIGHT.replace(";", ","), RIGHT))
+    assert lone.problem == (
+        f"Die Zeile hat nur ein Feld, die Kopfzeile {len(BY_HEADER)}. "
+        "Prüfen Sie das Trennzeichen dieser Zeile."
+    )
+    assert not right.problem
+
+
 def test_empty_fields_behind_the_last_column_are_nothing() -> None:
     assert not rows(lines(RIGHT + ";;;"))[0].problem
 
