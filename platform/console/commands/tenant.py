@@ -187,6 +187,25 @@ def delete(slug: str, export_to: Path, confirm: str) -> None:
         ) from error
     archive = found.archive or "an archive of which the trail does not say where it lies"
     click.echo(f"{slug}: deleted {moment(found.at)}; what it had is in {archive}")
+    _tell_who_still_lists_it(slug)
+
+
+def _tell_who_still_lists_it(slug: str) -> None:
+    """Name the next step while the directory says that the authority is at home here."""
+    from django.conf import settings
+
+    from centre.directory import selectors as directory
+    from centre.registry import selectors as registry
+
+    authority_id = registry.founded().get(slug=slug).authority_id
+    in_force = directory.present()
+    listed = in_force.authority(authority_id) if in_force else None
+    if listed is not None and listed.home_centre == settings.AMTSBRUECKE.centre:
+        click.echo(
+            "Others may still write to it, since the directory lists it. Publish one without it:"
+            " `amtsbruecke directory areas > AREAS` and `amtsbruecke directory entry AREAS ENTRY"
+            " --name NAME` here, then `amtsbruecke directory publish ENTRY` at the umbrella."
+        )
 
 
 @command.command("export")

@@ -2,19 +2,27 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from django.conf import settings as django_settings
 from pytest_django import Settings
 
 from centre.audit.chain import CENTRE
 from centre.audit.events import AuditEvent
 from centre.audit.models import TrailEntry
+from centre.directory import encoding
+from centre.directory import services as directory
+from centre.directory.records import AuthorityRecord, CentreRecord, Snapshot
+from centre.kernel import clock
 from centre.kernel.actors import system
+from centre.keys.sign import SigningKey
 from centre.registry import archive, deletion, selectors, services
 from centre.registry.archive import ArchiveRefused
-from centre.registry.models import MunicipalityState
+from centre.registry.models import Municipality, MunicipalityState
 from centre.registry.selectors import MunicipalityUnknown
 from console.commands import tenant as tenant_command
 from console.errors import ConsoleError
@@ -39,16 +47,20 @@ def test_deletion_says_where_its_words_go(run: Callable[..., Result], tmp_path: 
     assert not target.exists()
 
 
-def test_a_deletion_that_is_done_is_told_again(
-    run: Callable[..., Result],
-    tmp_path: Path,
-    settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def town(
+    run: Callable[..., Result], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Municipality:
+    """A municipality without clerks and keys, and nobody who waits for it."""
     settings.TENANT_FOUNDERS = settings.TENANT_ENDINGS = settings.TENANT_LOSSES = []
     monkeypatch.setattr(deletion, "_GATEWAYS_S", 0.0)
     numbers = {"ags": "05770004", "ars": "057700004004"}
-    town = services.create_tenant(slug="delta", name="Delta", **numbers, by=system("tests"))
+    return services.create_tenant(slug="delta", name="Delta", **numbers, by=system("tests"))
+
+
+def test_a_deletion_that_is_done_is_told_again(
+    run: Callable[..., Result], tmp_path: Path, town: Municipality
+) -> None:
     target = tmp_path / "delta.zip"
     confirm = ("--confirm", deletion.confirmation(town))
     made = run("delete", "delta", "--export-to", str(target), *confirm)
@@ -60,6 +72,45 @@ def test_a_deletion_that_is_done_is_told_again(
     assert not (tmp_path / "other.zip").exists()
     unknown = run("delete", "atlantis", "--export-to", str(target))
     assert isinstance(unknown.exception, MunicipalityUnknown)
+
+
+def test_a_deletion_says_who_must_publish_while_the_directory_lists_the_town(
+    run: Callable[..., Result], tmp_path: Path, town: Municipality, settings: Settings
+) -> None:
+    umbrella, now = SigningKey.generate(), clock.now()
+    keys = (umbrella.verify_key.raw,)
+    settings.DIRECTORY_CHECK_SECONDS = 0
+    settings.AMTSBRUECKE = replace(django_settings.AMTSBRUECKE, umbrella_keys=keys)
+    here = AuthorityRecord(
+        id=town.authority_id, name="Delta", home_centre="krz", ags=town.ags, areas=()
+    )
+
+    def deleted(version: int, *listed: AuthorityRecord) -> str:
+        """Return what is said of the deletion while this directory is in force."""
+        centres = tuple(
+            CentreRecord(id=name, name=name, endpoint="127.0.0.1:9", fingerprints=("ab" * 32,))
+            for name in ("krz", "nord")
+        )
+        snapshot = Snapshot(
+            version=version,
+            published_at=now,
+            expires_at=now + timedelta(days=7),
+            centres=centres,
+            authorities=listed,
+        )
+        directory.apply(signed=encoding.sign_snapshot(snapshot, by=umbrella), by=system("tests"))
+        confirm = ("--confirm", deletion.confirmation(town))
+        done = run("delete", "delta", "--export-to", str(tmp_path / "delta.zip"), *confirm)
+        assert done.exit_code == 0, done.output
+        return done.output[done.output.index("delta: deleted ") :]
+
+    said = deleted(1, here)
+    commands = ("directory areas", "directory entry", "directory publish")
+    places = [said.index(f"`amtsbruecke {each} ") for each in commands]
+    assert places == sorted(places)
+    assert deleted(2, here) == said  # told until somebody has done it
+    for version, listed in ((3, (replace(here, home_centre="nord"),)), (4, ())):
+        assert deleted(version, *listed) == said.splitlines(keepends=True)[0]
 
 
 def test_password_is_asked_for_at_a_terminal_only(run: Callable[..., Result]) -> None:
