@@ -9,8 +9,8 @@ _STEPS: Final[Mapping[str, str]] = {
     " is parked here, decide about it; else ask the sending centre for its dead letters.",
     "MESSAGE_ID_REUSED": "the peer sent other content under a known id. Nothing was overwritten;"
     " call that centre: its database may have gone back in time.",
-    "SEQUENCE_REWIND": "the peer counts from an earlier number than this database knows: one of both"
-    " was restored to an earlier moment. See docs/guides/operating.md, Back-up and restore.",
+    "SEQUENCE_REWIND": "the peer counts from an earlier number than this database knows: one of"
+    " both was restored to an earlier moment. See docs/guides/operating.md, Back-up and restore.",
     "SIGNATURE_INVALID": "a letter was not signed by whom it names. Call that centre; suspend it"
     " at the umbrella if it cannot explain this.",
     "AUTHORITY_NOT_REPRESENTED": "a centre spoke for somebody else's authority. Compare its entry"
@@ -32,7 +32,8 @@ _STEPS: Final[Mapping[str, str]] = {
     " one that was not valid then. Has it changed its key without the directory, or is its clock"
     " wrong? Otherwise treat it as an attack.",
     "POSITION_IMPOSSIBLE": "one of both databases was restored to an earlier moment: amtsbruecke"
-    " link pause PEER, keep both as they are, and see docs/guides/operating.md, Back-up and restore.",
+    " link pause PEER, and keep both as they are. See docs/guides/operating.md, Back-up and"
+    " restore.",
     "LETTER_PARKED": "a letter ended call after call and was set aside: amtsbruecke deadletter"
     " list. Look at the peer's log for that time; resend it after it was mended, or cancel it.",
 }
