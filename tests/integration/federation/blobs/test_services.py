@@ -328,7 +328,7 @@ def test_who_deletes_is_told_of_documents_without_their_file(
         assert selectors.what_has_lost_its_file() == ""
         (_, first), _ = documents.untouched_since(inf, prefix="krz_t_")
         documents.empty(alpha.tenant_role, first)
-        assert selectors.what_has_lost_its_file().startswith("1 of its documents")
+        assert selectors.what_has_lost_its_file().startswith("1 document has lost its file")
 
 
 @pytest.mark.parametrize("documents", ["rows"], indirect=True)
