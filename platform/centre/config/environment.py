@@ -78,6 +78,9 @@ class Environment:
     gateway_endpoint: str = ""
     #: Gateways on this computer; several share the port.
     gateways: int = 1
+    dispatchers: int = 1
+    workers: int = 1
+    webs: int = 1
     metrics_bind_gateway: Bind | None = None
     metrics_bind_dispatch: Bind | None = None
     metrics_bind_web: Bind | None = None
@@ -122,6 +125,9 @@ class Environment:
             gateway_bind=reader.value("GATEWAY_BIND", _bind, None),
             gateway_endpoint=reader.text("GATEWAY_ENDPOINT"),
             gateways=reader.value("GATEWAYS", _few, cls.gateways),
+            dispatchers=reader.value("DISPATCHERS", _few, cls.dispatchers),
+            workers=reader.value("WORKERS", _few, cls.workers),
+            webs=reader.value("WEBS", _few, cls.webs),
             metrics_bind_gateway=reader.value("METRICS_BIND_GATEWAY", _bind, None),
             metrics_bind_dispatch=reader.value("METRICS_BIND_DISPATCH", _bind, None),
             metrics_bind_web=reader.value("METRICS_BIND_WEB", _bind, None),

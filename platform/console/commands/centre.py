@@ -99,9 +99,18 @@ def restart(home: Home, name: str) -> None:
 @click.argument("name", metavar="CENTRE")
 @click.pass_obj
 def roll(home: Home, name: str) -> None:
-    """Restart a centre's processes one after the other; nobody is refused meanwhile."""
-    _ask(home, "roll", name)
+    """Restart a centre's processes one after the other; nobody is refused meanwhile.
+
+    They keep the settings with which the centre was started, and so does their number.
+    """
+    changed = _ask(home, "roll", name)["changed"]
     click.echo(f"Every process of {name} was restarted.")
+    if changed:
+        click.secho(
+            f"Changed in centre.env, and not taken over: {', '.join(changed)}. That takes:"
+            f" amtsbruecke centre restart {name}",
+            fg="yellow",
+        )
 
 
 @command.command("stop-all")

@@ -134,6 +134,8 @@ def publish(said: list[str]) -> dict[str, Any]:
 def fetch(said: dict[str, int]) -> dict[str, Any]:
     """Fetch the directory until the version that was published is in force here."""
     become("worker")
+    from django.conf import settings
+
     from federation.sync import services
 
     deadline = time.monotonic() + _PATIENCE
@@ -141,7 +143,8 @@ def fetch(said: dict[str, int]) -> dict[str, Any]:
         if time.monotonic() > deadline:
             raise DemoStuck(
                 f"Version {version} of the directory is in force, {said['version']} expected.",
-                hint="Is the umbrella running? See its logs.",
+                hint="Is the umbrella running? See"
+                f" {settings.AMTSBRUECKE.home}/centres/*/logs/umbrella.log.",
             )
         time.sleep(_TICK)
     return {"version": version}

@@ -6,14 +6,18 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from centre.config.environment import CentreRole, Environment, EnvironmentInvalid
+from centre.kernel.errors import AmtsbrueckeError
 from console.embedded.engine import require_free_port
 from console.engines import Engines
 from console.errors import ConsoleError
 from console.home import CentreFolder
 from console.supervisor import rolling
-from console.supervisor.instances import Instance, all_doors, instances
+from console.supervisor.instances import COUNTS, Instance, all_doors, instances
 from console.supervisor.output import Output
 from console.supervisor.service import CommandProgram, EngineProgram, Service, Stage, State
+from federation.blobs.errors import FilesUnusable
+from federation.blobs.files import Files
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,18 @@ def require_free_ports(centre: str, settings: Mapping[str, str]) -> None:
         require_free_port(number, what=what, host=host)
 
 
+def _require_startable(folder: CentreFolder, env: Mapping[str, str]) -> None:
+    """Raise what a process with this environment would say instead of serving."""
+    try:
+        environment = Environment.from_mapping(env)
+        if environment.documents is not None and environment.role is not CentreRole.UMBRELLA:
+            Files(folder.path / environment.documents).check()
+    except (EnvironmentInvalid, FilesUnusable) as problem:
+        raise ConsoleError(
+            problem.message, hint=f"Nothing was stopped. Mend that, or {folder.settings_file}."
+        ) from problem
+
+
 #: Clerks that may wait for a web process to come back.
 _BACKLOG = 512
 
@@ -62,6 +78,7 @@ class CentreRunner:
         self._output = output
         self._services: list[Service] = []
         self._instances: dict[str, Instance] = {}
+        self._env: Mapping[str, str] = {}
         self._pages: socket.socket | None = None
         self._changing = threading.RLock()
 
@@ -105,20 +122,49 @@ class CentreRunner:
             self._pages.close()
             self._pages = None
 
+    def restart(self) -> None:
+        """Stop and start. What would keep its processes from starting is raised before that."""
+        with self._changing:
+            _require_startable(self._folder, self._folder.environment())
+            self.stop()
+            try:
+                self.start()
+            except (AmtsbrueckeError, OSError) as problem:
+                hint = problem.hint if isinstance(problem, ConsoleError) else ""
+                message = problem.message if isinstance(problem, AmtsbrueckeError) else str(problem)
+                raise ConsoleError(
+                    f"{self.name} is stopped now: {message}",
+                    hint=f"{hint} Then: amtsbruecke centre start {self.name}".lstrip(),
+                ) from problem
+
     def roll(self) -> dict[str, float]:
-        """Restart every process, engines aside, one after the other; return the seconds of each."""
+        """Restart every process, engines aside, one after the other; return the seconds of each.
+
+        They keep the settings with which the centre was started.
+        """
         with self._changing:
             if not self.running:
                 raise ConsoleError(
                     f"{self.name} does not run, so there is nothing to restart.",
                     hint=f"Start it: amtsbruecke centre start {self.name}",
                 )
+            _require_startable(self._folder, {**self._folder.environment(), **self._env})
             chosen = [
                 (service, self._instances[service.name])
                 for service in self._services
                 if service.name in self._instances
             ]
-            return rolling.roll(chosen, say=self.say)
+            return rolling.roll(chosen, say=self.say, logs=self._folder.logs)
+
+    def changed_settings(self) -> list[str]:
+        """Return the settings in centre.env that only a restart takes over."""
+        fresh = self._folder.environment()
+        counted = {each for each in COUNTS.values() if each in fresh}
+        return sorted(
+            name
+            for name in self._env.keys() | counted
+            if name.startswith("AMTSBRUECKE_") and fresh.get(name) != self._env.get(name)
+        )
 
     def _start_engines(self) -> None:
         engines = Engines(self._folder)
@@ -139,7 +185,7 @@ class CentreRunner:
     def _start_processes(self) -> None:
         settings = self._folder.settings()
         require_free_ports(self.name, settings)
-        env = self._folder.environment()
+        env = self._env = self._folder.environment()
         for plan in PROCESSES[settings.get("AMTSBRUECKE_ROLE", "centre")]:
             for instance in instances(plan.name, settings):
                 shared = self._shared_socket(plan.name, settings)

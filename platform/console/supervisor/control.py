@@ -33,11 +33,11 @@ class ControlServer:
         """Listen. The caller holds the home's lock, so an old socket is nobody's."""
         path = _socket(self._home)
         path.unlink(missing_ok=True)
-        answer = self._answer
+        answer, home = self._answer, self._home
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
-                reply = _reply(self.rfile.readline(4096), answer)
+                reply = _reply(self.rfile.readline(4096), answer, home)
                 self.wfile.write(json.dumps(reply).encode() + b"\n")
 
         self._server = socketserver.ThreadingUnixStreamServer(str(path), Handler)
@@ -132,7 +132,7 @@ def _require_ended(last: Mapping[str, int]) -> None:
         )
 
 
-def _reply(line: bytes, answer: Answer) -> dict[str, object]:
+def _reply(line: bytes, answer: Answer, home: Home) -> dict[str, object]:
     try:
         asked = json.loads(line)
         action, centre = str(asked["action"]), str(asked["centre"])
@@ -145,13 +145,15 @@ def _reply(line: bytes, answer: Answer) -> dict[str, object]:
     except ConsoleError as problem:
         return {"error": problem.message, "hint": problem.hint}
     except (AmtsbrueckeError, OSError) as problem:
-        return {"error": str(problem), "hint": "See the logs of that centre."}
+        logs = home.path / "centres" / (centre or "*") / "logs"
+        return {"error": str(problem), "hint": f"See the logs in {logs}."}
 
 
 def _socket(home: Home) -> Path:
     if not home.path.is_dir():
         raise ConsoleError(
             f"There is no folder {home.path}.",
-            hint="Name another --home, or run `make demo` first.",
+            hint="Name another --home, or set a centre up: `amtsbruecke centre create`, or all of"
+            " the demo: `make demo`.",
         )
     return run_directory(home.path, Account("same")) / "control.sock"

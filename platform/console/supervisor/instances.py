@@ -15,7 +15,7 @@ from console.errors import SettingMissing
 DOORS = 4
 FAR = 500
 MOST = 16
-_COUNTS = {
+COUNTS = {
     "gateway": "AMTSBRUECKE_GATEWAYS",
     "dispatch": "AMTSBRUECKE_DISPATCHERS",
     "worker": "AMTSBRUECKE_WORKERS",
@@ -63,7 +63,7 @@ def all_doors(
 
 def count(kind: str, settings: Mapping[str, str]) -> int:
     """Return how many processes of a kind are asked for."""
-    name = _COUNTS.get(kind)
+    name = COUNTS.get(kind)
     text = settings.get(name, "") if name else ""
     if not text:
         return 1

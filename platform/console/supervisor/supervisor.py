@@ -109,18 +109,22 @@ class Supervisor:
 
     def _answer(self, action: str, centre: str) -> dict[str, object]:
         """Do what a second terminal asks."""
+        changed: list[str] = []
         if action == "stop-all":
             self.ask_to_stop()
         elif action != "status":
             runner = self._runner(centre)
             if action == "roll":
                 runner.roll()
-            if action in {"stop", "restart"}:
+                changed = runner.changed_settings()
+            elif action == "restart":
+                runner.restart()
+            elif action == "stop":
                 runner.stop()
-            if action in {"start", "restart"}:
+            else:
                 runner.start()
         centres = [_status(runner) for runner in self._runners.values()]
-        return {"centres": centres, "doing": self.doing}
+        return {"centres": centres, "doing": self.doing, "changed": changed}
 
     def _runner(self, name: str) -> CentreRunner:
         if name not in self._runners:

@@ -8,12 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
 from console import processes
+from console.commands import centre as centre_command
 from console.demo import provisioning
 from console.demo.plan import make_plan
 from console.engines import running_database
@@ -65,6 +68,16 @@ def supervisor(home: Home) -> Iterator[Supervisor]:
 def connect(folder: CentreFolder, login: str) -> psycopg.Connection:
     url = folder.settings()[f"AMTSBRUECKE_{login.upper()}_DATABASE_URL"]
     return psycopg.connect(url, autocommit=True)
+
+
+@contextmanager
+def settings_changed(folder: CentreFolder, **settings: str) -> Iterator[None]:
+    before = folder.settings()
+    folder.write_settings({**before, **settings})
+    try:
+        yield
+    finally:
+        folder.write_settings(before)
 
 
 def test_status_names_every_engine_and_process(supervisor: Supervisor, home: Home) -> None:
@@ -152,6 +165,69 @@ def test_centre_whose_port_is_taken_does_not_start_halfway(
             assert [runner.running for runner in supervisor.centres] == [False]
     finally:
         folder.write_settings(before)
+
+
+@pytest.mark.parametrize("action", ["restart", "roll"])
+@pytest.mark.parametrize("setting", ["AMTSBRUECKE_WEBS=0", "AMTSBRUECKE_DISPATCHERS=x"])
+def test_with_a_setting_that_nobody_can_read_nothing_is_stopped(
+    supervisor: Supervisor, home: Home, action: str, setting: str
+) -> None:
+    folder, pids = home.centre(NAME), _pids(home)
+    name, value = setting.split("=")
+    with settings_changed(folder, **{name: value}), pytest.raises(ConsoleError) as caught:
+        control.ask(home, action, NAME)
+    assert name in caught.value.message
+    assert "Nothing was stopped." in caught.value.hint
+    assert str(folder.settings_file) in caught.value.hint
+    assert _pids(home) == pids
+
+
+@pytest.mark.parametrize("action", ["restart", "roll"])
+def test_without_the_folder_of_documents_nothing_is_stopped(
+    supervisor: Supervisor, home: Home, action: str
+) -> None:
+    folder, pids = home.centre(NAME), _pids(home)
+    away = folder.documents.rename(folder.path / "unmounted")
+    try:
+        with pytest.raises(ConsoleError, match="Is its disk mounted") as caught:
+            control.ask(home, action, NAME)
+    finally:
+        away.rename(folder.documents)
+    assert "Nothing was stopped." in caught.value.hint
+    assert _pids(home) == pids
+
+
+def test_a_start_that_fails_after_the_stop_says_that_the_centre_is_stopped(
+    supervisor: Supervisor, home: Home, occupied_port: int
+) -> None:
+    address = f"127.0.0.1:{occupied_port}"
+    with settings_changed(home.centre(NAME), AMTSBRUECKE_WEB_BIND=address):
+        with pytest.raises(
+            ConsoleError, match=r"krz is stopped now: Port .* is not free"
+        ) as caught:
+            control.ask(home, "restart", NAME)
+        assert "Then: amtsbruecke centre start krz" in caught.value.hint
+        assert not _runs(home)
+    with pytest.raises(ConsoleError, match="krz does not run"):
+        control.ask(home, "roll", NAME)
+    control.ask(home, "start", NAME)
+    assert _runs(home)
+
+
+def test_a_roll_names_what_only_a_restart_takes_over(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(module.PROCESSES, "centre", (ProcessPlan("beat", Stage.DRAINS, 10.0),))
+    folder = home.centre(NAME)
+    with Supervisor(home, output=Output(None)) as supervisor:
+        supervisor.start([folder])
+        said = CliRunner().invoke(centre_command.command, ("roll", NAME), obj=home)
+        assert said.output == "Every process of krz was restarted.\n"
+        new = {"AMTSBRUECKE_WORKERS": "2", "AMTSBRUECKE_KEEP_ATTEMPTS_DAYS": "7"}
+        with settings_changed(folder, AMTSBRUECKE_WEB_DOMAIN="krz.example", **new):
+            said = CliRunner().invoke(centre_command.command, ("roll", NAME), obj=home)
+    assert "not taken over: AMTSBRUECKE_WEB_DOMAIN, AMTSBRUECKE_WORKERS. That takes:" in said.output
+    assert "amtsbruecke centre restart krz" in said.output
 
 
 def test_nothing_survives_a_supervisor_that_was_killed(home: Home) -> None:

@@ -55,6 +55,14 @@ def test_days_that_make_no_sense_are_refused(days: str) -> None:
         _read(KEEP_ATTEMPTS_DAYS=days)
 
 
+@pytest.mark.parametrize("name", ["GATEWAYS", "DISPATCHERS", "WORKERS", "WEBS"])
+@pytest.mark.parametrize("number", ["0", "-1", "x", "17"])
+def test_numbers_of_processes_that_make_no_sense_are_refused(name: str, number: str) -> None:
+    assert getattr(_read(**{name: "2"}), name.lower()) == 2
+    with pytest.raises(EnvironmentInvalid, match=f"AMTSBRUECKE_{name}: .* number of processes"):
+        _read(**{name: number})
+
+
 @pytest.mark.parametrize("schemas", ["0", "1", "many", "10001"])
 def test_schemas_that_make_no_sense_are_refused(schemas: str) -> None:
     assert _read().schemas_per_connection == 64

@@ -1,6 +1,7 @@
 """A rolling restart: nobody is stopped before the one before can work again."""
 
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.error import URLError
@@ -61,9 +62,9 @@ def doors(monkeypatch: pytest.MonkeyPatch, notes: list[str]) -> dict[str, list[i
     return answers
 
 
-def roll(*instances: Instance, notes: list[str]) -> dict[str, float]:
+def roll(*instances: Instance, notes: list[str], logs: Path = Path("nowhere")) -> dict[str, float]:
     services = [(Watched(each.name, notes), each) for each in instances]
-    return rolling.roll(services, say=lambda name, _: notes.append(f"{name} is back"))
+    return rolling.roll(services, say=lambda name, _: notes.append(f"{name} is back"), logs=logs)
 
 
 def test_the_next_one_stops_only_when_the_one_before_is_ready(
@@ -91,9 +92,15 @@ def test_the_next_one_stops_only_when_the_one_before_is_ready(
 
 
 def test_behind_one_whose_door_stays_closed_nobody_is_stopped(
-    doors: dict[str, list[int]], notes: list[str]
+    doors: dict[str, list[int]], notes: list[str], tmp_path: Path
 ) -> None:
     doors["http://127.0.0.1:8413/readyz"] = [503]
-    with pytest.raises(ConsoleError, match="worker is not ready 60 seconds after"):
-        roll(FIRST, SECOND, notes=notes)
+    log = tmp_path / "worker.log"
+    with pytest.raises(ConsoleError, match="worker is not ready 60 seconds after") as caught:
+        roll(FIRST, SECOND, notes=notes, logs=tmp_path)
+    assert f"See {log}; it is empty." in caught.value.hint
     assert "worker-2 stops" not in notes
+    log.write_text("worker started\nError: no.\n\n")
+    with pytest.raises(ConsoleError) as caught:
+        roll(FIRST, SECOND, notes=notes, logs=tmp_path)
+    assert f"See {log}; it ends with: Error: no." in caught.value.hint
