@@ -72,6 +72,8 @@ class LazyGroup(click.Group):
             raise Refusal(_of_the_system(problem)) from problem
         except Exception as problem:
             names = {each.__name__ for each in type(problem).__mro__}
+            if "KombuError" in names:
+                raise Refusal(_of_the_broker(problem)) from problem
             if "OperationalError" in names:  # psycopg's or Django's
                 raise Refusal(_of_the_database(problem)) from problem
             raise
@@ -86,6 +88,14 @@ def _of_the_database(problem: Exception) -> ConsoleError:
     said = " ".join(str(problem).split())
     return ConsoleError(
         f"The database does not answer: {said}",
+        hint="Is the centre running? See `amtsbruecke centre status` and `amtsbruecke run`.",
+    )
+
+
+def _of_the_broker(problem: Exception) -> ConsoleError:
+    said = " ".join(str(problem).split())
+    return ConsoleError(
+        f"The broker does not answer: {said}",
         hint="Is the centre running? See `amtsbruecke centre status` and `amtsbruecke run`.",
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 from cryptography import x509
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 from psycopg.conninfo import conninfo_to_dict
 
 from centre.config.environment import Environment, Process
@@ -40,13 +40,43 @@ class Finding:
 
 
 def examine(environment: Environment) -> Iterator[Finding]:
-    """Yield the findings of all checks; a check that cannot run is a finding itself."""
+    """Yield the findings of all checks; a check that cannot run is a finding itself.
+
+    A database that does not answer is told once, and nothing else is asked of it.
+    """
+    away = False
     for check in _CHECKS:
+        if away and check in _OF_THE_DATABASE:
+            continue
         try:
             yield from check(environment)
         except (OSError, ValueError, psycopg.Error, DatabaseError) as problem:
             words = " ".join(str(problem).split())
-            yield Finding(Grade.BAD, f"{check.__name__.strip('_')}: {words}")
+            if not _is_away(problem):
+                yield Finding(Grade.BAD, f"{check.__name__.strip('_')}: {words}")
+            elif not away:
+                away = True
+                yield Finding(
+                    Grade.BAD,
+                    "the database does not answer; is the centre running? `amtsbruecke centre"
+                    f" status` ({words})",
+                )
+
+
+def _is_away(problem: Exception) -> bool:
+    """Say whether nobody answered. A server that refuses says why: by SQLSTATE, or FATAL first."""
+    said = problem.__cause__ or problem  # Django's error has psycopg's as its cause
+    away = isinstance(problem, psycopg.OperationalError | OperationalError)
+    return away and getattr(said, "sqlstate", None) is None and "FATAL" not in str(problem)
+
+
+def _settings(environment: Environment) -> Iterator[Finding]:
+    for name in environment.unknown:
+        yield Finding(
+            Grade.WARNING,
+            f"{name} is no setting and has no effect: is it misspelt? (docs/guides/operating.md,"
+            " Settings)",
+        )
 
 
 def _versions(environment: Environment) -> Iterator[Finding]:
@@ -113,7 +143,8 @@ def _documents(environment: Environment) -> Iterator[Finding]:
     from federation.blobs.errors import FilesUnusable
 
     try:
-        files = stores.folder()
+        if (files := stores.folder()) is not None:
+            files.check()
         in_files = environment.process is Process.OWNER and selectors.count_in_files()
         if files is None:
             if in_files:
@@ -123,7 +154,6 @@ def _documents(environment: Environment) -> Iterator[Finding]:
                     " and AMTSBRUECKE_DOCUMENTS is not set",
                 )
             return
-        files.check()
         missing = in_files and services.count_missing_files()
     except FilesUnusable as problem:
         yield Finding(Grade.BAD, problem.message)
@@ -260,13 +290,24 @@ def _directory(environment: Environment) -> Iterator[Finding]:
 def _broker(environment: Environment) -> Iterator[Finding]:
     if environment.role == "umbrella":
         return
+    from kombu.exceptions import KombuError
+
     from centre.config.celery import app
 
     if not environment.broker_url:
         yield Finding(Grade.BAD, "AMTSBRUECKE_BROKER_URL is not set")
         return
-    with app.connection_for_write() as broker:
-        broker.ensure_connection(max_retries=1, timeout=5)
+    try:
+        with app.connection_for_write() as broker:
+            broker.ensure_connection(max_retries=1, timeout=5)
+    except KombuError as problem:
+        words = " ".join(str(problem).split())
+        yield Finding(
+            Grade.BAD,
+            "the broker does not answer; is the centre running? `amtsbruecke centre status`"
+            f" ({words})",
+        )
+        return
     yield Finding(Grade.GOOD, "broker answers")
 
 
@@ -280,6 +321,7 @@ def _static(environment: Environment) -> Iterator[Finding]:
 
 _CHECKS: tuple[Callable[[Environment], Iterator[Finding]], ...] = (
     _versions,
+    _settings,
     _secrets,
     _certificate,
     _databases,
@@ -291,4 +333,9 @@ _CHECKS: tuple[Callable[[Environment], Iterator[Finding]], ...] = (
     _traffic,
     _broker,
     _static,
+)
+
+#: Checks that have nothing to say while the database is away.
+_OF_THE_DATABASE = frozenset(
+    {_databases, _migrations, _stored_keys, _database_log, _directory, _traffic}
 )

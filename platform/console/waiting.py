@@ -1,15 +1,17 @@
 """What waits for a person at this centre, in one place for the doctor and for Prometheus.
 
-One query over partial indexes: it costs nothing however many letters are kept. The owner's and the
+Queries over partial indexes: they cost nothing however many letters are kept. The owner's and the
 worker's login may ask.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 import psycopg
 
 from centre.kernel.counting import counted, times
+from console.moments import moment
 
 _COUNTED = 10_000
 _QUERY = f"""
@@ -29,6 +31,15 @@ SELECT (SELECT count(*) FROM (SELECT FROM inbox_inboundmessage WHERE state = 'pe
        ARRAY(SELECT name || ' (' || last_error || ')' FROM outbox_link
               WHERE failing_since < now() - interval '5 minutes' ORDER BY name)
 """  # noqa: S608 -- nothing but a number of our own
+_PAUSED = f"""
+SELECT link.name, queue.length, queue.first_end FROM outbox_link AS link
+  CROSS JOIN LATERAL (
+       SELECT count(*) AS length, min(expires_at) AS first_end
+         FROM (SELECT expires_at FROM outbox_letter
+                WHERE outbox_letter.link = link.name AND lseq IS NULL
+                ORDER BY expires_at LIMIT {_COUNTED}) AS first) AS queue
+ WHERE link.state = 'paused' AND queue.length > 0 ORDER BY link.name
+"""  # noqa: S608 -- nothing but a number of our own
 _HELD_LONG = 3600.0
 
 
@@ -45,6 +56,8 @@ class Waiting:
     alarms: int
     debts: int
     failing_links: tuple[str, ...]
+    #: Paused links with letters that wait, how many, and when the first of them expires.
+    paused_links: tuple[tuple[str, int, datetime], ...]
 
     def problems(self) -> Iterator[str]:
         """Yield what a person has to look at, each with the next step."""
@@ -76,12 +89,19 @@ class Waiting:
             )
         for link in self.failing_links:
             yield f"the link to {link} has been failing for minutes: amtsbruecke link status"
+        for link, letters, first_end in self.paused_links:
+            words = counted(letters, "letter waits", "letters wait")
+            yield (
+                f"the link to {link} is paused, and {words} (the first expires at"
+                f" {moment(first_end)}): amtsbruecke link resume {link}"
+            )
 
 
 def count(database_url: str) -> Waiting:
     """Ask the database."""
     with psycopg.connect(database_url, connect_timeout=5) as connection:
         row = connection.execute(_QUERY).fetchone()
+        paused = connection.execute(_PAUSED).fetchall()
     assert row is not None
     pending, held, parked, oldest_pending, oldest_held, dead, alarms, debts, links = row
     return Waiting(
@@ -94,4 +114,5 @@ def count(database_url: str) -> Waiting:
         alarms=alarms,
         debts=debts,
         failing_links=tuple(links),
+        paused_links=tuple(paused),
     )

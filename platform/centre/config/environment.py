@@ -7,7 +7,7 @@ Nothing else in the product reads `os.environ`. An empty environment gives a val
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -18,6 +18,9 @@ _CENTRE = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _ROLE_PREFIX = re.compile(r"[a-z][a-z0-9_]{0,18}")
 _ED25519_KEY = re.compile(r"[0-9a-f]{64}")
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", "no", "off"})
+#: What only the console, the scripts and the tests read.
+_OF_OTHERS = frozenset({"ADMIN_DATABASE_URL", "EMBEDDED", "GEO", "PORT_BASE", "PYTHON", "UV"})
+_OF_TESTS = "TEST_"
 _MAX_PORT = 65_535
 _MOST_DAYS = 36_500
 _MOST_PROCESSES = 16
@@ -96,6 +99,8 @@ class Environment:
     keep_attempts_days: int = 90
     #: A database connection that has been in so many schemas is replaced.
     schemas_per_connection: int = 64
+    #: Variables that look like ours and that nobody reads.
+    unknown: tuple[str, ...] = ()
 
     @classmethod
     def from_mapping(cls, variables: Mapping[str, str]) -> "Environment":
@@ -143,6 +148,7 @@ class Environment:
                 "SCHEMAS_PER_CONNECTION", _schemas, cls.schemas_per_connection
             ),
         )
+        environment = replace(environment, unknown=reader.unknown())
         reader.raise_problems()
         return environment
 
@@ -188,8 +194,10 @@ class _Reader:
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
         self._problems: list[str] = []
+        self._read: set[str] = set(_OF_OTHERS)
 
     def text(self, name: str) -> str:
+        self._read.add(name)
         return self._variables.get(_PREFIX + name, "").strip()
 
     def value[T, D](self, name: str, parse: Callable[[str], T], default: D) -> T | D:
@@ -207,6 +215,12 @@ class _Reader:
         if text and not pattern.fullmatch(text):
             self._problems.append(f"{_PREFIX}{name}: {text!r} breaks the rule: {rule}")
         return text or default
+
+    def unknown(self) -> tuple[str, ...]:
+        """Return what begins like a setting and was not read."""
+        ours = (name for name in self._variables if name.startswith(_PREFIX))
+        names = (name for name in ours if name.removeprefix(_PREFIX) not in self._read)
+        return tuple(sorted(name for name in names if not name.startswith(_PREFIX + _OF_TESTS)))
 
     def raise_problems(self) -> None:
         if self._problems:

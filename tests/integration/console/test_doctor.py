@@ -1,19 +1,25 @@
 """What the doctor says of the keys that the database holds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
+from psycopg.conninfo import make_conninfo
 
 from centre.config.environment import Process
+from centre.kernel.actors import system
+from centre.kernel.ids import new_id
 from centre.keys import keystore
 from centre.keys.models import AuthorityKey, CentreKey
 from centre.keys.wrapping import MasterKey
+from centre.registry.models import Municipality
 from console import doctor
-from console.doctor import Finding, Grade, _stored_keys
+from console.doctor import Finding, Grade, _settings, _stored_keys, _traffic
+from federation.outbox import services as outbox
 
 pytestmark = pytest.mark.process("owner")
 
@@ -54,3 +60,60 @@ def test_a_table_that_is_not_there_yet_is_a_finding(
     (finding,) = doctor.examine(settings.AMTSBRUECKE)
     assert finding.grade is Grade.BAD
     assert "not_migrated_yet" in finding.text
+
+
+def test_a_database_that_refuses_is_not_said_to_be_away(
+    db: None, settings: Any, dsn: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait_too_long(_: object) -> Iterator[Finding]:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = '1ms'; SELECT pg_sleep(60)")
+        yield Finding(Grade.GOOD, "there")
+
+    def sign_in(_: object) -> Iterator[Finding]:
+        psycopg.connect(make_conninfo(dsn("owner"), dbname="nowhere"))
+        yield Finding(Grade.GOOD, "there")
+
+    monkeypatch.setattr(doctor, "_CHECKS", (sign_in, wait_too_long))
+    signed_in, waited = doctor.examine(settings.AMTSBRUECKE)
+    assert signed_in.text.startswith("sign_in: ")
+    assert 'database "nowhere" does not exist' in signed_in.text
+    assert waited.text == "wait_too_long: canceling statement due to statement timeout"
+
+
+def test_a_paused_link_where_letters_wait_is_a_warning(
+    committed_db: None, alpha: Municipality, dsn: Callable[[str], str], settings: Any
+) -> None:
+    url = dsn("owner")
+    environment = replace(
+        settings.AMTSBRUECKE, process=Process.OWNER, database_urls={Process.OWNER: url}
+    )
+    nothing = [Finding(Grade.GOOD, "no message waits for a person")]
+    with psycopg.connect(url, autocommit=True) as owner:
+        owner.execute("INSERT INTO outbox_link (name) VALUES ('nord'), ('sachsen')")
+        for link in ("nord", "sachsen"):
+            outbox.pause(link=link, by=system("tests"))
+        assert [*_traffic(environment)] == nothing
+        for day, lseq in ((2, None), (1, None), (3, None), (1, 5)):
+            owner.execute(
+                "INSERT INTO outbox_letter (id, tenant_role, link, recipient, case_id,"
+                " case_sequence, kind, size, envelope, digest, lseq, expires_at, accepted_at)"
+                " VALUES (%s, %s, 'nord', %s, %s, 1, 'query', 1, '', '', %s,"
+                " make_timestamptz(2099, 1, %s, 12, 0, 0, 'UTC'), now())",
+                (new_id(), alpha.tenant_role, new_id(), new_id(), lseq, day),
+            )
+    (finding,) = _traffic(environment)
+    assert finding == Finding(
+        Grade.WARNING,
+        "the link to nord is paused, and 3 letters wait (the first expires at 2099-01-01 12:00:00"
+        " UTC): amtsbruecke link resume nord",
+    )
+    outbox.resume(link="nord", by=system("tests"))
+    assert [*_traffic(environment)] == nothing
+
+
+def test_a_misspelt_setting_is_a_warning(settings: Any) -> None:
+    assert not [*_settings(settings.AMTSBRUECKE)]
+    (finding,) = _settings(replace(settings.AMTSBRUECKE, unknown=("AMTSBRUECKE_DOKUMENTE",)))
+    assert finding.grade is Grade.WARNING
+    assert finding.text.startswith("AMTSBRUECKE_DOKUMENTE is no setting")

@@ -3,6 +3,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from kombu.exceptions import OperationalError
 
 from console.cli import LazyGroup, main
 from console.errors import ConsoleError
@@ -45,3 +46,13 @@ def test_what_a_command_refuses_on_purpose_shows_no_traceback(runner: CliRunner)
     done = runner.invoke(group, ["run"])
     assert done.exit_code == 2
     assert done.stderr == "Error: The post is closed.\nCome back tomorrow.\n"
+
+
+def test_a_broker_that_does_not_answer_is_not_taken_for_the_database(runner: CliRunner) -> None:
+    @click.group(cls=LazyGroup)
+    def group() -> None:
+        raise OperationalError("No such file or directory: valkey.sock")
+
+    done = runner.invoke(group, ["run"])
+    assert done.exit_code == 2
+    assert "The broker does not answer: No such file or directory: valkey.sock" in done.stderr

@@ -230,6 +230,27 @@ def test_a_roll_names_what_only_a_restart_takes_over(
     assert "amtsbruecke centre restart krz" in said.output
 
 
+def test_the_doctor_of_a_stopped_centre_tells_once_that_the_database_is_away(
+    supervisor: Supervisor, home: Home
+) -> None:
+    control.ask(home, "stop", NAME)
+    done = subprocess.run(
+        [sys.executable, "-m", "console", "--home", str(home.path), "--centre", NAME, "doctor"],
+        env={**home.centre(NAME).environment(), "AMTSBRUECKE_DOKUMENTE": "/srv"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stderr == ""
+    said = done.stdout
+    assert said.count("the database does not answer; is the centre running?") == 1
+    assert said.count("the broker does not answer; is the centre running?") == 1
+    assert said.count("s.PGSQL") == 1, said
+    assert "Python " in said  # what needs neither is told all the same
+    assert "AMTSBRUECKE_DOKUMENTE is no setting" in said
+
+
 def test_nothing_survives_a_supervisor_that_was_killed(home: Home) -> None:
     code = (
         "import sys; from pathlib import Path\n"

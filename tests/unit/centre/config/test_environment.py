@@ -55,6 +55,13 @@ def test_days_that_make_no_sense_are_refused(days: str) -> None:
         _read(KEEP_ATTEMPTS_DAYS=days)
 
 
+def test_what_looks_like_a_setting_and_is_none_is_named() -> None:
+    environment = _read(DOKUMENTE="/srv", DOCUMENTS="/srv", WEB_DATABASE_URL=URL, EMBEDDED="valkey")
+    assert environment.unknown == ("AMTSBRUECKE_DOKUMENTE",)
+    assert _read(ADMIN_DATABASE_URL=URL, TEST_BROKER="x", PORT_BASE="1").unknown == ()
+    assert Environment.from_mapping({"HOMES": "1"}).unknown == ()
+
+
 @pytest.mark.parametrize("name", ["GATEWAYS", "DISPATCHERS", "WORKERS", "WEBS"])
 @pytest.mark.parametrize("number", ["0", "-1", "x", "17"])
 def test_numbers_of_processes_that_make_no_sense_are_refused(name: str, number: str) -> None:
