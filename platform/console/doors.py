@@ -18,6 +18,7 @@ import psycopg
 from prometheus_client import REGISTRY, CollectorRegistry, make_wsgi_app
 
 from centre.config.environment import Bind
+from console.embedded.engine import port_in_use
 
 type Environ = dict[str, Any]
 type StartResponse = Callable[..., Any]
@@ -90,7 +91,11 @@ def open_doors(bind: Bind | None, *checks: Check, registry: CollectorRegistry = 
     if bind is None:
         return
     application = doors(Health(*checks), registry=registry)
-    server = make_server(bind.host, bind.port, application, _Server, handler_class=_Silent)
+    try:
+        server = make_server(bind.host, bind.port, application, _Server, handler_class=_Silent)
+    except OSError as problem:
+        what = "health and figures of this process"
+        raise port_in_use(bind.port, what=what, host=bind.host, problem=problem) from problem
     threading.Thread(target=server.serve_forever, name="doors", daemon=True).start()
 
 

@@ -141,8 +141,13 @@ def require_free_port(port: int, *, what: str, host: str = "127.0.0.1") -> None:
         try:
             probe.bind((host, port))
         except OSError as problem:
-            raise PortInUse(
-                f"Port {port} on {host}, needed for {what}, is not free ({problem.strerror}).",
-                hint="Stop the other program, or move ours: AMTSBRUECKE_PORT_BASE of the demo,"
-                " AMTSBRUECKE_*_BIND in a centre's centre.env.",
-            ) from problem
+            raise port_in_use(port, what=what, host=host, problem=problem) from problem
+
+
+def port_in_use(port: int, *, what: str, host: str, problem: OSError) -> PortInUse:
+    """Return the words for a port on which we cannot listen."""
+    return PortInUse(
+        f"Port {port} on {host}, needed for {what}, is not free ({problem.strerror}).",
+        hint="Stop the other program, or move ours: AMTSBRUECKE_PORT_BASE of the demo,"
+        " AMTSBRUECKE_*_BIND in a centre's centre.env.",
+    )

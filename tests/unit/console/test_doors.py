@@ -1,12 +1,15 @@
 """Probes: what they are told, and that a flood of them costs nothing."""
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
+from centre.config.environment import Bind
 from console import doors
+from console.errors import PortInUse
 
 
 def ask(application: doors.Application, path: str) -> tuple[str, str]:
@@ -75,3 +78,15 @@ def test_figures_have_a_door_and_nothing_else_has() -> None:
 def test_a_database_that_is_away_is_named_without_its_address() -> None:
     check = doors.reaches_database("postgresql://u:hush@127.0.0.1:1/x")
     assert check() == "no database"
+
+
+def test_a_port_that_somebody_else_has_is_named_with_what_to_do() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PortInUse) as caught:
+            doors.open_doors(Bind("127.0.0.1", port), registry=CollectorRegistry())
+    assert caught.value.message == (
+        f"Port {port} on 127.0.0.1, needed for health and figures of this process, is not free"
+        " (Address already in use)."
+    )
+    assert "AMTSBRUECKE_*_BIND" in caught.value.hint
