@@ -41,6 +41,8 @@ def list_letters(
 
     names = towns.slugs()
     scope = tenant_scope(registry.municipality(slug=tenant)) if tenant else nullcontext()
+    if link:
+        towns.require_link(link)
     with scope:
         page = selectors.dead_letters(link=link, open_only=not everything, after=after)
     for letter in page.rows:
@@ -55,22 +57,20 @@ def list_letters(
 @command.command("resend")
 @click.argument("message_id", type=click.UUID)
 def resend(message_id: UUID) -> None:
-    """Put a letter back into the queue, as it is."""
-    _decide(message_id, "resend")
-    click.echo(f"{message_id}: queued again")
+    """Put a letter back into the queue, as it is. Either id of the list will do."""
+    click.echo(f"{_decide(message_id, 'resend')}: queued again")
 
 
 @command.command("cancel")
 @click.argument("message_id", type=click.UUID)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def cancel(message_id: UUID, *, yes: bool) -> None:
-    """Give a letter up for good; its municipality is told."""
+    """Give a letter up for good; its municipality is told. Either id of the list will do."""
     if not yes:
         click.confirm(
             f"{message_id} will never be delivered; its clerks will see so. Cancel it?", abort=True
         )
-    _decide(message_id, "cancel")
-    click.echo(f"{message_id}: cancelled")
+    click.echo(f"{_decide(message_id, 'cancel')}: cancelled")
 
 
 def _line(letter: "DeadLetterRow", town: str) -> str:
@@ -90,7 +90,7 @@ def _plain(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _decide(message_id: UUID, verb: str) -> None:
+def _decide(message_id: UUID, verb: str) -> UUID:
     """Do it in the name of the municipality, since a cancelled letter leaves a signed void."""
     become("web", "master_key_file", at_once=True)
     from django.db import transaction
@@ -98,5 +98,6 @@ def _decide(message_id: UUID, verb: str) -> None:
     from console import towns
     from federation.outbox import services
 
-    with towns.of_dead_letter(message_id), transaction.atomic():
-        getattr(services, verb)(message_id=message_id, by=operator())
+    with towns.of_dead_letter(message_id) as letter, transaction.atomic():
+        getattr(services, verb)(message_id=letter, by=operator())
+    return letter

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from console import preparing
 from console.commands import centre as centre_command
+from console.errors import ConsoleError
 from console.home import CentreFolder, Home
 
 
@@ -37,3 +38,11 @@ def test_another_port_than_others_are_told_is_said(
     )
     assert (words in done.output) == differs
     assert ("Others are told" in done.output) == differs
+
+
+def test_without_a_home_the_way_to_a_centre_is_named(tmp_path: Path) -> None:
+    home = Home(tmp_path / "nowhere")
+    refused = CliRunner().invoke(centre_command.command, ("status",), obj=home).exception
+    assert isinstance(refused, ConsoleError)
+    assert "amtsbruecke centre create" in refused.hint
+    assert "make demo" in refused.hint
