@@ -24,6 +24,12 @@ DEFAULT_PORT_BASE = 8400
 _INHERITED = ("AMTSBRUECKE_DEBUG", "AMTSBRUECKE_LOG_JSON")
 _CENTRE = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _LINE = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
+#: Values that a shell and systemd read as they stand.
+_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"|\'([^\']*)\'')
+#: What a shell and systemd's EnvironmentFile both escape within double quotes; nothing else.
+_ESCAPED = re.compile(r'(["\\$`])')
+_ESCAPES = re.compile(r'\\(["\\$`])')
 
 
 def default_home() -> Path:
@@ -150,14 +156,19 @@ class CentreFolder:
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(f"# Settings and secrets of the centre {self.name}. Keep it private.\n")
-            file.writelines(f"{name}={value}\n" for name, value in sorted(settings.items()))
+            file.writelines(
+                f"{name}={_quoted(value)}\n" for name, value in sorted(settings.items())
+            )
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self.settings_file)
 
 
 def parse_settings(text: str, path: Path) -> dict[str, str]:
-    """Read `NAME=value` lines; `#` starts a comment line, values are taken as they stand."""
+    """Read `NAME=value` lines as a shell and systemd do; `#` starts a comment line.
+
+    A value without quotes around it is taken as it stands, whatever is in it.
+    """
     settings: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -168,8 +179,19 @@ def parse_settings(text: str, path: Path) -> dict[str, str]:
                 f"Line {number} of {path} is not NAME=value.",
                 hint="Mend that line; a comment starts with #.",
             )
-        settings[match[1]] = match[2].strip()
+        settings[match[1]] = _unquoted(match[2].strip())
     return settings
+
+
+def _quoted(value: str) -> str:
+    return value if _PLAIN.fullmatch(value) else f'"{_ESCAPED.sub(r"\\\1", value)}"'
+
+
+def _unquoted(text: str) -> str:
+    match = _QUOTED.fullmatch(text)
+    if match is None:
+        return text
+    return match[2] if match[1] is None else _ESCAPES.sub(r"\1", match[1])
 
 
 @dataclass(frozen=True, slots=True)

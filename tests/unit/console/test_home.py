@@ -1,4 +1,7 @@
+import json
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,50 @@ def test_settings_come_back_as_written_and_nobody_else_may_read_them(tmp_path: P
     folder.write_settings({"AMTSBRUECKE_SECRET_KEY": "a=b #c", "AMTSBRUECKE_CENTRE": "krz"})
     assert folder.settings() == {"AMTSBRUECKE_SECRET_KEY": "a=b #c", "AMTSBRUECKE_CENTRE": "krz"}
     assert stat.S_IMODE(folder.settings_file.stat().st_mode) == 0o600
+
+
+ODD = {
+    "A": "postgresql://krz_web:p%40ss@/amtsbruecke?host=/a folder/run&port=5432",
+    "B": '$HOME `id` \\n \\\\ "quoted" it\'s #1 * ~; (x) | y > z !!',
+    "C": "",
+    "D": "~",
+    "E": "'",
+    "F": '"',
+    "G": "back\\",
+    "H": "postgres valkey",
+    "I": "Straße 1",
+}
+
+
+def test_a_shell_reads_the_settings_as_we_do(tmp_path: Path) -> None:
+    folder = Home(tmp_path).centre("krz")
+    folder.create()
+    folder.write_settings(ODD)
+    assert folder.settings() == ODD
+    printer = "import json, os; print(json.dumps(dict(os.environ)))"
+    script = 'set -a; . "$1"; exec "$2" -c "$3"'
+    done = subprocess.run(
+        ["sh", "-euc", script, "sh", folder.settings_file, sys.executable, printer],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = json.loads(done.stdout)
+    assert {name: said[name] for name in ODD} == ODD
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("A=postgresql:///x?host=/a b&port=1", "postgresql:///x?host=/a b&port=1"),
+        ("A=it's $5 \\$", "it's $5 \\$"),
+        ("A='by hand & so'", "by hand & so"),
+        ('A="open', '"open'),
+        ("A='a' b 'c'", "'a' b 'c'"),
+    ],
+)
+def test_values_of_older_files_and_of_hands_are_understood(line: str, value: str) -> None:
+    assert parse_settings(line, Path("f")) == {"A": value}
 
 
 def test_settings_are_replaced_as_a_whole(tmp_path: Path) -> None:
