@@ -336,6 +336,6 @@ def what_deletion_cuts_off() -> str:
     cases = counted(sum(found.values()), "of its cases is", "of its cases are")
     requests = counted(found[Side.REQUESTED], "of them a request", "of them requests")
     return (
-        f"{cases} not closed, {requests} of others; nobody at the other side is told: agree with "
-        f"them first."
+        f"{cases} not closed, {requests} of others; the other side is not told that these end, only"
+        " who has sent a message that was not applied yet: agree with them first."
     )

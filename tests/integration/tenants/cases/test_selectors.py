@@ -216,7 +216,11 @@ def test_operator_is_told_what_a_deletion_cuts_off(a: Town, b: Town, post: Postm
     with a.scope():
         assert selectors.what_deletion_cuts_off().startswith("1 of its cases is not closed, 0 of")
     with b.scope():
-        assert selectors.what_deletion_cuts_off().startswith("1 of its cases is not closed, 1 of")
+        cut_off = selectors.what_deletion_cuts_off()
+        assert cut_off.startswith("1 of its cases is not closed, 1 of")
+        assert "the other side is not told that these end, only who has sent a message that" in (
+            cut_off
+        )
         services.refuse(
             case_id=sent.id, version=b.case(sent.id).version, reason="not_competent", by=b.by
         )
