@@ -446,7 +446,7 @@ def test_alarms_are_listed_with_what_to_do_and_acknowledged(running: Running) ->
     )
     listed = running.command("alarm", "list")
     assert f"{alarm} SEQUENCE_REWIND nord as a test" in listed
-    assert "was its database restored?" in listed
+    assert "restored to an earlier moment" in listed
     assert re.search(r"(1 alarm is|\d+ alarms are) open", running.command("doctor"))
     running.command("alarm", "acknowledge", alarm)
     assert alarm not in running.command("alarm", "list")
