@@ -5,6 +5,7 @@ Nothing else in the product reads `os.environ`. An empty environment gives a val
 `require` at its start.
 """
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -77,6 +78,8 @@ class Environment:
     web_bind: Bind = Bind("127.0.0.1", 8000)
     web_domain: str = "localhost"
     web_secure: bool = False
+    #: Whose word counts that a request came over HTTPS: addresses, networks, or `*`.
+    web_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
     gateway_bind: Bind | None = None
     gateway_endpoint: str = ""
     #: Gateways on this computer; several share the port.
@@ -127,6 +130,7 @@ class Environment:
             web_bind=reader.value("WEB_BIND", _bind, cls.web_bind),
             web_domain=reader.text("WEB_DOMAIN") or cls.web_domain,
             web_secure=reader.value("WEB_SECURE", _flag, cls.web_secure),
+            web_proxies=reader.value("WEB_PROXIES", _proxies, cls.web_proxies),
             gateway_bind=reader.value("GATEWAY_BIND", _bind, None),
             gateway_endpoint=reader.text("GATEWAY_ENDPOINT"),
             gateways=reader.value("GATEWAYS", _few, cls.gateways),
@@ -232,6 +236,19 @@ def _bind(text: str) -> Bind:
     if not (colon and host and port.isdecimal() and 0 < int(port) <= _MAX_PORT):
         raise ValueError(f"{text!r} is no HOST:PORT")
     return Bind(host.strip("[]"), int(port))
+
+
+def _proxies(text: str) -> tuple[str, ...]:
+    proxies = tuple(text.replace(",", " ").split())
+    try:
+        for each in proxies or [""]:
+            if each != "*":
+                ipaddress.ip_network(each)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; give IP addresses or networks, such as 10.0.0.2 or 10.0.0.0/24"
+        ) from error
+    return proxies
 
 
 def _flag(text: str) -> bool:

@@ -1,5 +1,7 @@
 """Gunicorn with threads: the pages wait for the database far more than they compute."""
 
+import ipaddress
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.conf import settings
@@ -52,6 +54,14 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         return with_doors(application, health)
 
 
+def _believed(proxies: Iterable[str]) -> Iterator[str]:
+    for each in proxies:
+        yield each
+        if each != "*" and (network := ipaddress.ip_network(each)).version == 4:  # noqa: PLR2004
+            # As whom a server at [::] sees it.
+            yield f"::ffff:{network.network_address}/{96 + network.prefixlen}"
+
+
 def serve(*, workers: int, threads: int, socket: int | None = None) -> None:
     """Serve the pages until SIGTERM, which lets running requests finish.
 
@@ -81,6 +91,7 @@ def serve(*, workers: int, threads: int, socket: int | None = None) -> None:
             "timeout": 60,
             "graceful_timeout": 12,
             "keepalive": 5,
+            "forwarded_allow_ips": ",".join(_believed(environment.web_proxies)),
             "limit_request_line": 8190,
             "worker_tmp_dir": None,
             "control_socket_disable": True,

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import requires_csrf_token
+
+log = structlog.get_logger(__name__)
 
 
 def _page(
@@ -112,6 +116,16 @@ def server_error(request: HttpRequest, *args: Any) -> HttpResponse:
 @requires_csrf_token
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     del reason
+    if settings.CSRF_COOKIE_SECURE and not request.is_secure():
+        # Each form fails then, and no clerk can mend it.
+        came = request.headers.get("X-Forwarded-Proto", "").lower() == "https"
+        log.warning(
+            "form refused: not over HTTPS as far as is known",
+            peer=request.META.get("REMOTE_ADDR", ""),
+            cause="AMTSBRUECKE_WEB_PROXIES does not name this peer"
+            if came
+            else "the header X-Forwarded-Proto: https is missing",
+        )
     return _page(
         request,
         403,

@@ -40,9 +40,18 @@ class Answer:
     headers: Message
 
 
-def ask(port: int, path: str, form: dict[str, str] | None = None, **headers: str) -> Answer:
+def ask(
+    port: int,
+    path: str,
+    form: dict[str, str] | None = None,
+    *,
+    source: str = "127.0.0.1",
+    **headers: str,
+) -> Answer:
     """Ask a port of this computer, by POST if there is a form."""
-    with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+    with closing(
+        HTTPConnection("127.0.0.1", port, timeout=30, source_address=(source, 0))
+    ) as connection:
         if form is None:
             connection.request("GET", path, headers=headers)
         else:

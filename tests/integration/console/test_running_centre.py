@@ -6,6 +6,8 @@ Its two towns write to each other over the loopback link, the same road as to ev
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +30,7 @@ from console.engines import EMBEDDED
 from console.home import Home
 from console.supervisor.output import Output
 from console.supervisor.supervisor import Supervisor
-from tests.integration.console.running import TOWNS, Running, eventually
+from tests.integration.console.running import ROOT, TOWNS, Running, ask, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -148,6 +150,68 @@ def test_no_log_quotes_what_a_clerk_wrote(running: Running) -> None:
         assert (answer.status, CANARY in answer.text) == (500, False)
     eventually(lambda: ": 22P02" in running.log("web"), what="the web's complaint")
     assert CANARY not in running.log()
+
+
+# -- behind a reverse proxy ------------------------------------------------------------------
+
+PROXY = "127.0.0.9"
+
+
+@pytest.fixture
+def proxied(running: Running, free_port: int, tmp_path: Path) -> Iterator[tuple[int, Path]]:
+    """A web process as in earnest, at all addresses, that believes one proxy; and its log."""
+    variables = {
+        **running.folder.environment(),
+        "AMTSBRUECKE_WEB_BIND": f"[::]:{free_port}",
+        "AMTSBRUECKE_WEB_SECURE": "1",
+        "AMTSBRUECKE_WEB_PROXIES": PROXY,
+        "AMTSBRUECKE_METRICS_BIND_WEB": "",
+    }
+    log = tmp_path / "web.log"
+    with log.open("wb") as output:
+        web = subprocess.Popen(
+            [sys.executable, "-m", "console", "web"], env=variables, cwd=ROOT, stderr=output
+        )
+    try:
+
+        def lives() -> bool:
+            try:
+                return ask(free_port, "/healthz").status == 200
+            except ConnectionError:
+                assert web.poll() is None, log.read_text()
+                return False
+
+        eventually(lives, what="the pages")
+        yield free_port, log
+    finally:
+        web.terminate()
+        web.wait(timeout=30)
+
+
+def sign_in(running: Running, port: int, source: str, **headers: str) -> int:
+    """Sign a clerk in as a browser does that speaks HTTPS to the proxy."""
+    given = {"Host": f"{TOWNS[0]}.{running.centre.domain}", **headers}
+    page = ask(port, "/anmelden/", source=source, **given)
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
+    assert token is not None
+    form = {"csrfmiddlewaretoken": token[1], "login": CASEWORKER, "password": PASSWORD}
+    cookie = page.headers["Set-Cookie"].partition(";")[0]
+    origin = {"Origin": f"https://{given['Host']}"}
+    return ask(port, "/anmelden/", form, source=source, Cookie=cookie, **origin, **given).status
+
+
+def test_a_proxy_on_another_host_is_believed_and_nobody_else(
+    running: Running, proxied: tuple[int, Path]
+) -> None:
+    port, log = proxied
+    https = {"X-Forwarded-Proto": "https"}
+    assert sign_in(running, port, PROXY, **https) == 302
+    assert "form refused" not in log.read_text()
+    assert sign_in(running, port, "127.0.0.1", **https) == 403
+    assert "AMTSBRUECKE_WEB_PROXIES does not name this peer" in log.read_text()
+    assert sign_in(running, port, PROXY) == 403
+    assert "the header X-Forwarded-Proto: https is missing" in log.read_text()
+    assert f"peer=::ffff:{PROXY}" in log.read_text()
 
 
 def test_workers_do_not_complain_about_root(running: Running) -> None:

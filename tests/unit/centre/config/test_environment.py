@@ -78,6 +78,19 @@ def test_schemas_that_make_no_sense_are_refused(schemas: str) -> None:
         _read(SCHEMAS_PER_CONNECTION=schemas)
 
 
+def test_proxies_are_addresses_and_networks() -> None:
+    assert _read().web_proxies == ("127.0.0.1", "::1")
+    given = _read(WEB_PROXIES="10.0.0.2, fd00::/8 10.1.0.0/16").web_proxies
+    assert given == ("10.0.0.2", "fd00::/8", "10.1.0.0/16")
+    assert _read(WEB_PROXIES="*").web_proxies == ("*",)
+
+
+@pytest.mark.parametrize("proxy", ["proxy.example", "10.0.0.1/24", "10.0.0.2:80", "[::1]", ","])
+def test_proxies_that_cannot_be_meant_are_refused(proxy: str) -> None:
+    with pytest.raises(EnvironmentInvalid, match=r"AMTSBRUECKE_WEB_PROXIES: .*such as 10\.0\.0\.2"):
+        _read(WEB_PROXIES=f"::1 {proxy}" if proxy != "," else proxy)
+
+
 def test_secrets_are_not_shown() -> None:
     shown = repr(_read(SECRET_KEY="hush", BROKER_URL="redis://:hush@x", WEB_DATABASE_URL=URL))
     assert "hush" not in shown
