@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from django.db.models import Sum
+
 from centre.kernel.counting import counted
 from centre.keys.blobs import BlobOpener
 from federation.blobs import stores
@@ -72,6 +74,13 @@ def what_has_lost_its_file() -> str:
     lost = sum(1 for _ in without_file())
     words = counted(lost, "document has lost its", "documents have lost their")
     return f"{words} file and will be in no archive." if lost else ""
+
+
+def fullest(*, from_bytes: float) -> list[tuple[str, int]]:
+    """Return role and bytes of the tenants whose documents take so much, the fullest first."""
+    totals = Blob.objects.values("tenant_role").annotate(total=Sum("size"))
+    found = totals.filter(total__gte=from_bytes).order_by("-total")
+    return [(each["tenant_role"], each["total"]) for each in found]
 
 
 def count_in_files() -> int:

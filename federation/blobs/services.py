@@ -22,7 +22,7 @@ from centre.tenancy.operations import role_names
 from federation.blobs import selectors, stores
 from federation.blobs.errors import BlobError, BlobQuotaExceeded, BlobTooLarge
 from federation.blobs.models import Blob, BlobChunk
-from federation.blobs.sizes import DEFAULT_QUOTA_BYTES, MAX_DOCUMENT_BYTES
+from federation.blobs.sizes import MAX_DOCUMENT_BYTES
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ def store(*, chunks: Iterable[bytes], name: str) -> StoredBlob:
     `BlobTooLarge`, `BlobQuotaExceeded` and `FilesUnusable`.
     """
     role = require_tenant().role
-    _check_quota(name)
+    _check_quota(role, name)
     key = new_key()
     sealer = BlobSealer(key)
     blob_id, size = new_id(), 0
@@ -168,13 +168,19 @@ def count_missing_files() -> int:
     return missing
 
 
-def _check_quota(name: str) -> None:
+def _check_quota(role: str, name: str) -> None:
     used: int = Blob.objects.aggregate(total=Sum("size"))["total"] or 0
-    quota: int = getattr(settings, "BLOB_QUOTA_BYTES", DEFAULT_QUOTA_BYTES)
+    quota: int = settings.BLOB_QUOTA_BYTES
     if used >= quota:
+        # Without the name, which is content.
+        log.warning(
+            "document not stored",
+            tenant_role=role,
+            error=f"its documents fill their {quota // 10**9} GB: AMTSBRUECKE_DOCUMENTS_QUOTA_GB",
+        )
         raise BlobQuotaExceeded(
             f"{name} was not stored: the municipality's documents fill their {quota // 10**9} GB. "
-            "The operator of the centre can raise the limit."
+            "The operator of the centre can raise the limit: AMTSBRUECKE_DOCUMENTS_QUOTA_GB."
         )
 
 

@@ -3,13 +3,10 @@
 from federation.protocol.limits import MAX_BLOB_BYTES, MAX_DOCUMENT_BYTES
 
 __all__ = [
-    "DEFAULT_QUOTA_BYTES",
     "MAX_ANNOUNCED_BYTES",
     "MAX_BLOB_BYTES",
     "MAX_DOCUMENT_BYTES",
 ]
 
-#: What one municipality may store, unless the operator says otherwise (`BLOB_QUOTA_BYTES`).
-DEFAULT_QUOTA_BYTES = 50 * 1000**3
 #: What one peer may have under way: uploads that no letter has named yet.
 MAX_ANNOUNCED_BYTES = 20 * MAX_BLOB_BYTES

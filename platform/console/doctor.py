@@ -21,6 +21,7 @@ from centre.keys.wrapping import MasterKey
 from centre.tenancy.checks import OLDEST_POSTGRESQL, shares_server_connections
 
 _RENEW_BEFORE = timedelta(days=14)
+_NEARLY_FULL = 0.9
 
 
 class Grade(StrEnum):
@@ -166,6 +167,23 @@ def _documents(environment: Environment) -> Iterator[Finding]:
         )
     else:
         yield Finding(Grade.GOOD, f"documents can be stored in {environment.documents}")
+
+
+def _quota(environment: Environment) -> Iterator[Finding]:
+    """Whose documents will soon be refused."""
+    if environment.process is not Process.OWNER:
+        return
+    from django.conf import settings
+
+    from federation.blobs import selectors
+
+    quota = settings.BLOB_QUOTA_BYTES
+    for role, used in selectors.fullest(from_bytes=_NEARLY_FULL * quota):
+        yield Finding(
+            Grade.WARNING,
+            f"the documents of {role} take {used / 10**9:.1f} of {quota / 10**9:.0f} GB:"
+            " AMTSBRUECKE_DOCUMENTS_QUOTA_GB",
+        )
 
 
 def _databases(environment: Environment) -> Iterator[Finding]:
@@ -328,6 +346,7 @@ _CHECKS: tuple[Callable[[Environment], Iterator[Finding]], ...] = (
     _migrations,
     _stored_keys,
     _documents,
+    _quota,
     _database_log,
     _directory,
     _traffic,

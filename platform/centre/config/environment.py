@@ -24,6 +24,7 @@ _OF_OTHERS = frozenset({"ADMIN_DATABASE_URL", "EMBEDDED", "GEO", "PORT_BASE", "P
 _OF_TESTS = "TEST_"
 _MAX_PORT = 65_535
 _MOST_DAYS = 36_500
+_MOST_GIGABYTES = 1_000_000
 _MOST_PROCESSES = 16
 _MOST_SCHEMAS = 10_000
 
@@ -94,6 +95,8 @@ class Environment:
     tls_dir: Path | None = None
     #: The folder for sealed documents. Without one they are rows of the database.
     documents: Path | None = None
+    #: What the documents of one municipality may take.
+    documents_quota_gb: int = 50
     umbrella_endpoint: str = ""
     umbrella_keys: tuple[bytes, ...] = ()
     debug: bool = False
@@ -143,6 +146,9 @@ class Environment:
             metrics_bind_worker=reader.value("METRICS_BIND_WORKER", _bind, None),
             tls_dir=reader.value("TLS_DIR", Path, None),
             documents=reader.value("DOCUMENTS", Path, None),
+            documents_quota_gb=reader.value(
+                "DOCUMENTS_QUOTA_GB", _gigabytes, cls.documents_quota_gb
+            ),
             umbrella_endpoint=reader.text("UMBRELLA_ENDPOINT"),
             umbrella_keys=reader.value("UMBRELLA_KEYS", _keys, ()),
             debug=reader.value("DEBUG", _flag, cls.debug),
@@ -262,6 +268,12 @@ def _flag(text: str) -> bool:
 def _days(text: str) -> int:
     if not (text.isdecimal() and 0 < int(text) <= _MOST_DAYS):
         raise ValueError(f"{text!r} is no number of days from 1 to {_MOST_DAYS}")
+    return int(text)
+
+
+def _gigabytes(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) <= _MOST_GIGABYTES):
+        raise ValueError(f"{text!r} is no whole number of gigabytes from 1 to {_MOST_GIGABYTES}")
     return int(text)
 
 

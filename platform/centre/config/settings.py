@@ -110,6 +110,8 @@ FEDERATION_HANDLERS = dict.fromkeys(
 FEDERATION_OUTCOME_HANDLER = "tenants.cases.outcomes.on_outcomes"
 # Letters that one municipality may have waiting for one centre before `post` refuses more.
 FEDERATION_BACKLOG_QUOTA = 250_000
+# What the documents of one municipality may take.
+BLOB_QUOTA_BYTES = AMTSBRUECKE.documents_quota_gb * 1000**3
 
 # -- web -------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "clerks.Clerk"

@@ -11,14 +11,17 @@ from django.db import connection
 from psycopg.conninfo import make_conninfo
 
 from centre.config.environment import Process
+from centre.kernel import clock
 from centre.kernel.actors import system
 from centre.kernel.ids import new_id
 from centre.keys import keystore
 from centre.keys.models import AuthorityKey, CentreKey
 from centre.keys.wrapping import MasterKey
 from centre.registry.models import Municipality
+from centre.tenancy.context import tenant_scope
 from console import doctor
-from console.doctor import Finding, Grade, _settings, _stored_keys, _traffic
+from console.doctor import Finding, Grade, _quota, _settings, _stored_keys, _traffic
+from federation.blobs.models import Blob
 from federation.outbox import services as outbox
 
 pytestmark = pytest.mark.process("owner")
@@ -46,6 +49,27 @@ def test_the_doctor_tries_the_master_key(db: None, tmp_path: Path, settings: Any
     (finding,) = _stored_keys(environment)
     assert finding.grade is Grade.GOOD
     assert "no key yet" in finding.text
+
+
+@pytest.mark.parametrize(("used", "warned"), [(899, False), (900, True), (1200, True)])
+def test_the_doctor_warns_before_documents_are_refused(
+    alpha: Municipality, beta: Municipality, settings: Any, used: int, *, warned: bool
+) -> None:
+    settings.BLOB_QUOTA_BYTES = 1000 * 10**9
+    for town, size in ((alpha, used * 10**9 // 2), (alpha, used * 10**9 // 2), (beta, 5)):
+        with tenant_scope(town):
+            Blob.objects.create(
+                digest=new_id().bytes * 2,
+                size=size,
+                received=size,
+                chunk_count=1,
+                complete=True,
+                touched_at=clock.now(),
+            )
+    found = [*_quota(replace(settings.AMTSBRUECKE, process=Process.OWNER))]
+    words = f"the documents of {alpha.tenant_role} take {used}.0 of 1000 GB"
+    assert [each.grade for each in found] == [Grade.WARNING] * warned
+    assert all(each.text.startswith(words) for each in found)
 
 
 def test_a_table_that_is_not_there_yet_is_a_finding(

@@ -2,7 +2,9 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from math import inf
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 from django.db import connection, transaction
 from pytest_django import Settings
+from structlog.testing import capture_logs
 
 from centre.kernel import clock
 from centre.keys.blobs import CHUNK_SIZE, sealed_size
@@ -106,10 +109,32 @@ def test_store_too_large_document_is_refused_early(
 
 def test_store_beyond_the_quota_is_refused(alpha: Municipality, settings: Settings) -> None:
     settings.BLOB_QUOTA_BYTES = 1
-    with tenant_scope(alpha):
+    with tenant_scope(alpha), capture_logs() as logs:
         _store(b"fits")
-        with pytest.raises(BlobQuotaExceeded):
+        with pytest.raises(BlobQuotaExceeded, match="AMTSBRUECKE_DOCUMENTS_QUOTA_GB"):
             _store(b"does not")
+    (told,) = logs
+    assert told["tenant_role"] == alpha.tenant_role
+    assert "AMTSBRUECKE_DOCUMENTS_QUOTA_GB" in told["error"]
+    assert "report.pdf" not in str(told)
+
+
+def test_the_operator_sets_the_quota(dsn: Callable[[str], str]) -> None:
+    program = (
+        "import django; django.setup()\n"
+        "from django.conf import settings; print(settings.BLOB_QUOTA_BYTES)"
+    )
+    variables = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "centre.config.settings",
+        "AMTSBRUECKE_PROCESS": "web",
+        "AMTSBRUECKE_WEB_DATABASE_URL": dsn("web"),
+        "AMTSBRUECKE_DOCUMENTS_QUOTA_GB": "200",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{200 * 1000**3}\n"
 
 
 @pytest.mark.usefixtures("db")

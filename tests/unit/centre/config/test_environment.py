@@ -78,6 +78,14 @@ def test_schemas_that_make_no_sense_are_refused(schemas: str) -> None:
         _read(SCHEMAS_PER_CONNECTION=schemas)
 
 
+@pytest.mark.parametrize("quota", ["0", "-1", "1.5", "many", "1000001"])
+def test_quotas_that_make_no_sense_are_refused(quota: str) -> None:
+    assert _read().documents_quota_gb == 50
+    assert _read(DOCUMENTS_QUOTA_GB="200").documents_quota_gb == 200
+    with pytest.raises(EnvironmentInvalid, match="whole number of gigabytes"):
+        _read(DOCUMENTS_QUOTA_GB=quota)
+
+
 def test_proxies_are_addresses_and_networks() -> None:
     assert _read().web_proxies == ("127.0.0.1", "::1")
     given = _read(WEB_PROXIES="10.0.0.2, fd00::/8 10.1.0.0/16").web_proxies
