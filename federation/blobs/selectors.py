@@ -4,13 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import structlog
 from django.db.models import Sum
 
 from centre.kernel.counting import counted
 from centre.keys.blobs import BlobOpener
+from centre.keys.errors import BlobBroken
 from federation.blobs import stores
-from federation.blobs.errors import BlobMissing, FilesUnusable
+from federation.blobs.errors import BlobError, BlobMissing, FilesUnusable
 from federation.blobs.models import Blob
+
+log = structlog.get_logger(__name__)
 
 _LOOKED_AT_ONCE: Final = 1_000
 
@@ -23,20 +27,38 @@ def exists(*, digest: bytes) -> bool:
 def read(*, digest: bytes, key: bytes) -> Iterator[bytes]:
     """Return the plain bytes of a document of the current tenant, one chunk in memory at a time.
 
-    Raises `BlobMissing` or `FilesUnusable` at once. The iterator raises when a chunk was changed,
-    moved or cut off; what it gave before that is genuine, but not the whole document.
+    Raises `BlobMissing` or `FilesUnusable` at once, and `BlobBroken` where its first chunk was
+    changed. The iterator raises when a later one was changed, moved or cut off; what it gave before
+    that is genuine, but not the whole document.
     """
     blob = Blob.objects.filter(digest=digest, complete=True).first()
     if blob is None:
         raise BlobMissing(f"The document {digest.hex()[:16]}… is not here, or not whole.")
     stores.check(blob)
-    return _open(blob, key)
+    pieces = _open(blob, key)
+    return _again(next(pieces), pieces)
+
+
+def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
 
 
 def _open(blob: Blob, key: bytes) -> Iterator[bytes]:
-    opener = BlobOpener(key)
+    opener, last = BlobOpener(key), blob.chunk_count - 1
     for number in range(blob.chunk_count):
-        yield opener.open_chunk(stores.chunk(blob, number), final=number == blob.chunk_count - 1)
+        try:
+            piece = opener.open_chunk(stores.chunk(blob, number), final=number == last)
+        except (BlobBroken, BlobError) as error:
+            log.error(  # noqa: TRY400 -- where it lies says more than the way to it
+                "document cannot be read",
+                tenant_role=blob.tenant_role,
+                blob=str(blob.id),
+                chunk=number,
+                error=error,
+            )
+            raise
+        yield piece
     opener.close()
 
 

@@ -27,6 +27,12 @@ class DocumentUnavailable(DocumentError):
     reason = "DOCUMENT_UNAVAILABLE"
 
 
+class DocumentBroken(DocumentUnavailable):
+    """Dieses Dokument ist beschädigt und kann nicht gelesen werden."""
+
+    reason = "DOCUMENT_BROKEN"
+
+
 class DocumentSent(DocumentError):
     """Das Dokument ist schon abgesandt und gehört zur Akte; es kann nicht mehr entfernt werden."""
 

@@ -12,9 +12,10 @@ from centre.audit.chain import Entry
 from centre.audit.events import AuditEvent
 from centre.kernel.actors import Actor
 from centre.kernel.pages import Page
+from centre.keys.errors import BlobBroken
 from federation.blobs import selectors as blobs
 from federation.blobs.errors import BlobMissing, FilesUnusable
-from tenants.documents.errors import DocumentNotFound, DocumentUnavailable
+from tenants.documents.errors import DocumentBroken, DocumentNotFound, DocumentUnavailable
 from tenants.documents.models import Document
 
 #: So many stand on the page of their case.
@@ -65,14 +66,16 @@ def unsent(*, case_id: UUID, document_ids: Sequence[UUID]) -> list[Document]:
 def read(*, document_id: UUID, reference: str, by: Actor) -> tuple[Document, Iterator[bytes]]:
     """Return a document and its plain bytes, piece by piece, and note the reading in the trail.
 
-    `reference` is that of its case. Raises `DocumentNotFound`, and `DocumentUnavailable` if its
-    bytes are not here.
+    `reference` is that of its case. Raises `DocumentNotFound`, `DocumentUnavailable` if its bytes
+    are not here, and `DocumentBroken` if the first of them were changed.
     """
     found = document(document_id=document_id)
     try:
         pieces = blobs.read(digest=bytes(found.digest), key=bytes(found.key))
     except (BlobMissing, FilesUnusable) as error:
         raise DocumentUnavailable from error
+    except BlobBroken as error:
+        raise DocumentBroken from error
     with transaction.atomic():
         audit.record(events=[entry(AuditEvent.DOCUMENT_FILE_READ, found, reference, by)])
     return found, pieces

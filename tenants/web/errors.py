@@ -9,7 +9,7 @@ from centre.directory.errors import DirectoryMissing
 from federation.outbox.errors import BacklogFull, RecipientUnreachable
 from tenants.cases.errors import CaseError, CaseNotFound, NotAllowed
 from tenants.clerks.errors import ClerkNotAllowed, ClerkNotFound
-from tenants.documents.errors import DocumentNotFound, DocumentUnavailable
+from tenants.documents.errors import DocumentBroken, DocumentNotFound, DocumentUnavailable
 from tenants.importers.errors import RunNotFound
 from tenants.web.phrases import in_words
 from tenants.web.views import errors
@@ -41,6 +41,8 @@ class ErrorsInWords:
                 log.info("page_refused", reason=exception.reason)
                 return errors.conflict(request, in_words(exception))
             case DocumentUnavailable():
-                return errors.unavailable(request, in_words(exception))
+                broken = isinstance(exception, DocumentBroken)
+                page = errors.broken if broken else errors.unavailable
+                return page(request, in_words(exception))
             case _:
                 return None

@@ -107,6 +107,21 @@ def unavailable(request: HttpRequest, text: str) -> HttpResponse:
 
 
 @requires_csrf_token
+def broken(request: HttpRequest, text: str) -> HttpResponse:
+    """Answer what the centre cannot give before somebody there has brought it back."""
+    return _page(
+        request,
+        503,
+        title=_("Das Dokument lässt sich nicht lesen"),
+        text=text,
+        advice=_(
+            "Wenden Sie sich an Ihr Rechenzentrum: Es kann die Datei aus der Sicherung "
+            "zurückholen. Ein neuer Versuch hilft vorher nicht."
+        ),
+    )
+
+
+@requires_csrf_token
 def server_error(request: HttpRequest, *args: Any) -> HttpResponse:
     """Answer a fault of ours. Needs no database, no session and no clerk."""
     del request, args

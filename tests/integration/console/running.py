@@ -114,6 +114,20 @@ class Running:
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
+    def program(self, program: str, *arguments: str) -> Any:
+        """Run lines of Python as one of the centre's processes; return the JSON that they print."""
+        path = ":".join(map(str, (ROOT, ROOT / "platform", ROOT / "proto/gen")))
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            env={**self.folder.environment(), "PYTHONPATH": path},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
     def send(self, count: int = 1) -> list[str]:
         """Let the first town send requests to the second; return the messages' ids."""
         program = (
@@ -133,17 +147,7 @@ class Running:
             "    ids = CaseMessage.objects.order_by('-id').values_list('id', flat=True)\n"
             "    print(json.dumps([str(each) for each in ids[: len(drafts)]]))\n"
         )
-        path = ":".join(map(str, (ROOT, ROOT / "platform", ROOT / "proto/gen")))
-        done = subprocess.run(
-            [sys.executable, "-c", program, *TOWNS, str(count)],
-            env={**self.folder.environment(), "PYTHONPATH": path},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        ids: list[str] = json.loads(done.stdout.splitlines()[-1])
+        ids: list[str] = self.program(program, *TOWNS, str(count))
         return ids
 
     def applied(self, ids: Sequence[str]) -> bool:

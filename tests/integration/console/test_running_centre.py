@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from http.client import IncompleteRead
 from pathlib import Path
 
 import grpc
@@ -21,6 +22,7 @@ from psycopg.conninfo import make_conninfo
 
 from benchmarks import resources
 from centre.kernel.ids import new_id
+from centre.keys.blobs import CHUNK_SIZE, SEALED_CHUNK_SIZE
 from console import processes
 from console.demo import plan as demo
 from console.demo.plan import CASEWORKER, PASSWORD, Plan, make_plan
@@ -30,7 +32,8 @@ from console.engines import EMBEDDED
 from console.home import Home
 from console.supervisor.output import Output
 from console.supervisor.supervisor import Supervisor
-from tests.integration.console.running import ROOT, TOWNS, Running, ask, eventually
+from tests.factories.damage import overwrite
+from tests.integration.console.running import ROOT, TOWNS, Answer, Running, ask, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -188,7 +191,7 @@ def proxied(running: Running, free_port: int, tmp_path: Path) -> Iterator[tuple[
         web.wait(timeout=30)
 
 
-def sign_in(running: Running, port: int, source: str, **headers: str) -> int:
+def sign_in(running: Running, port: int, source: str, **headers: str) -> Answer:
     """Sign a clerk in as a browser does that speaks HTTPS to the proxy."""
     given = {"Host": f"{TOWNS[0]}.{running.centre.domain}", **headers}
     page = ask(port, "/anmelden/", source=source, **given)
@@ -196,22 +199,65 @@ def sign_in(running: Running, port: int, source: str, **headers: str) -> int:
     assert token is not None
     form = {"csrfmiddlewaretoken": token[1], "login": CASEWORKER, "password": PASSWORD}
     cookie = page.headers["Set-Cookie"].partition(";")[0]
-    origin = {"Origin": f"https://{given['Host']}"}
-    return ask(port, "/anmelden/", form, source=source, Cookie=cookie, **origin, **given).status
+    return ask(port, "/anmelden/", form, source=source, Cookie=cookie, **given)
 
 
 def test_a_proxy_on_another_host_is_believed_and_nobody_else(
     running: Running, proxied: tuple[int, Path]
 ) -> None:
     port, log = proxied
-    https = {"X-Forwarded-Proto": "https"}
-    assert sign_in(running, port, PROXY, **https) == 302
+    origin = {"Origin": f"https://{TOWNS[0]}.{running.centre.domain}"}
+    https = {**origin, "X-Forwarded-Proto": "https"}
+    assert sign_in(running, port, PROXY, **https).status == 302
     assert "form refused" not in log.read_text()
-    assert sign_in(running, port, "127.0.0.1", **https) == 403
+    assert sign_in(running, port, "127.0.0.1", **https).status == 403
     assert "AMTSBRUECKE_WEB_PROXIES does not name this peer" in log.read_text()
-    assert sign_in(running, port, PROXY) == 403
+    assert sign_in(running, port, PROXY, **origin).status == 403
     assert "the header X-Forwarded-Proto: https is missing" in log.read_text()
     assert f"peer=::ffff:{PROXY}" in log.read_text()
+
+
+ATTACH = """
+import json, sys
+from console.roles import become
+become('web')
+from centre.kernel.actors import system
+from centre.registry import selectors
+from centre.tenancy.context import tenant_scope
+from federation.blobs import stores
+from federation.blobs.models import Blob
+from tenants.cases.models import Case
+from tenants.documents import services
+with tenant_scope(selectors.municipality(slug=sys.argv[1])):
+    case = Case.objects.order_by('-id')[0]
+    document = services.attach(
+        case_id=case.id, reference=case.reference, name='a.pdf', by=system('tests'),
+        chunks=[b'%PDF-1.7'.ljust(int(sys.argv[2]), b'.')],
+    )
+    blob = Blob.objects.get(digest=document.digest)
+    path = stores.need_folder().path(blob.tenant_role, blob.id)
+print(json.dumps([str(document.id), str(path)]))
+"""
+
+
+def test_a_document_that_turns_out_to_be_changed_breaks_off(running: Running) -> None:
+    running.send()
+    document, path = running.program(ATTACH, TOWNS[0], str(3 * CHUNK_SIZE))
+    port, host = running.centre.ports.web, f"{TOWNS[0]}.{running.centre.domain}"
+    cookies = sign_in(running, port, "127.0.0.1").headers.get_all("Set-Cookie") or []
+    headers = {"Host": host, "Cookie": "; ".join(each.partition(";")[0] for each in cookies)}
+    whole = ask(port, f"/anlage/{document}/", **headers)
+    assert (whole.status, len(whole.text)) == (200, 3 * CHUNK_SIZE)
+    overwrite(Path(path), at=2 * SEALED_CHUNK_SIZE + 100)
+    with pytest.raises(IncompleteRead) as broken:
+        ask(port, f"/anlage/{document}/", **headers)
+    assert len(broken.value.partial) == 2 * CHUNK_SIZE
+    (told,) = eventually(
+        lambda: re.findall("document cannot be read.*\n", running.log("web")), what="the complaint"
+    )
+    role, blob = Path(path).parts[-2:]
+    assert f"tenant_role={role}" in told
+    assert f"blob={blob}" in told
 
 
 def test_workers_do_not_complain_about_root(running: Running) -> None:

@@ -16,7 +16,7 @@ from pytest_django import Settings
 from structlog.testing import capture_logs
 
 from centre.kernel import clock
-from centre.keys.blobs import CHUNK_SIZE, sealed_size
+from centre.keys.blobs import CHUNK_SIZE, SEALED_CHUNK_SIZE, sealed_size
 from centre.keys.errors import BlobBroken
 from centre.registry.models import Municipality
 from centre.tenancy.context import tenant_scope
@@ -31,6 +31,7 @@ from federation.blobs.errors import (
 from federation.blobs.files import Files
 from federation.blobs.models import Blob, BlobChunk
 from federation.blobs.services import StoredBlob
+from tests.factories.damage import overwrite
 
 
 def _store(*pieces: bytes) -> StoredBlob:
@@ -161,7 +162,26 @@ def test_read_with_another_key_is_refused(alpha: Municipality) -> None:
     with tenant_scope(alpha):
         stored = _store(b"secret")
         with pytest.raises(BlobBroken):
-            list(selectors.read(digest=stored.digest, key=bytes(32)))
+            selectors.read(digest=stored.digest, key=bytes(32))
+
+
+@in_files
+@pytest.mark.parametrize("chunk", [0, 2])
+def test_a_changed_document_is_told_with_the_chunk_and_never_given_whole(
+    alpha: Municipality, documents: Files, chunk: int
+) -> None:
+    content = os.urandom(3 * CHUNK_SIZE)
+    with tenant_scope(alpha):
+        stored = _store(content)
+        blob = Blob.objects.get()
+        overwrite(documents.path(blob.tenant_role, blob.id), at=chunk * SEALED_CHUNK_SIZE + 100)
+        given: list[bytes] = []
+        with capture_logs() as logs, pytest.raises(BlobBroken):
+            given.extend(selectors.read(digest=stored.digest, key=stored.key))
+    assert b"".join(given) == content[: chunk * CHUNK_SIZE]
+    (told,) = logs
+    where = (told["tenant_role"], told["blob"], told["chunk"])
+    assert where == (alpha.tenant_role, str(blob.id), chunk)
 
 
 @pytest.mark.usefixtures("committed_db")

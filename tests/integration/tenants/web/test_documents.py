@@ -19,6 +19,7 @@ from tenants.cases import services
 from tenants.cases.graph import State
 from tenants.documents.models import Document
 from tenants.web import uploads
+from tests.factories.damage import overwrite
 from tests.factories.requests import request
 
 Town = Any
@@ -257,3 +258,32 @@ def test_document_whose_file_is_gone_has_a_page_that_says_so(
     assert answer.status_code == 503
     assert "kann zurzeit nicht gelesen werden" in answer.text
     assert "wenden Sie sich an Ihr Rechenzentrum" in answer.text
+
+
+@pytest.mark.parametrize("documents", ["files"], indirect=True)
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (
+            "de",
+            ("beschädigt und kann nicht gelesen werden", "Wenden Sie sich an Ihr Rechenzentrum"),
+        ),
+        ("en", ("is damaged and cannot be read", "Turn to your computing centre")),
+    ],
+)
+def test_document_whose_bytes_have_changed_has_a_page_that_says_so(
+    visit: Visit, b: Town, case_id: UUID, documents: Files, language: str, words: tuple[str, ...]
+) -> None:
+    client = visit(b)
+    upload(client, case_id, "Bescheid.pdf", PDF)
+    with b.scope():
+        blob = Blob.objects.get()
+    overwrite(documents.path(blob.tenant_role, blob.id), at=100)
+    document = only_document(b)
+    answer = client.get(f"/anlage/{document.id}/", headers={"accept-language": language})
+    assert answer.status_code == 503
+    for each in words:
+        assert each in answer.text
+    with b.scope():
+        trail = [entry.content for entry in audit.trail(subject=b.case(case_id).reference)]
+    assert "document:file:read" not in {each["event"] for each in trail}
