@@ -212,7 +212,10 @@ def _tell_who_still_lists_it(slug: str) -> None:
 @click.argument("slug")
 @click.argument("path", type=_FILE)
 def export(slug: str, path: Path) -> None:
-    """Write all that belongs to a municipality into one file."""
+    """Write all that belongs to a municipality into one file.
+
+    Exit code 1 if it lacks files that are gone or broken; all else is in it.
+    """
     become("owner", at_once=True)
     from centre.registry import services
 
@@ -230,6 +233,7 @@ def export(slug: str, path: Path) -> None:
             " (docs/guides/operating.md).",
             err=True,
         )
+        raise SystemExit(1)
 
 
 def _password(*, from_input: bool) -> str:

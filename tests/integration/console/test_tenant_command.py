@@ -171,7 +171,7 @@ def test_export_names_what_it_has_not(
 ) -> None:
     settings.TENANT_FILES = [f"{__name__}.lost"]
     done = run("export", "alpha", str(tmp_path / "alpha.zip"))
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 1, done.output
     assert "1 file is gone or broken" in done.output
     assert archive.check(tmp_path / "alpha.zip").lost_files == ("documents/of-krz_t_alpha",)
 
