@@ -164,7 +164,7 @@ def count_missing_files() -> int:
     with public_scope():
         for missing, blob in enumerate(selectors.without_file(), start=1):
             if missing <= _TOLD_AT_ONCE:
-                log.error("document's file missing", tenant_role=blob.tenant_role, blob=blob.id)
+                log.error("document's file missing", file=str(stores.path(blob)))
     return missing
 
 

@@ -88,8 +88,8 @@ class _File:
 
 def folder() -> Files | None:
     """Return the folder for documents, or None where they are kept in rows."""
-    path: Path | None = settings.AMTSBRUECKE.documents
-    return None if path is None else Files(path)
+    named: Path | None = settings.AMTSBRUECKE.documents
+    return None if named is None else Files(named)
 
 
 def need_folder() -> Files:
@@ -120,10 +120,15 @@ def new(role: str, blob_id: UUID) -> Iterator[Sink]:
         raise
 
 
+def path(blob: Blob) -> Path:
+    """Return where the file of a document lies, or should."""
+    return need_folder().path(blob.tenant_role, blob.id)
+
+
 def check(blob: Blob) -> None:
     """Raise `BlobMissing` if a document is in a file and that is gone."""
     if blob.in_file and need_folder().size(blob.tenant_role, blob.id) < blob.size:
-        log.error("document's file missing", tenant_role=blob.tenant_role, blob=str(blob.id))
+        log.error("document's file missing", file=str(path(blob)))
         raise BlobMissing(f"The file {blob.tenant_role}/{blob.id} is not here, or not whole.")
 
 

@@ -1,6 +1,7 @@
 """Is this centre fit to run? Each check is a function that returns what it found, in words."""
 
 import ssl
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -154,11 +155,17 @@ def _documents(environment: Environment) -> Iterator[Finding]:
                     f"{counted(in_files, 'document lies in a file', 'documents lie in files')},"
                     " and AMTSBRUECKE_DOCUMENTS is not set",
                 )
+            elif environment.role != "umbrella":
+                yield Finding(
+                    Grade.GOOD,
+                    "AMTSBRUECKE_DOCUMENTS is not set: new documents go into the database",
+                )
             return
         missing = in_files and services.count_missing_files()
     except FilesUnusable as problem:
         yield Finding(Grade.BAD, problem.message)
         return
+    yield from _privacy(environment.documents)
     if missing:
         yield Finding(
             Grade.BAD,
@@ -167,6 +174,14 @@ def _documents(environment: Environment) -> Iterator[Finding]:
         )
     else:
         yield Finding(Grade.GOOD, f"documents can be stored in {environment.documents}")
+
+
+def _privacy(folder: Path | None) -> Iterator[Finding]:
+    if folder is not None and (mode := stat.S_IMODE(folder.stat().st_mode)) & 0o077:
+        yield Finding(
+            Grade.WARNING,
+            f"others may enter {folder} (mode {mode:04o}): chmod 700, for the centre's account",
+        )
 
 
 def _quota(environment: Environment) -> Iterator[Finding]:

@@ -9,8 +9,9 @@ import psycopg
 import pytest
 from django.db import connection
 from psycopg.conninfo import make_conninfo
+from structlog.testing import capture_logs
 
-from centre.config.environment import Process
+from centre.config.environment import CentreRole, Process
 from centre.kernel import clock
 from centre.kernel.actors import system
 from centre.kernel.ids import new_id
@@ -20,7 +21,9 @@ from centre.keys.wrapping import MasterKey
 from centre.registry.models import Municipality
 from centre.tenancy.context import tenant_scope
 from console import doctor
-from console.doctor import Finding, Grade, _quota, _settings, _stored_keys, _traffic
+from console.doctor import Finding, Grade, _documents, _quota, _settings, _stored_keys, _traffic
+from federation.blobs import services
+from federation.blobs.files import Files
 from federation.blobs.models import Blob
 from federation.outbox import services as outbox
 
@@ -70,6 +73,44 @@ def test_the_doctor_warns_before_documents_are_refused(
     words = f"the documents of {alpha.tenant_role} take {used}.0 of 1000 GB"
     assert [each.grade for each in found] == [Grade.WARNING] * warned
     assert all(each.text.startswith(words) for each in found)
+
+
+@pytest.mark.parametrize("documents", ["files"], indirect=True)
+@pytest.mark.parametrize(("mode", "warned"), [(0o700, False), (0o750, True), (0o777, True)])
+def test_the_doctor_warns_where_others_may_enter_the_folder(
+    db: None, documents: Files, settings: Any, mode: int, *, warned: bool
+) -> None:
+    folder = settings.AMTSBRUECKE.documents
+    folder.chmod(mode)
+    *warnings, last = _documents(settings.AMTSBRUECKE)
+    assert last == Finding(Grade.GOOD, f"documents can be stored in {folder}")
+    assert [each.grade for each in warnings] == [Grade.WARNING] * warned
+    assert all(f"{folder} (mode {mode:04o}): chmod 700" in each.text for each in warnings)
+
+
+@pytest.mark.parametrize("documents", ["files"], indirect=True)
+def test_the_doctor_names_the_files_that_are_gone(
+    alpha: Municipality, documents: Files, settings: Any
+) -> None:
+    with tenant_scope(alpha):
+        services.store(chunks=[b"lost"], name="a.pdf")
+        blob = Blob.objects.get()
+    path = documents.path(alpha.tenant_role, blob.id)
+    path.unlink()
+    with capture_logs() as logs:
+        (finding,) = _documents(replace(settings.AMTSBRUECKE, process=Process.OWNER))
+    assert finding.text.startswith("1 document has lost its file")
+    assert [each["file"] for each in logs] == [str(path)]
+
+
+@pytest.mark.parametrize(("role", "told"), [("centre", True), ("umbrella", False)])
+def test_the_doctor_says_where_documents_go(
+    db: None, settings: Any, role: str, *, told: bool
+) -> None:
+    environment = replace(settings.AMTSBRUECKE, role=CentreRole(role))
+    assert settings.AMTSBRUECKE.documents is None
+    words = "AMTSBRUECKE_DOCUMENTS is not set: new documents go into the database"
+    assert [*_documents(environment)] == [Finding(Grade.GOOD, words)] * told
 
 
 def test_a_table_that_is_not_there_yet_is_a_finding(

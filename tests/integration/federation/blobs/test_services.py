@@ -336,8 +336,11 @@ def test_lost_files_are_counted(alpha: Municipality, documents: Files) -> None:
         _store(b"kept")
         blob = Blob.objects.order_by("id")[0]
     assert services.count_missing_files() == 0
-    documents.remove(blob.tenant_role, blob.id)
-    assert services.count_missing_files() == 1
+    path = documents.path(blob.tenant_role, blob.id)
+    path.unlink()
+    with capture_logs() as logs:
+        assert services.count_missing_files() == 1
+    assert [each["file"] for each in logs] == [str(path)]
 
 
 def _files_of(town: Municipality) -> list[tuple[str, Path, str]]:
