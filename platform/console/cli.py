@@ -25,7 +25,7 @@ class Refusal(click.ClickException):
     exit_code = 2
 
     def __init__(self, problem: AmtsbrueckeError) -> None:
-        super().__init__(problem.message)
+        super().__init__(_in_english(problem.message))
         self.hint = problem.hint if isinstance(problem, ConsoleError) else ""
 
     def show(self, file: IO[Any] | None = None) -> None:
@@ -33,6 +33,17 @@ class Refusal(click.ClickException):
         for line in (f"{click.style('Error:', fg='red')} {self.message}", self.hint):
             if line:
                 click.echo(line, file=file, err=file is None)
+
+
+def _in_english(words: str) -> str:
+    """Return what the municipalities' room refuses with, which speaks to clerks, for operators."""
+    from django.apps import apps
+    from django.utils import translation
+
+    if not apps.ready:
+        return words
+    with translation.override("en"):
+        return translation.gettext(words)
 
 
 class LazyGroup(click.Group):

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from centre.audit import services as audit
 from centre.audit.chain import Entry
@@ -109,7 +110,7 @@ def change_password(*, clerk: Clerk, old: str, new: str) -> None:
         raise _refused(clerk.login, "")
     faults = passwords.faults(new, login=clerk.login, name=clerk.name)
     if new == old:
-        faults += ("Das neue Kennwort ist das alte.",)
+        faults += (_("Das neue Kennwort ist das alte."),)
     if faults:
         raise PasswordRefused(faults)
     with transaction.atomic():

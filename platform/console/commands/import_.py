@@ -37,6 +37,7 @@ def command(file: Path, *, tenant: str, dry_run: bool, drafts: bool, as_json: bo
     """
     become("worker", "master_key_file", at_once=True)
     from django.db import DatabaseError
+    from django.utils import translation
 
     from centre.tenancy.context import tenant_scope
     from tenants.importers import services
@@ -63,7 +64,8 @@ def command(file: Path, *, tenant: str, dry_run: bool, drafts: bool, as_json: bo
             json.dumps({"run": None if dry_run else str(view.id), **_numbers(view, remains)})
         )
     else:
-        _tell(view, remains, drafts=drafts)
+        with translation.override("en"):
+            _tell(view, remains, drafts=drafts)
     if view.state == "failed":
         raise SystemExit(_REFUSED)
     waiting = 0 if dry_run else view.good
@@ -111,16 +113,16 @@ def _parts(file: Path) -> Iterator[bytes]:
 
 def _busy() -> None:
     click.echo(
-        "Diese Datei wird gerade importiert. Der Befehl wartet, bis das fertig ist.", err=True
+        "This file is being imported just now. The command waits until that is done.", err=True
     )
 
 
 def _progress(view: "RunView") -> None:
-    click.echo(f"{view.rows_done} von {_rows(view.rows_to_do)} übernommen", err=True)
+    click.echo(f"{view.rows_done} of {_rows(view.rows_to_do)} imported", err=True)
 
 
 def _rows(number: int) -> str:
-    return counted(number, "Zeile", "Zeilen")
+    return counted(number, "row", "rows")
 
 
 def _refuse(problem: str, *, as_json: bool) -> NoReturn:
@@ -150,41 +152,48 @@ def _numbers(view: "RunView", remains: "Remains") -> dict[str, int | str]:
 
 def _tell(view: "RunView", remains: "Remains", *, drafts: bool) -> None:
     from tenants.cases.money import format_euro
+    from tenants.web.phrases import say
 
     if view.rows_total:
         click.echo(
-            f"{_rows(view.rows_total)}, {format_euro(view.sum_cents)}: {view.good} fehlerfrei, "
-            f"{view.imported} übernommen, {view.repeated} schon früher übernommen, "
-            f"{view.faulty} fehlerhaft, {view.undecided} zu entscheiden"
+            f"{_rows(view.rows_total)}, {format_euro(view.sum_cents)}: {view.good} good, "
+            f"{view.imported} imported, {view.repeated} imported before, "
+            f"{view.faulty} faulty, {view.undecided} to decide"
         )
     for words in filter(None, (view.remark, view.waiting)):
-        click.echo(words)
+        click.echo(say(words))
     _tell_left(view, remains)
     _tell_former(remains, drafts=drafts)
     if view.problem:
-        click.echo(f"{click.style('Error:', fg='red')} {view.problem}", err=True)
+        click.echo(f"{click.style('Error:', fg='red')} {say(view.problem)}", err=True)
         if not view.imported:
             click.echo("Nothing was imported.", err=True)
 
 
 def _tell_left(view: "RunView", remains: "Remains") -> None:
+    from tenants.web.phrases import told
+
     for row in remains.left:
         for fault in row.faults:
             if not fault["warning"]:
-                click.echo(f"Zeile {row.line}, {fault['header']}: {fault['text']} {fault['hint']}")
+                words = f"{told(fault, 'text')} {told(fault, 'hint')}"
+                click.echo(f"Line {row.line}, {fault['header']}: {words}")
     if (more := view.faulty + view.undecided - len(remains.left)) > 0:
-        words = counted(more, "weitere Zeile", "weitere Zeilen")
-        click.echo(f"… und {words}; alle nennt die Fehlerdatei auf der Seite Import.")
+        words = counted(more, "more row", "more rows")
+        click.echo(f"… and {words}; the file of faults on the page Import has all.")
 
 
 def _tell_former(remains: "Remains", *, drafts: bool) -> None:
+    from tenants.web.phrases import told
+
     for row in remains.changed:
         for fault in row.faults:
-            click.echo(f"Zeile {row.line}, {row.reference}: {fault['text']} {fault['hint']}")
+            words = f"{told(fault, 'text')} {told(fault, 'hint')}"
+            click.echo(f"Line {row.line}, {row.reference}: {words}")
     if (more := remains.changed_count - len(remains.changed)) > 0:
-        click.echo(f"… und {more} weitere mit anderem Inhalt; alle nennt die Seite Import.")
+        click.echo(f"… and {more} more with other content; the page Import has all.")
     if remains.drafts and not drafts:
         click.echo(
-            f"Noch Entwürfe, nicht übermittelt: {remains.drafts}. "
-            "Übermitteln Sie sie in der Arbeitsliste unter Entwürfe."
+            f"Still {'a draft' if remains.drafts == 1 else 'drafts'}, not submitted:"
+            f" {remains.drafts}. Submit what is meant on the worklist, under Entwürfe."
         )

@@ -44,6 +44,8 @@ def create(
 ) -> None:
     """Give a municipality its schema, role, keys and first administrator. May be repeated."""
     become("owner", "master_key_file", at_once=True)
+    from django.utils import translation
+
     from centre.registry import services
 
     administrator = None
@@ -53,15 +55,16 @@ def create(
             name=admin_name or admin_login,
             password=_password(from_input=admin_password_stdin),
         )
-    municipality = services.create_tenant(
-        slug=slug,
-        name=name,
-        ags=ags,
-        ars=ars,
-        by=operator(),
-        authority_id=authority_id,
-        administrator=administrator,
-    )
+    with translation.override("en"):
+        municipality = services.create_tenant(
+            slug=slug,
+            name=name,
+            ags=ags,
+            ars=ars,
+            by=operator(),
+            authority_id=authority_id,
+            administrator=administrator,
+        )
     click.echo(f"{municipality.slug}: {municipality.state}, authority {municipality.authority_id}")
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 from django.db import DatabaseError, IntegrityError, transaction
+from django.utils.translation import gettext_noop
 
 from centre.directory import selectors as directory
 from centre.tenancy import binary
@@ -47,11 +48,11 @@ _TRIES: Final = 5
 _CRASHES: Final = 10
 _ROLLED_BACK: Final = "40"  # class of SQLSTATE: a deadlock, which another try does not meet again
 
-_BACKLOG: Final = (
+_BACKLOG: Final = gettext_noop(
     "Der Versand wartet: Für ein Rechenzentrum stehen schon sehr viele Nachrichten an. Er geht von "
     "selbst weiter, sobald einige davon zugestellt sind."
 )
-_CRASHED: Final = (
+_CRASHED: Final = gettext_noop(
     "Der Import ist nach mehreren Fehlern im Programm abgebrochen. Melden Sie es Ihrem "
     "Rechenzentrum und lesen Sie die Datei danach noch einmal ein; was schon übernommen ist, wird "
     "erkannt."

@@ -24,6 +24,7 @@ from centre.registry import archive, deletion, selectors, services
 from centre.registry.archive import ArchiveRefused
 from centre.registry.models import Municipality, MunicipalityState
 from centre.registry.selectors import MunicipalityUnknown
+from console.cli import main
 from console.commands import tenant as tenant_command
 from console.errors import ConsoleError
 
@@ -119,6 +120,29 @@ def test_password_is_asked_for_at_a_terminal_only(run: Callable[..., Result]) ->
     assert refused.exit_code == 2
     assert "--admin-password-stdin" in refused.output
     assert not selectors.hosted().filter(slug="delta").exists()
+
+
+@pytest.mark.parametrize(
+    ("login", "words"),
+    [
+        ("leitung", "The password needs at least 12 characters."),
+        ("böse login<>", "A login has 2 to 60 characters"),
+    ],
+)
+def test_what_an_account_is_refused_for_is_told_in_english(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, login: str, words: str
+) -> None:
+    monkeypatch.setenv("AMTSBRUECKE_HOME", "")
+    numbers = ("--ags", "05770004", "--ars", "057700004004")
+    account = ("--admin-login", login, "--admin-password-stdin")
+    refused = CliRunner().invoke(
+        main,
+        ["tenant", "create", "delta", "--name", "Delta", *numbers, *account],
+        input="kurz\n",
+    )
+    assert refused.exit_code == 2
+    assert words in refused.output
+    assert "Kenn" not in refused.output
 
 
 def told(event: AuditEvent) -> list[tuple[str, dict[str, str]]]:

@@ -67,11 +67,13 @@ def test_file_is_imported_with_progress(call: Call, a: Town, to_b: ToB) -> None:
     done = call(file(to_b(1), to_b(2)))
     assert done.exit_code == 0, done.output
     assert done.stdout == (
-        "2 Zeilen, 625,00 €: 0 fehlerfrei, 2 übernommen, 0 schon früher übernommen, "
-        "0 fehlerhaft, 0 zu entscheiden\n"
+        "2 rows, 625,00 €: 0 good, 2 imported, 0 imported before, 0 faulty, 0 to decide\n"
     )
-    assert done.stderr == "2 von 2 Zeilen übernommen\n"
+    assert done.stderr == "2 of 2 rows imported\n"
     assert cases_of(a) == ["submitted", "submitted"]
+    one = call(file(to_b(3)))
+    assert one.stdout.startswith("1 row, 312,50 €: 0 good, 1 imported, ")
+    assert one.stderr == "1 of 1 row imported\n"
 
 
 def test_again_it_sends_nothing_twice(call: Call, a: Town, to_b: ToB) -> None:
@@ -87,7 +89,7 @@ def test_the_very_same_file_counts_as_repeated(call: Call, a: Town, to_b: ToB) -
     assert call(content).exit_code == 0
     again = call(content)
     assert again.exit_code == 0
-    assert "0 übernommen, 2 schon früher übernommen" in again.stdout
+    assert "0 imported, 2 imported before" in again.stdout
     counts = said(call(content, "--json"))
     assert (counts["imported"], counts["repeated"], counts["state"]) == (0, 2, "finished")
     assert len(cases_of(a)) == 2
@@ -170,15 +172,17 @@ def test_municipality_that_is_closed_meanwhile_is_said(
 def test_rows_that_are_left_over_are_named_and_give_code_1(call: Call, a: Town, to_b: ToB) -> None:
     done = call(file(to_b(1), to_b(2, IBAN="DE00"), row(3, PLZ="32423", Ort="Betadorf")))
     assert done.exit_code == 1
-    assert "Zeile 3, IBAN: „DE00“ ist keine gültige IBAN. Prüfen Sie" in done.stdout
-    assert "Zeile 4, PLZ: Zur Postleitzahl 32423" in done.stdout
+    assert "Line 3, IBAN: “DE00” is no valid IBAN. " in done.stdout
+    assert "Line 4, PLZ: " in done.stdout
     assert len(cases_of(a)) == 1
 
 
 def test_many_of_them_are_counted(call: Call, to_b: ToB) -> None:
     done = call(file(*(to_b(number, IBAN="") for number in range(23))), "--dry-run")
-    assert done.stdout.count("Die IBAN fehlt.") == 20
-    assert "… und 3 weitere Zeilen" in done.stdout
+    assert done.stdout.count("The IBAN is missing.") == 20
+    assert "… and 3 more rows; " in done.stdout
+    done = call(file(*(to_b(number, IBAN="") for number in range(21))), "--dry-run")
+    assert "… and 1 more row; " in done.stdout
 
 
 @pytest.mark.parametrize("state", ["suspended", "deleting", "founding"])
@@ -198,9 +202,9 @@ def test_dry_run_tells_all_and_keeps_nothing(call: Call, a: Town, to_b: ToB) -> 
     content = file(to_b(1), to_b(2, Hauptforderung="x")) + b"#SUMME;2;400,00\n"
     done = call(content, "--dry-run")
     assert done.exit_code == 1
-    assert "2 Zeilen, 312,50 €: 1 fehlerfrei, 0 übernommen" in done.stdout
+    assert "2 rows, 312,50 €: 1 good, 0 imported" in done.stdout
     assert "ist nicht geprüft: Ohne lesbaren Betrag ist Zeile 3." in done.stdout
-    assert "Zeile 3, Hauptforderung: „x“ ist kein Betrag." in done.stdout
+    assert "Line 3, Hauptforderung: “x” is not an amount." in done.stdout
     assert call(file(to_b(1)), "--dry-run").exit_code == 0
     assert said(call(file(to_b(1)), "--dry-run", "--json"))["run"] is None
     assert not cases_of(a)
@@ -223,7 +227,7 @@ def test_drafts_stay_here(call: Call, a: Town, to_b: ToB) -> None:
 
 
 def test_drafts_of_earlier_are_said_to_be_unsent(call: Call, a: Town, to_b: ToB) -> None:
-    words = "Noch Entwürfe, nicht übermittelt: 2. Übermitteln Sie sie in der Arbeitsliste"
+    words = "Still drafts, not submitted: 2. Submit what is meant on the worklist"
     content = file(to_b(1), to_b(2))
     assert words not in call(content, "--drafts").stdout
     assert call(content, "--drafts").exit_code == 0
@@ -243,11 +247,11 @@ def test_row_that_has_changed_is_named(call: Call, to_b: ToB, options: list[str]
     done = call(file(*rows), *options)
     assert done.exit_code == 0
     assert (
-        "Zeile 2, 20.3-0001/26: Die Zeile ist schon übernommen, aber mit anderem Inhalt "
-        "(312,50 €, jetzt 4.332,50 €). Das Ersuchen bleibt, wie es ist." in done.stdout
+        "Line 2, 20.3-0001/26: The row has been imported already, but with other content "
+        "(312,50 €, now 4.332,50 €). The request stays as it is." in done.stdout
     )
-    assert done.stdout.count("mit anderem Inhalt (") == 20
-    assert "… und 2 weitere mit anderem Inhalt" in done.stdout
+    assert done.stdout.count("with other content (") == 20
+    assert "… and 2 more with other content; " in done.stdout
     assert said(call(file(*rows), "--json", *options))["changed"] == 22
 
 
@@ -311,7 +315,7 @@ def test_congested_link_is_told_and_the_rest_follows(
         patch.setattr(cases, "submit_requests", full)
         done = call(file(to_b(1)))
     assert done.exit_code == 1
-    assert "Der Versand wartet" in done.stdout
+    assert "Sending waits" in done.stdout
     desk.work_off()
     assert call(file(to_b(1))).exit_code == 0
     assert len(cases_of(desk.town)) == 1

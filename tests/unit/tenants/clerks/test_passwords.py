@@ -1,4 +1,5 @@
 import pytest
+from django.utils import translation
 
 from tenants.clerks import passwords
 from tenants.clerks.roles import Role
@@ -18,6 +19,13 @@ def test_weak_passwords_are_refused_with_words(password: str) -> None:
     found = passwords.faults(password, login="meier", name="Anna Meier")
     assert found
     assert all(text.startswith("Das Kennwort") for text in found)
+
+
+def test_refusals_speak_the_language_of_the_page() -> None:
+    with translation.override("en"):
+        found = passwords.faults("aaa", login="meier", name="Anna Meier")
+    assert found[0] == "The password needs at least 12 characters."
+    assert all(text.startswith("The password") for text in found)
 
 
 def test_roles_include_each_other() -> None:
