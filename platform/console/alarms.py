@@ -16,7 +16,8 @@ _STEPS: Final[Mapping[str, str]] = {
     "AUTHORITY_NOT_REPRESENTED": "a centre spoke for somebody else's authority. Compare its entry"
     " in the directory: amtsbruecke directory show.",
     "CERTIFICATE_UNKNOWN": "a certificate is not in the directory. Was it renewed without being"
-    " registered? amtsbruecke directory fetch, then call that centre.",
+    " registered? amtsbruecke directory fetch, then call that centre. If it is our own (doctor says"
+    " so): amtsbruecke directory entry, which the umbrella is to publish.",
     "ORIGIN_MISMATCH": "a certificate and the name in a letter differ. Call that centre.",
     "PEER_UNKNOWN": "one of the two centres is not in the other's directory: amtsbruecke directory"
     " fetch, here and there; then ask the umbrella.",

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -106,7 +107,6 @@ def issue(
         raise CertificateFault(f"{centre_id!r} is no id of a centre: a-z, 0-9 and hyphens")
     if (into / "centre.pem").exists():
         raise CertificateFault(f"{into / 'centre.pem'} exists already; renew it instead")
-    into.mkdir(parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     try:
         addresses = [x509.IPAddress(ip_address(each)) for each in ip]
@@ -120,6 +120,7 @@ def issue(
         ]
     )
     pem = _sign(directory, key.public_key(), centre_id, alternative)
+    into.mkdir(parents=True, exist_ok=True)
     _write_key(into / "centre.key", key)
     _write(into / "ca.pem", (directory / "ca.pem").read_bytes())
     _write(into / "centre.pem", pem)
@@ -140,12 +141,36 @@ def renew(directory: Path, centre_id: str, into: Path) -> Certificate:
 
 def activate(centre_id: str, into: Path) -> Certificate:
     """Put the renewed certificate into place, in one step."""
-    waiting = into / "centre.next.pem"
-    if not waiting.exists():
-        raise CertificateFault(f"there is no {waiting}: renew the certificate first")
-    certificate = _require_owner(waiting, centre_id)
-    waiting.replace(into / "centre.pem")
+    certificate = waiting(centre_id, into)
+    (into / "centre.next.pem").replace(into / "centre.pem")
     return certificate
+
+
+def waiting(centre_id: str, into: Path) -> Certificate:
+    """Return what the renewed certificate says; raise `CertificateFault` where it could not work.
+
+    It may come from another authority, which does not know that the key stays.
+    """
+    path = into / "centre.next.pem"
+    if not path.exists():
+        raise CertificateFault(f"there is no {path}: renew the certificate first")
+    certificate = _require_owner(path, centre_id)
+    if not fits(path.read_bytes(), (into / "centre.key").read_bytes()):
+        raise CertificateFault(
+            f"{path} is a certificate for another key than {into / 'centre.key'}: a renewed"
+            " certificate keeps its key"
+        )
+    return certificate
+
+
+def fits(pem: bytes, key_pem: bytes) -> bool:
+    """Return whether a private key, of whatever kind, is the one of this certificate."""
+    try:
+        key = serialization.load_pem_private_key(key_pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise CertificateFault("this is no private key in PEM form without a password") from error
+    form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_key().public_bytes(*form) == _parse(pem).public_key().public_bytes(*form)
 
 
 def _require_owner(path: Path, centre_id: str) -> Certificate:

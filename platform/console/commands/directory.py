@@ -49,17 +49,22 @@ def entry(areas: Path, into: Path, name: str) -> None:
     ]
     tls_dir = settings.AMTSBRUECKE.tls_dir
     assert tls_dir is not None  # required above
-    certificate = tls_dir / "centre.pem"
+    fingerprints = [pki.fingerprint((tls_dir / "centre.pem").read_bytes())]
+    if (tls_dir / "centre.next.pem").exists():
+        renewed = pki.waiting(settings.AMTSBRUECKE.centre, tls_dir)
+        fingerprints.append(renewed.fingerprint)
     signed = services.entry(
         name=name,
         endpoint=settings.AMTSBRUECKE.gateway_endpoint,
-        fingerprints=[pki.fingerprint(certificate.read_bytes())],
+        fingerprints=fingerprints,
         authorities=records,
     )
     into.write_bytes(signed)
     for each in hosted:
         if each.slug not in by_slug:
             click.secho(f"{each.slug} has no line: nobody finds it by an address.", fg="yellow")
+    for fingerprint in fingerprints:
+        click.echo(f"certificate {fingerprint}")
     words = counted(len(records), "authority", "authorities")
     click.echo(f"{into}: {words}. Tell the umbrella this digest by another way:")
     click.echo(_digest(signed))

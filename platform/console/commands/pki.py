@@ -1,15 +1,18 @@
 """`amtsbruecke pki`: certificates for the links, from an authority for trials."""
 
+import os
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
-from centre.kernel.counting import counted
+from console.errors import ConsoleError
 from console.home import Home
-from console.moments import moment
+from console.moments import moment, span
+from console.roles import become
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
-_WARN_DAYS = 30
+_WARN_BEFORE = timedelta(days=30)
 
 
 @click.group("pki")
@@ -77,9 +80,16 @@ def issue(
 @_authority_option
 @_into_option
 @click.option("--activate", is_flag=True, help="Put the renewed certificate into place.")
+@click.option("--unlisted", is_flag=True, help="Activate it even where the directory lacks it.")
 @click.pass_obj
 def renew(
-    home: Home, *, centre_id: str, authority: Path | None, into: Path | None, activate: bool
+    home: Home,
+    *,
+    centre_id: str,
+    authority: Path | None,
+    into: Path | None,
+    activate: bool,
+    unlisted: bool,
 ) -> None:
     """Renew a centre's certificate, in two steps and without a restart.
 
@@ -90,13 +100,54 @@ def renew(
 
     folder = into or home.centre(centre_id).tls
     if activate:
+        waiting = pki.waiting(centre_id, folder)
+        if not unlisted:
+            _require_listed(home, centre_id, waiting.fingerprint)
         certificate = pki.activate(centre_id, folder)
         click.echo(f"{folder / 'centre.pem'}: valid until {moment(certificate.not_after)}")
         return
     certificate = pki.renew(authority or home.path / "pki", centre_id, folder)
     click.echo(f"{folder / 'centre.next.pem'}: valid until {moment(certificate.not_after)}")
     click.echo(f"fingerprint for the directory: {certificate.fingerprint}")
+    ours = f"amtsbruecke --centre {centre_id} directory"
+    if _role(home, centre_id) != "umbrella":
+        click.echo(f"then: {ours} areas > AREAS.csv")
+        click.echo(f'      {ours} entry AREAS.csv {centre_id}.entry --name "…", for the umbrella')
+        click.echo(f"      {ours} fetch, once it is published")
     click.echo(f"then: amtsbruecke pki renew {centre_id} --activate")
+
+
+def _require_listed(home: Home, centre_id: str, fingerprint: str) -> None:
+    """Refuse a certificate that the directory held here does not list: so would every peer."""
+    if _role(home, centre_id) == "umbrella":
+        return  # it stands in no directory: its host's name is what counts
+    if os.environ.get("AMTSBRUECKE_CENTRE") != centre_id:
+        if not home.centre(centre_id).settings_file.exists():
+            raise ConsoleError(
+                f"There is no centre {centre_id!r} in {home.path} to ask for the directory.",
+                hint="If the directory lists the renewed certificate, repeat with --unlisted.",
+            )
+        settings = home.centre(centre_id).environment()
+        os.environ.clear()  # what is set may be another centre's
+        os.environ.update(settings)
+    become("worker", at_once=True)
+    from centre.directory import selectors
+
+    directory = selectors.present()
+    centre = directory.centre(centre_id) if directory else None
+    if centre is None or fingerprint not in centre.fingerprints:
+        ours = f"amtsbruecke --centre {centre_id} directory"
+        raise ConsoleError(
+            f"The directory does not list {fingerprint} yet: peers would refuse us.",
+            hint=f"Make an entry, which lists both certificates ({ours} entry …), for the umbrella"
+            f" to publish; then {ours} fetch, and this again.",
+        )
+
+
+def _role(home: Home, centre_id: str) -> str:
+    folder = home.centre(centre_id)
+    known = folder.settings() if folder.settings_file.exists() else os.environ
+    return known.get("AMTSBRUECKE_ROLE", "centre")
 
 
 @command.command("show")
@@ -107,7 +158,7 @@ def show(*, path: Path) -> None:
     from centre.keys import pki
 
     certificate = pki.describe((path / "centre.pem" if path.is_dir() else path).read_bytes())
-    days = (certificate.not_after - clock.now()).days
+    left = certificate.not_after - clock.now()
     click.echo(f"subject      {certificate.subject}")
     for uri in certificate.uris:
         click.echo(f"centre       {uri}")
@@ -115,9 +166,10 @@ def show(*, path: Path) -> None:
         click.echo(f"name         {name}")
     click.echo(f"serial       {certificate.serial}")
     click.echo(f"valid from   {moment(certificate.not_before)}")
-    click.echo(f"valid until  {moment(certificate.not_after)} ({counted(days, 'day', 'days')})")
+    rest = span(left) if left > timedelta() else "expired"
+    click.echo(f"valid until  {moment(certificate.not_after)} ({rest})")
     click.echo(f"fingerprint  {certificate.fingerprint}")
-    if days < _WARN_DAYS:
+    if left < _WARN_BEFORE:
         owner = next((uri.removeprefix(pki.URI_PREFIX) for uri in certificate.uris), "")
         click.secho(
             f"renew it: amtsbruecke pki renew {owner}" if owner else "renew it", fg="yellow"

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from centre.keys import pki
 from console.cluster import ClusterRefused, ensure_cluster
 from console.embedded.postgres import FAST, EmbeddedPostgres
 from console.embedded.valkey import EmbeddedValkey
@@ -168,6 +169,39 @@ def test_a_request_crosses_and_the_pages_have_their_looks(
     assert ask(FIRST_PORT + 10, sheet, Host=host).status == 200
     assert "problem" not in centre("doctor")
     assert "intact" in centre("audit", "verify")
+
+
+def _publish(home: Home, centre: Callable[..., str], amtsbruecke: Callable[..., str]) -> str:
+    """Register the centre anew with the areas that are published; return what `entry` says."""
+    areas, entry = home.path / "again.csv", home.path / "again.entry"
+    areas.write_text(centre("directory", "areas"))
+    said = centre("directory", "entry", str(areas), str(entry), "--name", "Rechenzentrum Neu")
+    amtsbruecke("--centre", UMBRELLA, "directory", "publish", str(entry), "--yes")
+    centre("directory", "fetch")
+    return said
+
+
+def test_a_certificate_is_renewed_as_the_guide_says(
+    home: Home, centre: Callable[..., str], amtsbruecke: Callable[..., str]
+) -> None:
+    tls = home.centre(CENTRE).tls
+    before = (tls / "centre.pem").read_bytes()
+    amtsbruecke("pki", "renew", CENTRE)
+    old, new = pki.fingerprint(before), pki.fingerprint((tls / "centre.next.pem").read_bytes())
+    refused = amtsbruecke("pki", "renew", CENTRE, "--activate", code=2)
+    assert f"The directory does not list {new} yet" in refused
+    assert f"amtsbruecke --centre {CENTRE} directory entry" in refused
+    assert (tls / "centre.pem").read_bytes() == before
+    said = _publish(home, centre, amtsbruecke)
+    assert f"certificate {old}\ncertificate {new}\n" in said
+    shown = centre("directory", "show")
+    assert old in shown
+    assert new in shown
+    # Named in another centre's shell, it is still this one's directory that counts.
+    amtsbruecke("--centre", UMBRELLA, "pki", "renew", CENTRE, "--activate")
+    assert pki.fingerprint((tls / "centre.pem").read_bytes()) == new
+    assert old not in _publish(home, centre, amtsbruecke)
+    assert old not in centre("directory", "show")
 
 
 def test_create_again_changes_nothing(

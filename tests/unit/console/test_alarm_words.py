@@ -22,3 +22,7 @@ _OURS = {
 @pytest.mark.parametrize("code", sorted({*map(str, ALARMING | _TOLD), *_OURS}))
 def test_every_alarm_says_what_to_do(code: str) -> None:
     assert alarms.next_step(code) != alarms.next_step("of tomorrow")
+
+
+def test_a_certificate_that_nobody_knows_may_be_our_own() -> None:
+    assert "directory entry" in alarms.next_step("CERTIFICATE_UNKNOWN")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 from console import commands
-from console.moments import moment
+from console.moments import moment, span
 
 CEST = timezone(timedelta(hours=2))
 
@@ -14,6 +14,14 @@ def test_a_moment_is_told_in_utc_and_says_so() -> None:
     assert moment(datetime(2026, 7, 1, 0, 30, 5, 999, tzinfo=CEST)) == "2026-06-30 22:30:05 UTC"
     assert moment(datetime(2026, 11, 27, 14, 3, tzinfo=UTC)) == "2026-11-27 14:03:00 UTC"
     assert moment(None) == "-"
+
+
+def test_a_length_of_time_is_told_to_the_nearest_unit() -> None:
+    day, minute = timedelta(days=1), timedelta(minutes=1)
+    assert span(90 * day - minute) == "90 days"
+    assert span(2 * day) == "2 days"
+    assert span(2 * day - minute) == "48 hours"
+    assert span(20 * minute) == "0 hours"
 
 
 def test_no_command_formats_moments_in_its_own_way() -> None:

@@ -13,6 +13,7 @@ from centre.keys import pki
 from centre.keys.errors import CertificateFault
 from console.commands import pki as pki_command
 from console.doctor import _certificate
+from console.errors import ConsoleError
 from console.home import Home
 from console.moments import moment
 
@@ -29,8 +30,9 @@ def run(tmp_path: Path) -> Run:
 
 
 def test_renewed_certificate_waits_beside_the_old_until_it_is_activated(
-    run: Run, tmp_path: Path
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("AMTSBRUECKE_CENTRE", raising=False)
     tls = Home(tmp_path).centre("krz").tls
     before = (tls / "centre.pem").read_bytes()
     first = run("renew", "krz")
@@ -38,12 +40,20 @@ def test_renewed_certificate_waits_beside_the_old_until_it_is_activated(
     assert (tls / "centre.pem").read_bytes() == before
     waiting = (tls / "centre.next.pem").read_bytes()
     until = moment(pki.describe(waiting).not_after)
+    ours = "amtsbruecke --centre krz directory"
     assert first.output.splitlines() == [
         f"{tls / 'centre.next.pem'}: valid until {until}",
         f"fingerprint for the directory: {pki.fingerprint(waiting)}",
+        f"then: {ours} areas > AREAS.csv",
+        f'      {ours} entry AREAS.csv krz.entry --name "…", for the umbrella',
+        f"      {ours} fetch, once it is published",
         "then: amtsbruecke pki renew krz --activate",
     ]
-    second = run("renew", "krz", "--activate")
+    refused = run("renew", "krz", "--activate")
+    assert isinstance(refused.exception, ConsoleError)  # no directory here can be asked
+    assert "--unlisted" in refused.exception.hint
+    assert (tls / "centre.pem").read_bytes() == before
+    second = run("renew", "krz", "--activate", "--unlisted")
     assert second.output == f"{tls / 'centre.pem'}: valid until {until}\n"
     assert (tls / "centre.pem").read_bytes() == waiting != before
     assert not (tls / "centre.next.pem").exists()
@@ -55,7 +65,7 @@ def test_certificate_and_authority_may_lie_elsewhere(run: Run, tmp_path: Path) -
     run("init", "--authority", str(authority))
     run("issue", "nord", *options)
     assert run("renew", "nord", *options).exit_code == 0
-    assert run("renew", "nord", "--into", str(into), "--activate").exit_code == 0
+    assert run("renew", "nord", "--into", str(into), "--activate", "--unlisted").exit_code == 0
     leaf, root = (
         x509.load_pem_x509_certificate(path.read_bytes())
         for path in (into / "centre.pem", authority / "ca.pem")
@@ -92,11 +102,34 @@ def test_certificate_of_another_centre_is_neither_renewed_nor_activated(
         run("renew", "krz")
 
 
+def test_a_renewed_certificate_for_another_key_is_not_activated(run: Run, tmp_path: Path) -> None:
+    """An authority of one's own easily makes a new key, and the old one would stay in use."""
+    tls = Home(tmp_path).centre("krz").tls
+    before = (tls / "centre.pem").read_bytes()
+    pki.issue(tmp_path / "pki", "krz", tmp_path / "anew")
+    (tmp_path / "anew" / "centre.pem").rename(tls / "centre.next.pem")
+    refused = run("renew", "krz", "--activate", "--unlisted")
+    assert isinstance(refused.exception, CertificateFault)
+    assert "another key" in refused.exception.message
+    assert (tls / "centre.pem").read_bytes() == before
+
+
+def test_the_umbrella_stands_in_no_directory_and_renews_at_once(run: Run, tmp_path: Path) -> None:
+    umbrella = Home(tmp_path).centre("krz")
+    umbrella.write_settings({"AMTSBRUECKE_ROLE": "umbrella"})
+    said = run("renew", "krz").output
+    assert said.endswith("\nthen: amtsbruecke pki renew krz --activate\n")
+    assert "entry" not in said
+    assert run("renew", "krz", "--activate").exit_code == 0
+
+
 def test_an_old_certificate_is_shown_with_the_command_that_renews_it(
     run: Run, tmp_path: Path
 ) -> None:
     tls = Home(tmp_path).centre("krz").tls
-    assert "renew it" not in run("show", str(tls)).output
+    said = run("show", str(tls)).output
+    assert "renew it" not in said
+    assert "(90 days)" in said  # in its first minute, too
     with clock.frozen(clock.in_future(days=80)):
         assert run("show", str(tls)).output.endswith("renew it: amtsbruecke pki renew krz\n")
     with clock.frozen(clock.in_future(days=-80)):
