@@ -17,9 +17,11 @@ from psycopg.conninfo import conninfo_to_dict
 
 from centre.config.environment import Environment, Process
 from centre.kernel.counting import counted
-from centre.keys.errors import MasterKeyWrong
+from centre.keys import pki
+from centre.keys.errors import CertificateFault, MasterKeyWrong
 from centre.keys.wrapping import MasterKey
 from centre.tenancy.checks import OLDEST_POSTGRESQL, shares_server_connections
+from console.moments import span
 
 _RENEW_BEFORE = timedelta(days=14)
 _NEARLY_FULL = 0.9
@@ -127,16 +129,56 @@ def _certificate(environment: Environment) -> Iterator[Finding]:
         if not (environment.tls_dir / name).exists():
             yield Finding(Grade.BAD, f"{environment.tls_dir / name} is missing")
             return
-    certificate = x509.load_pem_x509_certificate((environment.tls_dir / "centre.pem").read_bytes())
+    path, key = environment.tls_dir / "centre.pem", environment.tls_dir / "centre.key"
+    pem, ours = path.read_bytes(), pki.URI_PREFIX + environment.centre
+    try:
+        if not pki.fits(pem, key.read_bytes()):
+            yield Finding(Grade.BAD, f"{key} is not the private key of {path}: bring the right one")
+        if ours not in (uris := pki.describe(pem).uris):
+            yield Finding(
+                Grade.BAD,
+                f"{path} is the certificate of {', '.join(uris) or 'no centre'}, not of {ours}:"
+                f" bring the right one (for trials: amtsbruecke pki issue {environment.centre},"
+                " once it is moved away)",
+            )
+    except CertificateFault as problem:
+        yield Finding(Grade.BAD, f"{path}, {key}: {problem.message}")
+        return
+    certificate = x509.load_pem_x509_certificate(pem)
     left = certificate.not_valid_after_utc - datetime.now(UTC)
-    days = counted(left.days, "day", "days")
     renew = f"renew it (for trials: amtsbruecke pki renew {environment.centre})"
     if left < timedelta(0):
         yield Finding(Grade.BAD, f"the certificate has expired: {renew}")
     elif left < _RENEW_BEFORE:
-        yield Finding(Grade.WARNING, f"the certificate expires in {days}: {renew}")
+        yield Finding(Grade.WARNING, f"the certificate expires in {span(left)}: {renew}")
     else:
-        yield Finding(Grade.GOOD, f"certificate valid for {days}")
+        yield Finding(Grade.GOOD, f"certificate valid for {span(left)}")
+
+
+def _listed(environment: Environment) -> Iterator[Finding]:
+    """Whether peers accept our certificate: they go by the directory, which we have too."""
+    if environment.role == "umbrella" or environment.tls_dir is None:
+        return
+    from centre.directory import selectors
+
+    directory = selectors.present()
+    path = environment.tls_dir / "centre.pem"
+    if directory is None or not path.exists():
+        return  # another finding
+    centre = directory.centre(environment.centre)
+    try:
+        fingerprint = pki.fingerprint(path.read_bytes())
+    except CertificateFault:
+        return
+    lacks = "this centre" if centre is None else f"our certificate {fingerprint}"
+    if centre is None or fingerprint not in centre.fingerprints:
+        yield Finding(
+            Grade.BAD,
+            f"the directory does not list {lacks}: amtsbruecke directory entry, for the umbrella to"
+            " publish; then amtsbruecke directory fetch",
+        )
+    else:
+        yield Finding(Grade.GOOD, "the directory lists our certificate")
 
 
 def _documents(environment: Environment) -> Iterator[Finding]:
@@ -364,6 +406,7 @@ _CHECKS: tuple[Callable[[Environment], Iterator[Finding]], ...] = (
     _quota,
     _database_log,
     _directory,
+    _listed,
     _traffic,
     _broker,
     _static,
@@ -371,5 +414,5 @@ _CHECKS: tuple[Callable[[Environment], Iterator[Finding]], ...] = (
 
 #: Checks that have nothing to say while the database is away.
 _OF_THE_DATABASE = frozenset(
-    {_databases, _migrations, _stored_keys, _database_log, _directory, _traffic}
+    {_databases, _migrations, _stored_keys, _database_log, _directory, _listed, _traffic}
 )
