@@ -12,6 +12,7 @@ from centre.directory.encoding import MAX_SIZE
 from federation.links import credentials
 from federation.links.channels import channel_options
 from federation.links.errors import LinkError
+from federation.protocol.reasons import Reason
 from federation.wire.errors import from_rpc_error
 
 _DEADLINE_S: Final = 20.0
@@ -21,6 +22,12 @@ class FetchFailed(LinkError):
     """The directory could not be fetched from there."""
 
     reason = "DIRECTORY_FETCH_FAILED"
+
+
+class NothingPublished(FetchFailed):
+    """There is no directory at all yet."""
+
+    reason = "DIRECTORY_NOT_PUBLISHED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,8 @@ def fetch(source: Source, *, tls_directory: Path, known_version: int) -> bytes |
             return _collect(stub, known_version)
         except grpc.RpcError as error:
             failure = from_rpc_error(error)
+            if failure.reason == Reason.SNAPSHOT_UNKNOWN:
+                raise NothingPublished(f"{source.endpoint} has no directory yet.") from error
             raise FetchFailed(
                 f"{source.endpoint} does not hand out the directory: {failure.reason} "
                 f"({failure.message})"

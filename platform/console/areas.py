@@ -41,9 +41,9 @@ def read(path: Path, *, hosted: Collection[str]) -> dict[str, list[Area]]:
                 )
             if (slug := row["slug"] or "") not in hosted:
                 raise ConsoleError(
-                    f"Line {rows.line_num} of {path}: no active municipality {slug!r} is hosted"
-                    f" here.",
-                    hint="See `amtsbruecke tenant list`; create it first, or take the line out.",
+                    f"Line {rows.line_num} of {path}: no municipality {slug!r} is hosted here.",
+                    hint="`amtsbruecke tenant list` must show it as active or suspended: create it"
+                    " first, or take the line out.",
                 )
             areas[slug].append(
                 Area(

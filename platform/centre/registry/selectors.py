@@ -68,6 +68,15 @@ def founded() -> QuerySet[Municipality]:
     return Municipality.objects.exclude(state=MunicipalityState.FOUNDING)
 
 
+def listed() -> QuerySet[Municipality]:
+    """Return the municipalities that belong in the directory, by name.
+
+    Suspended ones, too: letters to them wait, and are not to find that nobody knows them.
+    """
+    states = (MunicipalityState.ACTIVE, MunicipalityState.SUSPENDED)
+    return Municipality.objects.filter(state__in=states).order_by("name", "slug")
+
+
 def active(*, search: str = "") -> QuerySet[Municipality]:
     """Return the municipalities that work now and have all these words in their names, by name."""
     found = Municipality.objects.filter(state=MunicipalityState.ACTIVE).order_by("name", "slug")

@@ -36,11 +36,12 @@ def entry(areas: Path, into: Path, name: str) -> None:
     from django.conf import settings
 
     from centre.directory import services
+    from centre.directory.records import SUSPENDED
     from centre.keys import pki
     from centre.registry import selectors as registry
     from console import areas as competence
 
-    hosted = list(registry.active())
+    hosted = list(registry.listed())
     by_slug = competence.read(areas, hosted={each.slug for each in hosted})
     services.create_centre_keys(by=operator())
     records = [
@@ -63,6 +64,12 @@ def entry(areas: Path, into: Path, name: str) -> None:
     for each in hosted:
         if each.slug not in by_slug:
             click.secho(f"{each.slug} has no line: nobody finds it by an address.", fg="yellow")
+        if each.state == SUSPENDED:
+            click.secho(
+                f"{each.slug} is suspended, and listed as such: make an entry again once it is"
+                " resumed.",
+                fg="yellow",
+            )
     for fingerprint in fingerprints:
         click.echo(f"certificate {fingerprint}")
     words = counted(len(records), "authority", "authorities")
@@ -122,9 +129,20 @@ def suspend(centre: str, *, lift: bool) -> None:
 def fetch() -> None:
     """Fetch the newest directory from the umbrella or from any other centre, and apply it."""
     become("worker", "tls_dir", "umbrella_keys", at_once=True)
-    from federation.sync import services
+    from django.conf import settings
 
-    version = services.fetch_directory(by=operator())
+    from federation.sync import services
+    from federation.sync.client import NothingPublished
+
+    try:
+        version = services.fetch_directory(by=operator())
+    except NothingPublished as problem:
+        centre = settings.AMTSBRUECKE.centre
+        raise ConsoleError(
+            "The umbrella has published nothing yet.",
+            hint="Send it your entry first: "
+            f"amtsbruecke --centre {centre} directory entry AREAS.csv {centre}.entry --name …",
+        ) from problem
     if not version:
         raise ConsoleError(
             "Nobody has handed out a directory.",
@@ -153,7 +171,7 @@ def list_areas() -> None:
     from centre.registry import selectors as registry
     from console import areas
 
-    hosted = dict(registry.hosted().values_list("authority_id", "slug"))
+    hosted = dict(registry.listed().values_list("authority_id", "slug"))
     snapshot = selectors.current().snapshot
     areas.write(sys.stdout, authorities=snapshot.authorities, hosted=hosted)
 
@@ -195,6 +213,7 @@ def _print(snapshot: "Snapshot", *, authorities: bool) -> None:
     for authority in snapshot.authorities if authorities else ():
         click.echo(
             f"  {authority.id} {authority.home_centre:<12} {authority.ags:<8} {authority.name}"
+            f"{'' if authority.state == 'active' else f' ({authority.state})'}"
         )
         for area in authority.areas:
             click.echo(f"    area {' '.join(filter(None, astuple(area)))}")

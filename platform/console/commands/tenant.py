@@ -156,10 +156,22 @@ def suspend(slug: str) -> None:
 def resume(slug: str) -> None:
     """Open a suspended municipality's doors again."""
     become("owner", at_once=True)
+    from centre.directory import selectors
+    from centre.directory.records import ACTIVE
+    from centre.registry import selectors as registry
     from centre.registry import services
 
     changed = services.resume_tenant(slug=slug, by=operator())
     click.echo(f"{slug}: {'active' if changed else 'is active already'}")
+    directory = selectors.present()
+    ours = registry.municipality(slug=slug).authority_id
+    listed = directory.authority(ours) if directory else None
+    if listed is not None and listed.state != ACTIVE:
+        click.secho(
+            "The directory lists it as suspended, so letters still wait: make an entry again"
+            " (amtsbruecke directory entry), for the umbrella to publish.",
+            fg="yellow",
+        )
 
 
 @command.command("delete")

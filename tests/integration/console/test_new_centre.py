@@ -99,8 +99,18 @@ def amtsbruecke(home: Home) -> Callable[..., str]:
 
 
 @pytest.fixture(scope="module")
+def early() -> dict[str, str]:
+    """What commands say before anything is published."""
+    return {}
+
+
+@pytest.fixture(scope="module")
 def centre(
-    home: Home, amtsbruecke: Callable[..., str], administrator: str, broker: str
+    home: Home,
+    amtsbruecke: Callable[..., str],
+    administrator: str,
+    broker: str,
+    early: dict[str, str],
 ) -> Iterator[Callable[..., str]]:
     """An umbrella with a database of its own, and a centre; return the centre's command."""
     gateway = f"127.0.0.1:{FIRST_PORT + 1}"
@@ -134,6 +144,11 @@ def centre(
         areas, entry = home.path / "areas.csv", home.path / "neu.entry"
         areas.write_text("slug,ars,postcode,place\nminden,,32423,Minden\nherford,,32049,Herford\n")
         ours("directory", "entry", str(areas), str(entry), "--name", "Rechenzentrum Neu")
+        eventually(
+            lambda: "does not hand out" not in ours("directory", "fetch", code=2),
+            what="the umbrella's gateway answers",
+        )
+        early["fetch"] = ours("directory", "fetch", code=2)
         amtsbruecke("--centre", UMBRELLA, "directory", "publish", str(entry), "--yes")
         eventually(lambda: _is_ready(FIRST_PORT + 14), what="the pages are ready")
         ours("directory", "fetch")
@@ -169,6 +184,27 @@ def test_a_request_crosses_and_the_pages_have_their_looks(
     assert ask(FIRST_PORT + 10, sheet, Host=host).status == 200
     assert "problem" not in centre("doctor")
     assert "intact" in centre("audit", "verify")
+
+
+@pytest.mark.usefixtures("centre")
+def test_before_anything_is_published_everybody_is_told_what_is_next(early: dict[str, str]) -> None:
+    assert "The umbrella has published nothing yet." in early["fetch"]
+    assert f"amtsbruecke --centre {CENTRE} directory entry AREAS.csv" in early["fetch"]
+
+
+def test_a_suspended_municipality_stays_in_the_directory_as_such(
+    home: Home, centre: Callable[..., str], amtsbruecke: Callable[..., str]
+) -> None:
+    centre("tenant", "suspend", "herford")
+    said = _publish(home, centre, amtsbruecke)
+    assert "herford is suspended, and listed as such" in said
+    assert "2 authorities" in said
+    assert "Herford, Stadt (suspended)" in centre("directory", "show", "--authorities")
+    assert "herford,,32049,Herford\n" in centre("directory", "areas")
+    assert "The directory lists it as suspended" in centre("tenant", "resume", "herford")
+    _publish(home, centre, amtsbruecke)
+    assert "(suspended)" not in centre("directory", "show", "--authorities")
+    assert "lists it" not in centre("tenant", "resume", "herford")
 
 
 def _publish(home: Home, centre: Callable[..., str], amtsbruecke: Callable[..., str]) -> str:
