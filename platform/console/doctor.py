@@ -1,14 +1,16 @@
 """Is this centre fit to run? Each check is a function that returns what it found, in words."""
 
+import re
 import ssl
 import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 from cryptography import x509
@@ -23,8 +25,16 @@ from centre.keys.wrapping import MasterKey
 from centre.tenancy.checks import OLDEST_POSTGRESQL, shares_server_connections
 from console.moments import span
 
+if TYPE_CHECKING:
+    from centre.directory.interface import Directory
+
 _RENEW_BEFORE = timedelta(days=14)
 _NEARLY_FULL = 0.9
+#: The umbrella publishes every day: so long after the last time, it soon looks old to everybody.
+_PUBLISH_BEFORE = timedelta(hours=20)
+_OF_A_CENTRE = re.compile(
+    r"\bamtsbruecke (?=(alarm|audit|deadletter|directory|inbox|link|migrate|tenant)\b)"
+)
 
 
 class Grade(StrEnum):
@@ -46,14 +56,17 @@ class Finding:
 def examine(environment: Environment) -> Iterator[Finding]:
     """Yield the findings of all checks; a check that cannot run is a finding itself.
 
-    A database that does not answer is told once, and nothing else is asked of it.
+    A database that does not answer is told once, and nothing else is asked of it. Commands to take
+    next are told with the name of the centre.
     """
+    named = f"amtsbruecke --centre {environment.centre} "
     away = False
     for check in _CHECKS:
         if away and check in _OF_THE_DATABASE:
             continue
         try:
-            yield from check(environment)
+            for finding in check(environment):
+                yield replace(finding, text=_OF_A_CENTRE.sub(named, finding.text))
         except (OSError, ValueError, psycopg.Error, DatabaseError) as problem:
             words = " ".join(str(problem).split())
             if not _is_away(problem):
@@ -343,22 +356,59 @@ def _traffic(environment: Environment) -> Iterator[Finding]:
 
 
 def _directory(environment: Environment) -> Iterator[Finding]:
-    if environment.role == "umbrella":
-        return
     from centre.directory import selectors
-    from centre.directory.errors import DirectoryMissing
+    from centre.directory.interface import AgeGrade
 
-    try:
-        directory = selectors.current()
-    except DirectoryMissing:
+    directory = selectors.present()
+    if environment.role == "umbrella":
+        yield _published(directory)
+    elif directory is None:
         yield Finding(Grade.BAD, "there is no directory yet: amtsbruecke directory fetch")
-        return
-    grade = directory.age_grade()
-    words = f"directory version {directory.version}, {grade.value}"
-    good = grade.value == "fresh"
-    yield Finding(
-        Grade.GOOD if good else Grade.WARNING,
-        words if good else f"{words}: amtsbruecke directory fetch",
+    elif (grade := directory.age_grade()) is AgeGrade.FRESH:
+        yield Finding(Grade.GOOD, f"directory version {directory.version}, {grade.value}")
+    else:
+        why = _why_old(environment, directory)
+        yield Finding(Grade.WARNING, f"directory version {directory.version}, {grade.value}: {why}")
+
+
+def _published(directory: "Directory | None") -> Finding:
+    if directory is None:
+        return Finding(
+            Grade.WARNING,
+            "nothing is published yet: amtsbruecke directory publish ENTRY …, with what the centres"
+            " have sent you",
+        )
+    age = datetime.now(UTC) - directory.snapshot.published_at
+    words = f"directory version {directory.version}, published {span(age)} ago"
+    if age < _PUBLISH_BEFORE:
+        return Finding(Grade.GOOD, words)
+    return Finding(
+        Grade.WARNING, f"{words}: amtsbruecke directory publish --renew, every day by a timer"
+    )
+
+
+def _why_old(environment: Environment, directory: "Directory") -> str:
+    """Return what is to be done, by what the umbrella says: only it knows of a newer one."""
+    from federation.links.errors import LinkError
+    from federation.sync import client
+
+    fetch = "amtsbruecke directory fetch"
+    if not environment.umbrella_endpoint or environment.tls_dir is None:
+        return fetch
+    try:
+        newer = client.fetch(
+            client.Source(environment.umbrella_endpoint),
+            tls_directory=environment.tls_dir,
+            known_version=directory.version,
+        )
+    except LinkError as problem:
+        return f"{problem.message}. To ask the other centres, too: {fetch}"
+    if newer is not None:
+        return fetch
+    age = datetime.now(UTC) - directory.snapshot.published_at
+    return (
+        f"the umbrella has published nothing for {span(age)}. Ask it to run `directory publish"
+        " --renew` every day"
     )
 
 

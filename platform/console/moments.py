@@ -16,6 +16,8 @@ def moment(at: datetime | None) -> str:
 def span(length: timedelta) -> str:
     """Return a length of time to the nearest day, a short one to the nearest hour."""
     hours = length / timedelta(hours=1)
+    if hours < 1:
+        return "less than an hour"
     if hours < _IN_HOURS:
         return counted(round(hours), "hour", "hours")
     return counted(round(hours / 24), "day", "days")

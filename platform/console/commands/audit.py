@@ -11,6 +11,12 @@ from console.errors import ConsoleError
 from console.moments import moment
 from console.roles import become
 
+_NO_HEAD_YET = "No head is signed yet: the worker does it once a minute. Does it run?"
+_NO_HEAD_AT_AN_UMBRELLA = (
+    "There are no signed heads: the worker signs them, and an umbrella has none."
+    " `amtsbruecke audit verify` checks its trail."
+)
+
 
 @click.group("audit")
 def command() -> None:
@@ -68,9 +74,15 @@ def heads(*, as_json: bool) -> None:
     --against` shows it, with the lines that this prints (`--json`) and somebody else has kept.
     """
     become("owner", at_once=True)
+    from django.conf import settings
+
     from centre.audit import heads
 
-    for head in heads.newest():
+    newest = list(heads.newest())
+    if not newest:
+        umbrella = settings.AMTSBRUECKE.role == "umbrella"
+        click.echo(_NO_HEAD_AT_AN_UMBRELLA if umbrella else _NO_HEAD_YET, err=True)
+    for head in newest:
         if as_json:
             click.echo(heads.to_line(head))
         else:

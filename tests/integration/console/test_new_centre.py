@@ -144,6 +144,8 @@ def centre(
         areas, entry = home.path / "areas.csv", home.path / "neu.entry"
         areas.write_text("slug,ars,postcode,place\nminden,,32423,Minden\nherford,,32049,Herford\n")
         ours("directory", "entry", str(areas), str(entry), "--name", "Rechenzentrum Neu")
+        early["doctor"] = amtsbruecke("--centre", UMBRELLA, "doctor")
+        early["heads"] = amtsbruecke("--centre", UMBRELLA, "audit", "heads")
         eventually(
             lambda: "does not hand out" not in ours("directory", "fetch", code=2),
             what="the umbrella's gateway answers",
@@ -190,6 +192,39 @@ def test_a_request_crosses_and_the_pages_have_their_looks(
 def test_before_anything_is_published_everybody_is_told_what_is_next(early: dict[str, str]) -> None:
     assert "The umbrella has published nothing yet." in early["fetch"]
     assert f"amtsbruecke --centre {CENTRE} directory entry AREAS.csv" in early["fetch"]
+    assert f"amtsbruecke --centre {UMBRELLA} directory publish ENTRY" in early["doctor"]
+    assert "an umbrella has none" in early["heads"]
+
+
+def test_an_old_directory_is_the_umbrellas_to_renew(
+    home: Home, centre: Callable[..., str], amtsbruecke: Callable[..., str]
+) -> None:
+    program = (
+        "from datetime import timedelta\n"
+        "from console.roles import become\n"
+        "become('owner')\n"
+        "from centre.directory import services\n"
+        "from centre.kernel import clock\n"
+        "from centre.keys import keystore\n"
+        "from console.operator import operator\n"
+        "keystore.centre_signing_key()  # kept in memory; it began later than 30 hours ago\n"
+        "with clock.frozen(clock.now() - timedelta(hours=30)):\n"
+        "    services.publish(by=operator(), renew=True)\n"
+    )
+    path = ":".join(map(str, (ROOT, ROOT / "platform", ROOT / "proto/gen")))
+    environment = {**home.centre(UMBRELLA).environment(), "PYTHONPATH": path}
+    subprocess.run([sys.executable, "-c", program], env=environment, cwd=ROOT, check=True)
+    centre("directory", "fetch")
+    assert "the umbrella has published nothing for 30 hours" in centre("doctor")
+    said = amtsbruecke("--centre", UMBRELLA, "doctor")
+    assert "published 30 hours ago" in said
+    assert f"amtsbruecke --centre {UMBRELLA} directory publish --renew" in said
+    amtsbruecke("--centre", UMBRELLA, "directory", "publish", "--renew")
+    assert "published less than an hour ago" in amtsbruecke("--centre", UMBRELLA, "doctor")
+    said = centre("doctor")
+    assert f"amtsbruecke --centre {CENTRE} directory fetch" in said or "fresh" in said  # by itself
+    centre("directory", "fetch")
+    assert "fresh" in centre("doctor")
 
 
 def test_a_suspended_municipality_stays_in_the_directory_as_such(

@@ -21,7 +21,7 @@ def test_a_length_of_time_is_told_to_the_nearest_unit() -> None:
     assert span(90 * day - minute) == "90 days"
     assert span(2 * day) == "2 days"
     assert span(2 * day - minute) == "48 hours"
-    assert span(20 * minute) == "0 hours"
+    assert span(59 * minute) == "less than an hour"
 
 
 def test_no_command_formats_moments_in_its_own_way() -> None:
