@@ -69,8 +69,8 @@ def issue(
     """Give a centre a key and a certificate for 90 days."""
     from centre.keys import pki
 
-    folder = into or home.centre(centre_id).tls
-    certificate = pki.issue(authority or home.path / "pki", centre_id, folder, dns_names=dns, ip=ip)
+    ours, folder = _authority(home, authority), into or _tls(home, centre_id)
+    certificate = pki.issue(ours, centre_id, folder, dns_names=dns, ip=ip)
     click.echo(f"{folder / 'centre.pem'}: valid until {moment(certificate.not_after)}")
     click.echo(f"fingerprint for the directory: {certificate.fingerprint}")
 
@@ -98,7 +98,7 @@ def renew(
     """
     from centre.keys import pki
 
-    folder = into or home.centre(centre_id).tls
+    folder = into or _tls(home, centre_id)
     if activate:
         waiting = pki.waiting(centre_id, folder)
         if not unlisted:
@@ -106,7 +106,8 @@ def renew(
         certificate = pki.activate(centre_id, folder)
         click.echo(f"{folder / 'centre.pem'}: valid until {moment(certificate.not_after)}")
         return
-    certificate = pki.renew(authority or home.path / "pki", centre_id, folder)
+    _require_certificate(folder / "centre.pem", centre_id)
+    certificate = pki.renew(_authority(home, authority), centre_id, folder)
     click.echo(f"{folder / 'centre.next.pem'}: valid until {moment(certificate.not_after)}")
     click.echo(f"fingerprint for the directory: {certificate.fingerprint}")
     ours = f"amtsbruecke --centre {centre_id} directory"
@@ -115,6 +116,37 @@ def renew(
         click.echo(f'      {ours} entry AREAS.csv {centre_id}.entry --name "…", for the umbrella')
         click.echo(f"      {ours} fetch, once it is published")
     click.echo(f"then: amtsbruecke pki renew {centre_id} --activate")
+
+
+def _authority(home: Home, named: Path | None) -> Path:
+    folder = named or home.path / "pki"
+    if not (folder / "ca.pem").exists():
+        option = f" --authority {named}" if named else ""
+        raise ConsoleError(
+            f"There is no authority in {folder} yet.",
+            hint=f"Make it: amtsbruecke pki init{option}",
+        )
+    return folder
+
+
+def _tls(home: Home, centre_id: str) -> Path:
+    folder = home.centre(centre_id)
+    if not folder.settings_file.exists():
+        known = ", ".join(centre.name for centre in home.centres()) or "none yet"
+        raise ConsoleError(
+            f"There is no centre {centre_id!r} in {home.path} (known: {known}).",
+            hint="Check the name, make the centre first (amtsbruecke centre create), or name the"
+            " certificate's folder with --into.",
+        )
+    return folder.tls
+
+
+def _require_certificate(path: Path, centre_id: str) -> None:
+    if not path.exists():
+        raise ConsoleError(
+            f"There is no certificate {path}.",
+            hint=f"For trials, issue one: amtsbruecke pki issue {centre_id}",
+        )
 
 
 def _require_listed(home: Home, centre_id: str, fingerprint: str) -> None:
@@ -151,13 +183,26 @@ def _role(home: Home, centre_id: str) -> str:
 
 
 @command.command("show")
-@click.argument("path", type=click.Path(exists=True, path_type=Path))
-def show(*, path: Path) -> None:
-    """Show a certificate: a file, or the folder `tls` of a centre."""
+@click.argument("which", metavar="CENTRE|PATH")
+@click.pass_obj
+def show(home: Home, *, which: str) -> None:
+    """Show a certificate: a centre's, by its name; a file; or one in a folder `tls`."""
     from centre.kernel import clock
     from centre.keys import pki
 
-    certificate = pki.describe((path / "centre.pem" if path.is_dir() else path).read_bytes())
+    path = Path(which)
+    if which in {centre.name for centre in home.centres()}:
+        path = home.centre(which).tls / "centre.pem"
+        _require_certificate(path, which)
+    elif path.is_dir():
+        path /= "centre.pem"
+    if not path.exists():
+        known = ", ".join(centre.name for centre in home.centres()) or "none yet"
+        raise ConsoleError(
+            f"There is no certificate {path}.",
+            hint=f"Name a file, or a centre of {home.path} (known: {known}).",
+        )
+    certificate = pki.describe(path.read_bytes())
     left = certificate.not_after - clock.now()
     click.echo(f"subject      {certificate.subject}")
     for uri in certificate.uris:

@@ -25,6 +25,8 @@ def run(tmp_path: Path) -> Run:
     """Return the function that runs the command; the centre `krz` has a certificate."""
     home = Home(tmp_path)
     pki.create_authority(home.path / "pki")
+    home.centre("krz").create()
+    home.centre("krz").write_settings({})
     pki.issue(home.path / "pki", "krz", home.centre("krz").tls)
     return lambda *said: CliRunner().invoke(pki_command.command, said, obj=home)
 
@@ -49,11 +51,12 @@ def test_renewed_certificate_waits_beside_the_old_until_it_is_activated(
         f"      {ours} fetch, once it is published",
         "then: amtsbruecke pki renew krz --activate",
     ]
-    refused = run("renew", "krz", "--activate")
-    assert isinstance(refused.exception, ConsoleError)  # no directory here can be asked
+    Home(tmp_path).centre("krz").settings_file.unlink()  # no directory here can be asked
+    refused = run("renew", "krz", "--activate", "--into", str(tls))
+    assert isinstance(refused.exception, ConsoleError)
     assert "--unlisted" in refused.exception.hint
     assert (tls / "centre.pem").read_bytes() == before
-    second = run("renew", "krz", "--activate", "--unlisted")
+    second = run("renew", "krz", "--activate", "--into", str(tls), "--unlisted")
     assert second.output == f"{tls / 'centre.pem'}: valid until {until}\n"
     assert (tls / "centre.pem").read_bytes() == waiting != before
     assert not (tls / "centre.next.pem").exists()
@@ -77,14 +80,62 @@ def test_certificate_and_authority_may_lie_elsewhere(run: Run, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        (("renew", "krz", "--activate"), "renew the certificate first"),
-        (("renew", "nord"), "there is no certificate"),
+        ("renew krz --activate", "renew the certificate first"),
+        ("issue krz", "renew it instead"),
     ],
 )
-def test_step_that_cannot_be_taken_says_why(run: Run, said: tuple[str, ...], words: str) -> None:
-    refused = run(*said)
+def test_step_that_cannot_be_taken_says_why(run: Run, said: str, words: str) -> None:
+    refused = run(*said.split())
     assert isinstance(refused.exception, CertificateFault)
     assert words in refused.exception.message
+
+
+@pytest.mark.parametrize(
+    ("said", "words", "following"),
+    [
+        ("issue krzz", "no centre 'krzz'", "amtsbruecke centre create"),
+        ("renew krzz", "(known: krz)", "amtsbruecke centre create"),
+        ("issue krz --authority nowhere --into new", "no authority in nowhere", "init --authority"),
+        ("renew krz --authority nowhere", "no authority in nowhere", "init --authority nowhere"),
+        ("renew nord --into nowhere", "no certificate nowhere/", "pki issue nord"),
+        ("show nord", "no certificate nord", "(known: krz)"),
+    ],
+)
+def test_what_is_missing_is_told_with_the_next_command_and_nothing_is_left_behind(
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    said: str,
+    words: str,
+    following: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    refused = run(*said.split())
+    assert isinstance(refused.exception, ConsoleError)
+    assert words in refused.exception.message
+    assert following in refused.exception.hint
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_address_that_is_none_leaves_no_folder(run: Run, tmp_path: Path) -> None:
+    refused = run("issue", "nord", "--into", str(tmp_path / "new"), "--ip", "nonsense")
+    assert isinstance(refused.exception, CertificateFault)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_certificate_is_shown_by_the_name_of_its_centre(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls = Home(tmp_path).centre("krz").tls
+    shown = run("show", str(tls / "centre.pem")).output
+    assert "urn:amtsbruecke:centre:krz" in shown
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "krz").mkdir()  # a folder of that name does not stand in the way
+    for which in ("krz", str(tls)):
+        assert run("show", which).output == shown
+    (tls / "centre.pem").unlink()
+    assert "pki issue krz" in str(run("show", "krz").exception)
 
 
 def test_certificate_of_another_centre_is_neither_renewed_nor_activated(
