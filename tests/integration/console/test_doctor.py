@@ -21,7 +21,7 @@ from centre.keys.wrapping import MasterKey
 from centre.registry.models import Municipality
 from centre.tenancy.context import tenant_scope
 from console import doctor
-from console.doctor import Finding, Grade, _documents, _quota, _settings, _stored_keys, _traffic
+from console.doctor import Finding, Grade, identity, storage, surroundings
 from federation.blobs import services
 from federation.blobs.files import Files
 from federation.blobs.models import Blob
@@ -40,16 +40,18 @@ def _forgetful() -> Iterator[None]:
 def test_the_doctor_tries_the_master_key(db: None, tmp_path: Path, settings: Any) -> None:
     environment = replace(settings.AMTSBRUECKE, process=Process.OWNER)
     (key,) = keystore.create_centre_keys()
-    assert [*_stored_keys(environment)] == [Finding(Grade.GOOD, f"master key opens {key.kid}")]
+    assert [*identity.stored_keys(environment)] == [
+        Finding(Grade.GOOD, f"master key opens {key.kid}")
+    ]
     other = tmp_path / "master.key"
     MasterKey.create_file(other)
     settings.AMTSBRUECKE = environment = replace(environment, master_key_file=other)
-    (finding,) = _stored_keys(environment)
+    (finding,) = identity.stored_keys(environment)
     assert finding.grade is Grade.BAD
     assert f"{other} is not the one of this centre" in finding.text
     for kind in (AuthorityKey, CentreKey):
         kind.objects.all().delete()
-    (finding,) = _stored_keys(environment)
+    (finding,) = identity.stored_keys(environment)
     assert finding.grade is Grade.GOOD
     assert "no key yet" in finding.text
 
@@ -69,7 +71,7 @@ def test_the_doctor_warns_before_documents_are_refused(
                 complete=True,
                 touched_at=clock.now(),
             )
-    found = [*_quota(replace(settings.AMTSBRUECKE, process=Process.OWNER))]
+    found = [*storage.quota(replace(settings.AMTSBRUECKE, process=Process.OWNER))]
     words = f"the documents of {alpha.tenant_role} take {used}.0 of 1000 GB"
     assert [each.grade for each in found] == [Grade.WARNING] * warned
     assert all(each.text.startswith(words) for each in found)
@@ -82,7 +84,7 @@ def test_the_doctor_warns_where_others_may_enter_the_folder(
 ) -> None:
     folder = settings.AMTSBRUECKE.documents
     folder.chmod(mode)
-    *warnings, last = _documents(settings.AMTSBRUECKE)
+    *warnings, last = storage.documents(settings.AMTSBRUECKE)
     assert last == Finding(Grade.GOOD, f"documents can be stored in {folder}")
     assert [each.grade for each in warnings] == [Grade.WARNING] * warned
     assert all(f"{folder} (mode {mode:04o}): chmod 700" in each.text for each in warnings)
@@ -98,7 +100,7 @@ def test_the_doctor_names_the_files_that_are_gone(
     path = documents.path(alpha.tenant_role, blob.id)
     path.unlink()
     with capture_logs() as logs:
-        (finding,) = _documents(replace(settings.AMTSBRUECKE, process=Process.OWNER))
+        (finding,) = storage.documents(replace(settings.AMTSBRUECKE, process=Process.OWNER))
     assert finding.text.startswith("1 document has lost its file")
     assert [each["file"] for each in logs] == [str(path)]
 
@@ -110,7 +112,7 @@ def test_the_doctor_says_where_documents_go(
     environment = replace(settings.AMTSBRUECKE, role=CentreRole(role))
     assert settings.AMTSBRUECKE.documents is None
     words = "AMTSBRUECKE_DOCUMENTS is not set: new documents go into the database"
-    assert [*_documents(environment)] == [Finding(Grade.GOOD, words)] * told
+    assert [*storage.documents(environment)] == [Finding(Grade.GOOD, words)] * told
 
 
 def test_a_table_that_is_not_there_yet_is_a_finding(
@@ -158,7 +160,7 @@ def test_a_paused_link_where_letters_wait_is_a_warning(
         owner.execute("INSERT INTO outbox_link (name) VALUES ('nord'), ('sachsen')")
         for link in ("nord", "sachsen"):
             outbox.pause(link=link, by=system("tests"))
-        assert [*_traffic(environment)] == nothing
+        assert [*surroundings.traffic(environment)] == nothing
         for day, lseq in ((2, None), (1, None), (3, None), (1, 5)):
             owner.execute(
                 "INSERT INTO outbox_letter (id, tenant_role, link, recipient, case_id,"
@@ -167,18 +169,20 @@ def test_a_paused_link_where_letters_wait_is_a_warning(
                 " make_timestamptz(2099, 1, %s, 12, 0, 0, 'UTC'), now())",
                 (new_id(), alpha.tenant_role, new_id(), new_id(), lseq, day),
             )
-    (finding,) = _traffic(environment)
+    (finding,) = surroundings.traffic(environment)
     assert finding == Finding(
         Grade.WARNING,
         "the link to nord is paused, and 3 letters wait (the first expires at 2099-01-01 12:00:00"
         " UTC): amtsbruecke link resume nord",
     )
     outbox.resume(link="nord", by=system("tests"))
-    assert [*_traffic(environment)] == nothing
+    assert [*surroundings.traffic(environment)] == nothing
 
 
 def test_a_misspelt_setting_is_a_warning(settings: Any) -> None:
-    assert not [*_settings(settings.AMTSBRUECKE)]
-    (finding,) = _settings(replace(settings.AMTSBRUECKE, unknown=("AMTSBRUECKE_DOKUMENTE",)))
+    assert not [*surroundings.settings(settings.AMTSBRUECKE)]
+    (finding,) = surroundings.settings(
+        replace(settings.AMTSBRUECKE, unknown=("AMTSBRUECKE_DOKUMENTE",))
+    )
     assert finding.grade is Grade.WARNING
     assert finding.text.startswith("AMTSBRUECKE_DOKUMENTE is no setting")

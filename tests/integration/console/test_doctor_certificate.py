@@ -14,7 +14,7 @@ from centre.kernel import clock
 from centre.kernel.actors import system
 from centre.keys import pki
 from centre.keys.sign import SigningKey
-from console.doctor import Finding, Grade, _certificate, _listed
+from console.doctor import Finding, Grade, identity
 
 pytestmark = pytest.mark.process("owner")
 
@@ -49,18 +49,18 @@ def _apply(*fingerprints: str, version: int) -> None:
 
 
 def test_a_certificate_is_valid_for_as_long_as_it_was_issued(krz: Environment) -> None:
-    assert [*_certificate(krz)] == [Finding(Grade.GOOD, "certificate valid for 90 days")]
+    assert [*identity.certificate(krz)] == [Finding(Grade.GOOD, "certificate valid for 90 days")]
 
 
 def test_a_key_that_is_not_the_certificates_is_a_problem(krz: Environment, tmp_path: Path) -> None:
     (tmp_path / "nord" / "centre.key").replace(tmp_path / "krz" / "centre.key")
-    problem, _ = _certificate(krz)
+    problem, _ = identity.certificate(krz)
     assert problem.grade is Grade.BAD
     assert "centre.key is not the private key of" in problem.text
 
 
 def test_the_certificate_of_a_neighbour_is_a_problem(krz: Environment, tmp_path: Path) -> None:
-    (problem, _) = _certificate(replace(krz, tls_dir=tmp_path / "nord"))
+    (problem, _) = identity.certificate(replace(krz, tls_dir=tmp_path / "nord"))
     assert problem.grade is Grade.BAD
     assert "is the certificate of urn:amtsbruecke:centre:nord, not of" in problem.text
 
@@ -68,7 +68,7 @@ def test_the_certificate_of_a_neighbour_is_a_problem(krz: Environment, tmp_path:
 @pytest.mark.parametrize("name", ["centre.pem", "centre.key"])
 def test_what_is_no_pem_is_a_problem(krz: Environment, tmp_path: Path, name: str) -> None:
     (tmp_path / "krz" / name).write_text("nonsense")
-    (problem,) = _certificate(krz)
+    (problem,) = identity.certificate(krz)
     assert problem.grade is Grade.BAD
     assert "PEM" in problem.text
 
@@ -76,13 +76,13 @@ def test_what_is_no_pem_is_a_problem(krz: Environment, tmp_path: Path, name: str
 def test_a_certificate_that_the_directory_lacks_is_a_problem(
     krz: Environment, tmp_path: Path
 ) -> None:
-    assert [*_listed(krz)] == []  # without any directory that is the finding
+    assert [*identity.listed(krz)] == []  # without any directory that is the finding
     ours = pki.fingerprint((tmp_path / "krz" / "centre.pem").read_bytes())
     _apply("ab" * 32, version=1)
-    (problem,) = _listed(krz)
+    (problem,) = identity.listed(krz)
     assert problem.grade is Grade.BAD
     assert f"does not list our certificate {ours}: amtsbruecke directory entry" in problem.text
-    (problem,) = _listed(replace(krz, centre="nord"))
+    (problem,) = identity.listed(replace(krz, centre="nord"))
     assert "does not list this centre: amtsbruecke directory entry" in problem.text
     _apply("ab" * 32, ours, version=2)
-    assert [*_listed(krz)] == [Finding(Grade.GOOD, "the directory lists our certificate")]
+    assert [*identity.listed(krz)] == [Finding(Grade.GOOD, "the directory lists our certificate")]

@@ -10,7 +10,7 @@ import pytest
 from centre.config.environment import Environment
 from centre.keys.errors import MasterKeyWrong
 from centre.keys.wrapping import MasterKey
-from console.doctor import Grade, _secrets
+from console.doctor import Grade, identity
 from console.home import Home
 from console.preparing import make_secrets
 
@@ -53,7 +53,7 @@ def test_who_needs_the_key_says_what_is_wrong_with_it(tmp_path: Path, arguments:
 
 def test_the_doctor_says_it_too(tmp_path: Path) -> None:
     variables = {"AMTSBRUECKE_MASTER_KEY_FILE": str(tmp_path)}
-    (finding,) = _secrets(Environment.from_mapping(variables))
+    (finding,) = identity.secrets(Environment.from_mapping(variables))
     assert finding.grade is Grade.BAD
     assert "It must be a file of 32 bytes" in finding.text
 
@@ -65,7 +65,7 @@ def test_the_group_may_read_it_and_others_may_not(tmp_path: Path, mode: int, gra
     MasterKey.create_file(path)
     path.chmod(mode)
     variables = {"AMTSBRUECKE_MASTER_KEY_FILE": str(path)}
-    assert [each.grade for each in _secrets(Environment.from_mapping(variables))] == [grade]
+    assert [each.grade for each in identity.secrets(Environment.from_mapping(variables))] == [grade]
 
 
 def test_a_centre_is_not_set_up_with_what_is_no_key(tmp_path: Path) -> None:

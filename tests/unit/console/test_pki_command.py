@@ -12,7 +12,7 @@ from centre.kernel import clock
 from centre.keys import pki
 from centre.keys.errors import CertificateFault
 from console.commands import pki as pki_command
-from console.doctor import _certificate
+from console.doctor import identity
 from console.errors import ConsoleError
 from console.home import Home
 from console.moments import moment
@@ -186,5 +186,5 @@ def test_an_old_certificate_is_shown_with_the_command_that_renews_it(
     with clock.frozen(clock.in_future(days=-80)):
         pki.renew(tmp_path / "pki", "krz", tls)
     pki.activate("krz", tls)
-    (finding,) = _certificate(Environment(centre="krz", tls_dir=tls))
+    (finding,) = identity.certificate(Environment(centre="krz", tls_dir=tls))
     assert finding.text.endswith("days: renew it (for trials: amtsbruecke pki renew krz)")
