@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 
 from benchmarks import probes, resources
-from benchmarks.world import NAMES, World, wait_for
+from benchmarks.world import NAMES, BenchmarkError, World, wait_for
 
 #: What rests while a link is measured alone.
 NEIGHBOURS = ("worker", "beat", "web")
@@ -97,6 +97,8 @@ class Clockwork:
     def held(self, *links: str) -> Iterator[None]:
         """Pause links (nord) within the block, as an operator would."""
         names = links or ("nord",)
+        # In a world that has just been founded dispatch may not have begun them.
+        wait_for(lambda: all(map(self.known, names)), what=f"the links {', '.join(names)}")
         self._state(names, "paused")
         time.sleep(_PAUSE_IS_SEEN_S)
         try:
@@ -189,13 +191,20 @@ def live(clock: Clockwork, count: int, *, loaders: int = 1) -> dict[str, float]:
 
 def drain(clock: Clockwork, count: int) -> dict[str, float]:
     """Let a backlog grow behind a paused link; measure from its release to the last receipt."""
-    world = clock.world
     with clock.held():
-        world.krz.step("post", **target(world), count=count)
+        _pile_up(clock, count)
         before = clock.cpu()
     begin = time.perf_counter()
     seconds = clock.relayed() - begin
     return {"per_s": count / seconds, "cpu_us": (clock.cpu() - before) / count * 1e6}
+
+
+def _pile_up(clock: Clockwork, count: int) -> None:
+    """Post behind a pause. What went out all the same would count as drained in no time."""
+    before = clock.acked()
+    clock.world.krz.step("post", **target(clock.world), count=count)
+    if clock.acked() != before:
+        raise BenchmarkError("letters went out of a paused link")
 
 
 def alone(clock: Clockwork, count: int, *, rest: float = probes.REST_S) -> dict[str, float]:
@@ -227,7 +236,7 @@ def sustained(clock: Clockwork, count: int) -> dict[str, float]:
     watched = {"krz": "dispatch", "nord": "gateway"}
     first = clock.acked()
     with clock.held():
-        world.krz.step("post", **target(world), count=count)
+        _pile_up(clock, count)
     begin = time.perf_counter()
     marks = [(begin, first, _memory(world, watched))]
 
