@@ -1,6 +1,6 @@
 """`make bench`: measures the product against the machine it runs on.
 
-    python -m benchmarks [--quick] [--json] [--only G1,G5] [--keep DIR]
+    python -m benchmarks [--quick | --long] [--json] [--only G1,G5] [--keep DIR]
 
 Progress goes to standard error, one line a goal to standard output; with --json the last line is an
 object. Needs nothing but the repository's own environment. About half an hour, with --quick about

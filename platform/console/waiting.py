@@ -1,12 +1,11 @@
 """What waits for a person at this centre, in one place for the doctor and for Prometheus.
 
 Queries over partial indexes: they cost nothing however many letters are kept. The owner's and the
-worker's login may ask.
+worker's login may ask. What only the doctor tells is asked apart.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
 import psycopg
 
@@ -56,8 +55,6 @@ class Waiting:
     alarms: int
     debts: int
     failing_links: tuple[str, ...]
-    #: Paused links with letters that wait, how many, and when the first of them expires.
-    paused_links: tuple[tuple[str, int, datetime], ...]
 
     def problems(self) -> Iterator[str]:
         """Yield what a person has to look at, each with the next step."""
@@ -89,19 +86,12 @@ class Waiting:
             )
         for link in self.failing_links:
             yield f"the link to {link} has been failing for minutes: amtsbruecke link status"
-        for link, letters, first_end in self.paused_links:
-            words = counted(letters, "letter waits", "letters wait")
-            yield (
-                f"the link to {link} is paused, and {words} (the first expires at"
-                f" {moment(first_end)}): amtsbruecke link resume {link}"
-            )
 
 
 def count(database_url: str) -> Waiting:
     """Ask the database."""
     with psycopg.connect(database_url, connect_timeout=5) as connection:
         row = connection.execute(_QUERY).fetchone()
-        paused = connection.execute(_PAUSED).fetchall()
     assert row is not None
     pending, held, parked, oldest_pending, oldest_held, dead, alarms, debts, links = row
     return Waiting(
@@ -114,5 +104,16 @@ def count(database_url: str) -> Waiting:
         alarms=alarms,
         debts=debts,
         failing_links=tuple(links),
-        paused_links=tuple(paused),
     )
+
+
+def forgotten_pauses(database_url: str) -> Iterator[str]:
+    """Yield the paused links with letters that wait, each with the next step."""
+    with psycopg.connect(database_url, connect_timeout=5) as connection:
+        paused = connection.execute(_PAUSED).fetchall()
+    for link, letters, first_end in paused:
+        words = counted(letters, "letter waits", "letters wait")
+        yield (
+            f"the link to {link} is paused, and {words} (the first expires at"
+            f" {moment(first_end)}): amtsbruecke link resume {link}"
+        )

@@ -77,6 +77,7 @@ _OF_THE_DATABASE = frozenset(
         storage.migrations,
         identity.stored_keys,
         storage.database_log,
+        storage.quota,
         surroundings.directory,
         identity.listed,
         surroundings.traffic,

@@ -43,10 +43,11 @@ def traffic(environment: Environment) -> Iterator[Finding]:
         return
     from console import waiting
 
-    found = waiting.count(environment.database_url)
-    for problem in found.problems():
+    url = environment.database_url
+    problems = [*waiting.count(url).problems(), *waiting.forgotten_pauses(url)]
+    for problem in problems:
         yield Finding(Grade.WARNING, problem)
-    if not any(found.problems()):
+    if not problems:
         yield Finding(Grade.GOOD, "no message waits for a person")
 
 

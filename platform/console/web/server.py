@@ -57,7 +57,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 def _believed(proxies: Iterable[str]) -> Iterator[str]:
     for each in proxies:
         yield each
-        if each != "*" and (network := ipaddress.ip_network(each)).version == 4:  # noqa: PLR2004
+        network = None if each == "*" else ipaddress.ip_network(each)
+        if isinstance(network, ipaddress.IPv4Network):
             # As whom a server at [::] sees it.
             yield f"::ffff:{network.network_address}/{96 + network.prefixlen}"
 

@@ -113,6 +113,7 @@ _QUESTIONS: list[tuple[str, str, str, Any]] = [
         (_NOW - timedelta(hours=1), gaps.MESSAGE_HELD_LONG, 200),
     ),
     ("what waits for a person", "worker", waiting._QUERY, ()),
+    ("forgotten pauses", "owner", waiting._PAUSED, ()),
     ("claim a batch", "worker", claims._DUE_LETTERS, _TURN | {"now": _NOW}),
     ("claim keys", "worker", claims._DUE_KEYS, _TURN | {"now": _NOW}),
     (
